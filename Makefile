@@ -1,0 +1,51 @@
+# One word for each thing that is done often; `make help` lists them.
+# What is built is said in CMakeLists.txt, how it is built in CMakePresets.json.
+
+.NOTPARALLEL:
+.PHONY: help build demo test bench sweep format format-check tidy clean setup
+JOBS := $(shell nproc)
+STAGES = test-asan test-clang-release test-tiny test-release
+SOURCES = $(shell find core models sim bench -name '*.[ch]')
+BUILD = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) -j $(JOBS)
+
+help: ## list these words
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 14
+
+build: setup ## build the command: build/brownout
+	@$(call BUILD,release)
+
+demo: build ## watch a fleet be attacked
+	@scripts/demo.sh
+
+test: setup format-check $(STAGES) ## all tests, four builds
+
+# One build and its tests; `make test-dev` and the other presets work as well.
+test-%:
+	@echo "== $*: building" && start=$$(date +%s) && $(call BUILD,$*) -- --quiet && \
+	    echo "== $*: built in $$(($$(date +%s) - start)) s" && \
+	    ctest --preset $* -j $(JOBS)
+
+bench: build ## run the benchmarks, one after the other
+	@cmake --build --preset release --target bench
+
+sweep: build ## many seeds of every scenario
+	@build/brownout sweep scenarios
+
+format: setup ## format all C files
+	@clang-format -i $(SOURCES)
+
+format-check: setup
+	@for file in $(SOURCES); do \
+	    clang-format --dry-run -Werror $$file 2>/dev/null || \
+	        { echo "$$file: run make format"; bad=1; }; \
+	done; \
+	test -z "$$bad" && echo "== format: as it should be"
+
+tidy: setup ## clang-tidy over all C files
+	@$(call BUILD,tidy)
+
+clean: ## remove all that was built
+	@rm -rf build
+
+setup: ## install what is missing
+	@scripts/setup.sh

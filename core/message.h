@@ -1,0 +1,115 @@
+/* The messages of the fleet: what each COSE payload holds, who signs it, and how it is read.
+ *
+ *   TELEMETRY   device  -> cloud    [device, epoch, counter, nonce, sealed reading]
+ *   FORWARD     gateway -> cloud    [gateway, tenant, policy version, TELEMETRY or RESPONSE
+ * envelope] ACK         cloud   -> device   [device, epoch, floor, bitmap]: all <= floor is closed,
+ * bit i of the bitmap (bit 0 = LSB of byte 0) says that floor + 1 + i is accepted CHALLENGE   cloud
+ * -> device   [device, nonce]: the cloud has no window for this device RESPONSE    device  -> cloud
+ * [device, nonce, epoch, floor]: all <= floor will never be sent again
+ *
+ * Who signs is whom the payload names: kid and device number (TELEMETRY, RESPONSE) or gateway
+ * number (FORWARD) are equal, or the message is malformed.
+ *
+ * The reading, [wall_us, value], is sealed by AES-128-GCM under a key that HKDF derives from the
+ * device's secret, its number and the epoch; the nonce is epoch (4 bytes) and counter (8),
+ * big-endian, and is checked.
+ */
+#ifndef BROWNOUT_CORE_MESSAGE_H
+#define BROWNOUT_CORE_MESSAGE_H
+
+#include <stdint.h>
+
+#include "core/cose.h"
+#include "core/limits.h"
+#include "core/port.h"
+
+enum message_type {
+    MESSAGE_TELEMETRY = 1,
+    MESSAGE_FORWARD = 2,
+    MESSAGE_ACK = 3,
+    MESSAGE_CHALLENGE = 4,
+    MESSAGE_RESPONSE = 5,
+};
+
+enum { CHALLENGE_BYTES = 16 };
+
+struct reading {
+    uint64_t wall_us; /* advisory: the device's own belief */
+    int32_t value;
+};
+
+struct telemetry {
+    uint32_t device;
+    uint32_t epoch;
+    uint64_t counter;
+    const uint8_t *sealed; /* borrowed from the envelope */
+    uint32_t sealed_bytes;
+};
+
+struct forward {
+    uint32_t gateway;
+    uint32_t tenant;
+    uint32_t policy_version;
+    const uint8_t *envelope; /* borrowed */
+    uint32_t envelope_bytes;
+};
+
+struct ack {
+    uint32_t device;
+    uint32_t epoch;
+    uint64_t floor;
+    const uint8_t
+        *bitmap; /* borrowed; WINDOW_BITS_MAX / 8 bytes at the most; no bit is past UINT64_MAX */
+    uint32_t bitmap_bytes;
+};
+
+struct challenge {
+    uint32_t device;
+    uint8_t nonce[CHALLENGE_BYTES];
+};
+
+struct response {
+    uint32_t device;
+    uint8_t nonce[CHALLENGE_BYTES];
+    uint32_t epoch;
+    uint64_t floor;
+};
+
+/* Bytes of an encoded message in a buffer that owns them. */
+struct envelope {
+    uint32_t size_bytes;
+    uint8_t bytes[ENVELOPE_BYTES_MAX];
+};
+
+/* Derive the key that seals readings of (device, epoch). ERR_OK | ERR_IO. */
+enum err message_reading_key(const struct port *port, const uint8_t secret[KEY_BYTES],
+                             uint32_t device, uint32_t epoch, uint8_t key[AEAD_KEY_BYTES]) MUST_USE;
+
+/* Encode and sign. ERR_OK | ERR_RANGE | ERR_IO; out is unspecified on error. */
+enum err message_telemetry(const struct port *port, const struct key_pair *pair,
+                           const uint8_t reading_key[AEAD_KEY_BYTES], uint32_t device,
+                           uint32_t epoch, uint64_t counter, const struct reading *reading,
+                           struct envelope *out) MUST_USE;
+enum err message_forward(const struct port *port, const struct key_pair *pair,
+                         const struct forward *forward, uint8_t *out,
+                         uint32_t *size_bytes /* in capacity, out size */) MUST_USE;
+enum err message_ack(const struct port *port, const struct key_pair *pair, uint32_t cloud,
+                     const struct ack *ack, struct envelope *out) MUST_USE;
+enum err message_challenge(const struct port *port, const struct key_pair *pair, uint32_t cloud,
+                           const struct challenge *challenge, struct envelope *out) MUST_USE;
+enum err message_response(const struct port *port, const struct key_pair *pair,
+                          const struct response *response, struct envelope *out) MUST_USE;
+
+/* Read a payload whose envelope was parsed (and, before anything is believed, verified).
+ * ERR_OK | ERR_MALFORMED (out is then unspecified); the content type must be the message's own. */
+enum err message_read_telemetry(const struct cose_sign1 *parsed, struct telemetry *out) MUST_USE;
+enum err message_read_forward(const struct cose_sign1 *parsed, struct forward *out) MUST_USE;
+enum err message_read_ack(const struct cose_sign1 *parsed, struct ack *out) MUST_USE;
+enum err message_read_challenge(const struct cose_sign1 *parsed, struct challenge *out) MUST_USE;
+enum err message_read_response(const struct cose_sign1 *parsed, struct response *out) MUST_USE;
+
+/* Open a sealed reading. ERR_OK | ERR_SIGNATURE (tag wrong) | ERR_MALFORMED | ERR_IO. */
+enum err message_open_reading(const struct port *port, const uint8_t reading_key[AEAD_KEY_BYTES],
+                              const struct telemetry *telemetry, struct reading *out) MUST_USE;
+
+#endif

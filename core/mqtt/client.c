@@ -1,0 +1,450 @@
+#include "core/mqtt/client.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "core/check.h"
+
+enum { DECIMAL_BYTES_MAX = 10 }; /* of a uint32_t */
+
+/* What one call of mqtt_client_take works with. */
+struct taking {
+    const struct port *port;
+    const struct key_pair *keys;
+    uint64_t now_us;
+    struct mqtt_happening *happening;
+};
+
+static void connect(struct mqtt_client *client, const struct taking *taking);
+static void take_packets(struct mqtt_client *client, const struct taking *taking,
+                         struct mqtt_input *input);
+static void say_down(struct mqtt_happening *happening, uint8_t reason, bool refused);
+static void down(struct mqtt_client *client, const struct taking *taking, uint8_t reason);
+static bool send(struct mqtt_client *client, const struct port *port, uint64_t now_us,
+                 const struct mqtt_packet *packet);
+
+static uint64_t keep_alive_us(const struct mqtt_client *client)
+{
+    return (uint64_t)client->keep_alive_s * 1000000u;
+}
+
+static uint64_t silence_deadline_us(const struct mqtt_client *client)
+{
+    return client->heard_us + keep_alive_us(client) / 2 * 3;
+}
+
+static uint64_t ping_deadline_us(const struct mqtt_client *client)
+{
+    const uint64_t asked_us =
+        client->heard_us > client->pinged_us ? client->heard_us : client->pinged_us;
+    return (client->sent_us < asked_us ? client->sent_us : asked_us) + keep_alive_us(client);
+}
+
+void mqtt_client_init(struct mqtt_client *client, uint32_t self, uint16_t keep_alive_s)
+{
+    CHECK(self > 0);
+    memset(client, 0, sizeof *client);
+    client->state = MQTT_CLIENT_CLOSED;
+    client->self = self;
+    client->keep_alive_asked_s = keep_alive_s;
+}
+
+enum err mqtt_client_open(struct mqtt_client *client, const struct port *port, uint32_t broker,
+                          uint64_t now_us)
+{
+    CHECK(client->state == MQTT_CLIENT_CLOSED);
+    CHECK(client->self > 0);
+    const uint32_t self = client->self;
+    const uint16_t keep_alive_s = client->keep_alive_asked_s;
+    mqtt_client_init(client, self, keep_alive_s); /* nothing of an older connection */
+    const enum err err = port->link_open(port->ctx, broker, &client->link);
+    if (err != ERR_OK) {
+        return err;
+    }
+    client->state = MQTT_CLIENT_LINKING;
+    client->broker = broker;
+    client->opened_us = now_us;
+    client->next_packet_id = 1;
+    return ERR_OK;
+}
+
+void mqtt_client_take(struct mqtt_client *client, const struct port *port,
+                      const struct key_pair *keys, uint64_t now_us, const struct event *event,
+                      struct mqtt_input *input, struct mqtt_happening *happening)
+{
+    CHECK(input != NULL);
+    CHECK(happening != NULL);
+    memset(happening, 0, sizeof *happening);
+    if (client->state == MQTT_CLIENT_CLOSED || event->link != client->link) {
+        input->size_bytes = 0;
+        return;
+    }
+    const struct taking taking = {port, keys, now_us, happening};
+    if (client->state != MQTT_CLIENT_BROKEN) {
+        switch (event->kind) {
+        case EVENT_LINK_UP:
+            connect(client, &taking);
+            break;
+        case EVENT_LINK_DATA:
+            take_packets(client, &taking, input);
+            break;
+        case EVENT_LINK_WRITABLE:
+            if (mqtt_outgoing_flush(&client->outgoing, port, client->link) != ERR_OK) {
+                client->state = MQTT_CLIENT_BROKEN;
+            }
+            break;
+        case EVENT_LINK_DOWN: /* the handle is dead: nothing to close */
+            client->state = MQTT_CLIENT_CLOSED;
+            say_down(happening, MQTT_SUCCESS, false);
+            break;
+        case EVENT_TIMEOUT: /* mqtt_client_timeout's */
+            break;
+        }
+    }
+    if (client->state == MQTT_CLIENT_BROKEN && happening->kind == MQTT_NOTHING) {
+        down(client, &taking, MQTT_SUCCESS);
+    }
+    if (client->state == MQTT_CLIENT_CLOSED) {
+        input->size_bytes = 0;
+    }
+}
+
+/* A packet identifier that is not in flight [MQTT-2.2.1-3], and a free place for it. */
+static struct mqtt_inflight *inflight_find(struct mqtt_client *client, uint16_t packet_id)
+{
+    for (uint32_t index = 0; index < MQTT_INFLIGHT_MAX; index++) {
+        if (client->inflight[index].packet_id == packet_id) {
+            return &client->inflight[index];
+        }
+    }
+    return NULL;
+}
+
+static uint16_t unused_packet_id(struct mqtt_client *client)
+{
+    uint16_t packet_id = client->next_packet_id;
+    while (packet_id == 0 || inflight_find(client, packet_id) != NULL) { /* <= inflight + 1 times */
+        packet_id++;
+    }
+    return packet_id;
+}
+
+enum err mqtt_client_publish(struct mqtt_client *client, const struct port *port, uint64_t now_us,
+                             const char *topic, const uint8_t *payload, uint32_t payload_bytes,
+                             uint64_t tag)
+{
+    if (client->state != MQTT_CLIENT_READY) {
+        return ERR_CLOSED;
+    }
+    if (tag != 0 && client->inflight_count >= client->receive_maximum) { /* [MQTT-3.3.4-7] */
+        return ERR_FULL;
+    }
+    struct mqtt_packet packet;
+    mqtt_packet_init(&packet, MQTT_PUBLISH);
+    packet.topic = mqtt_text(topic);
+    packet.payload = (struct mqtt_slice){payload, payload_bytes};
+    if (tag != 0) {
+        packet.qos = 1;
+        packet.packet_id = unused_packet_id(client);
+    }
+    const enum err err = mqtt_outgoing_packet(&client->outgoing, port, client->link, &packet);
+    if (err == ERR_CLOSED) {
+        client->state = MQTT_CLIENT_BROKEN;
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    client->sent_us = now_us;
+    if (tag != 0) { /* unacknowledged from here on [MQTT-4.3.2-3] */
+        struct mqtt_inflight *place = inflight_find(client, 0);
+        CHECK(place != NULL);
+        *place = (struct mqtt_inflight){packet.packet_id, tag};
+        client->inflight_count++;
+        client->next_packet_id = (uint16_t)(packet.packet_id + 1);
+    }
+    return ERR_OK;
+}
+
+uint64_t mqtt_client_deadline_us(const struct mqtt_client *client)
+{
+    switch (client->state) {
+    case MQTT_CLIENT_CLOSED:
+        return UINT64_MAX;
+    case MQTT_CLIENT_LINKING:
+    case MQTT_CLIENT_CONNECTING:
+    case MQTT_CLIENT_AUTHENTICATING:
+        return client->opened_us + MQTT_HANDSHAKE_US;
+    case MQTT_CLIENT_READY:
+        if (client->keep_alive_s == 0) {
+            return UINT64_MAX;
+        }
+        return ping_deadline_us(client) < silence_deadline_us(client) ? ping_deadline_us(client)
+                                                                      : silence_deadline_us(client);
+    case MQTT_CLIENT_BROKEN:
+        return 0;
+    }
+    return UINT64_MAX;
+}
+
+bool mqtt_client_timeout(struct mqtt_client *client, const struct port *port, uint64_t now_us)
+{
+    if (now_us < mqtt_client_deadline_us(client)) {
+        return false;
+    }
+    if (client->state == MQTT_CLIENT_READY && now_us < silence_deadline_us(client)) {
+        struct mqtt_packet packet;
+        mqtt_packet_init(&packet, MQTT_PINGREQ); /* [MQTT-3.1.2-20] */
+        client->pinged_us = now_us;
+        if (send(client, port, now_us, &packet)) {
+            return false;
+        }
+    }
+    if (client->state == MQTT_CLIENT_CLOSED) {
+        return false;
+    }
+    port->link_close(port->ctx, client->link);
+    client->state = MQTT_CLIENT_CLOSED;
+    return true;
+}
+
+void mqtt_client_close(struct mqtt_client *client, const struct port *port, uint8_t reason)
+{
+    if (client->state == MQTT_CLIENT_CLOSED) {
+        return;
+    }
+    /* CONNECT is the first packet [MQTT-3.1.0-1]; DISCONNECT may follow it at once [MQTT-3.1.2-30].
+     */
+    if (client->state != MQTT_CLIENT_LINKING && client->state != MQTT_CLIENT_BROKEN) {
+        struct mqtt_packet packet;
+        mqtt_packet_init(&packet, MQTT_DISCONNECT);
+        packet.reason = reason;
+        (void)send(client, port, client->sent_us, &packet);
+    }
+    port->link_close(port->ctx, client->link); /* [MQTT-3.14.4-2] */
+    client->state = MQTT_CLIENT_CLOSED;
+}
+
+void mqtt_proof(const uint8_t nonce[MQTT_NONCE_BYTES], uint32_t client, uint32_t broker,
+                uint8_t proof[MQTT_PROOF_BYTES])
+{
+    static const char purpose[] = "brownout session";
+    _Static_assert(sizeof purpose - 1 + MQTT_NONCE_BYTES + 8 == MQTT_PROOF_BYTES, "proof is full");
+    uint32_t at = sizeof purpose - 1;
+    memcpy(proof, purpose, at);
+    memcpy(proof + at, nonce, MQTT_NONCE_BYTES);
+    at += MQTT_NONCE_BYTES;
+    for (uint32_t index = 0; index < 4; index++) {
+        proof[at + index] = (uint8_t)(client >> (24 - 8 * index));
+        proof[at + 4 + index] = (uint8_t)(broker >> (24 - 8 * index));
+    }
+}
+
+static void say_down(struct mqtt_happening *happening, uint8_t reason, bool refused)
+{
+    happening->kind = MQTT_HAPPENED_DOWN;
+    happening->reason = reason;
+    happening->refused = refused;
+}
+
+/* Over, and not for anything that the broker did wrong: nothing is sent after this. */
+static void down(struct mqtt_client *client, const struct taking *taking, uint8_t reason)
+{
+    taking->port->link_close(taking->port->ctx, client->link);
+    client->state = MQTT_CLIENT_CLOSED;
+    say_down(taking->happening, reason, false);
+}
+
+/* False: the link is gone, or the broker does not read what it must; BROKEN then. */
+static bool send(struct mqtt_client *client, const struct port *port, uint64_t now_us,
+                 const struct mqtt_packet *packet)
+{
+    if (mqtt_outgoing_packet(&client->outgoing, port, client->link, packet) != ERR_OK) {
+        client->state = MQTT_CLIENT_BROKEN;
+        return false;
+    }
+    client->sent_us = now_us;
+    return true;
+}
+
+static struct mqtt_slice decimal(uint32_t number, uint8_t text[DECIMAL_BYTES_MAX])
+{
+    uint32_t at = DECIMAL_BYTES_MAX;
+    do {
+        text[--at] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (struct mqtt_slice){text + at, DECIMAL_BYTES_MAX - at};
+}
+
+static void connect(struct mqtt_client *client, const struct taking *taking)
+{
+    if (client->state != MQTT_CLIENT_LINKING) {
+        return;
+    }
+    uint8_t text[DECIMAL_BYTES_MAX];
+    struct mqtt_packet packet;
+    mqtt_packet_init(&packet, MQTT_CONNECT);
+    packet.client_id = decimal(client->self, text);
+    packet.clean_start = true;
+    packet.keep_alive_s = client->keep_alive_asked_s;
+    packet.properties.receive_maximum = MQTT_INFLIGHT_MAX;
+    packet.properties.maximum_packet_bytes = MQTT_PACKET_BYTES_MAX;
+    packet.properties.authentication_method = mqtt_text(MQTT_AUTHENTICATION_METHOD_NAME);
+    packet.properties.present = MQTT_PROPERTY_BIT(MQTT_RECEIVE_MAXIMUM) |
+                                MQTT_PROPERTY_BIT(MQTT_MAXIMUM_PACKET_SIZE) |
+                                MQTT_PROPERTY_BIT(MQTT_AUTHENTICATION_METHOD);
+    client->state = MQTT_CLIENT_CONNECTING;
+    (void)send(client, taking->port, taking->now_us, &packet);
+}
+
+/* Answer the challenge. The reason to refuse the packet, or 0. */
+static uint8_t take_challenge(struct mqtt_client *client, const struct taking *taking,
+                              const struct mqtt_packet *challenge)
+{
+    const struct mqtt_slice method = mqtt_text(MQTT_AUTHENTICATION_METHOD_NAME);
+    const struct mqtt_slice nonce = challenge->properties.authentication_data;
+    if (challenge->reason != MQTT_CONTINUE_AUTHENTICATION || /* [MQTT-4.12.0-2] */
+        !mqtt_slice_equal(challenge->properties.authentication_method, method) ||
+        nonce.size_bytes != MQTT_NONCE_BYTES) { /* [MQTT-4.12.0-5] */
+        return MQTT_PROTOCOL_ERROR;
+    }
+    uint8_t proof[MQTT_PROOF_BYTES];
+    uint8_t signature[SIGNATURE_BYTES];
+    mqtt_proof(nonce.bytes, client->self, client->broker, proof);
+    const struct port_crypto *crypto = &taking->port->crypto;
+    if (crypto->sign(crypto->ctx, taking->keys, proof, sizeof proof, signature) != ERR_OK) {
+        client->state = MQTT_CLIENT_BROKEN;
+        return MQTT_SUCCESS;
+    }
+    struct mqtt_packet packet;
+    mqtt_packet_init(&packet, MQTT_AUTH);
+    packet.reason = MQTT_CONTINUE_AUTHENTICATION; /* [MQTT-4.12.0-3] */
+    packet.properties.authentication_method = method;
+    packet.properties.authentication_data = (struct mqtt_slice){signature, sizeof signature};
+    packet.properties.present =
+        MQTT_PROPERTY_BIT(MQTT_AUTHENTICATION_METHOD) | MQTT_PROPERTY_BIT(MQTT_AUTHENTICATION_DATA);
+    client->state = MQTT_CLIENT_AUTHENTICATING;
+    (void)send(client, taking->port, taking->now_us, &packet);
+    return MQTT_SUCCESS;
+}
+
+static uint8_t take_connack(struct mqtt_client *client, const struct taking *taking,
+                            const struct mqtt_packet *packet)
+{
+    const struct mqtt_properties *properties = &packet->properties;
+    if (packet->reason != MQTT_SUCCESS) { /* the broker's right, not its fault */
+        down(client, taking, packet->reason);
+        return MQTT_SUCCESS;
+    }
+    if (client->state != MQTT_CLIENT_AUTHENTICATING ||
+        !mqtt_slice_equal(properties->authentication_method,
+                          mqtt_text(MQTT_AUTHENTICATION_METHOD_NAME)) || /* [MQTT-4.12.0-5] */
+        packet->session_present) {                                       /* [MQTT-3.2.2-4] */
+        return MQTT_PROTOCOL_ERROR;
+    }
+    if (properties->maximum_qos == 0) { /* [MQTT-3.2.2-11]: of no use to a client of QoS 1 */
+        return MQTT_IMPLEMENTATION_ERROR;
+    }
+    client->keep_alive_s = client->keep_alive_asked_s;
+    if ((properties->present & MQTT_PROPERTY_BIT(MQTT_SERVER_KEEP_ALIVE)) != 0) {
+        client->keep_alive_s = properties->server_keep_alive_s; /* [MQTT-3.1.2-21] */
+    }
+    client->receive_maximum = properties->receive_maximum < MQTT_INFLIGHT_MAX
+                                  ? properties->receive_maximum
+                                  : (uint16_t)MQTT_INFLIGHT_MAX; /* [MQTT-4.9.0-1] */
+    client->outgoing.packet_bytes_max = properties->maximum_packet_bytes;
+    client->state = MQTT_CLIENT_READY;
+    taking->happening->kind = MQTT_HAPPENED_READY;
+    return MQTT_SUCCESS;
+}
+
+static uint8_t take_publish(struct mqtt_client *client, const struct taking *taking,
+                            const struct mqtt_packet *packet)
+{
+    if (packet->properties.topic_alias != 0) { /* none was allowed [MQTT-3.1.2-27] */
+        return MQTT_TOPIC_ALIAS_INVALID;
+    }
+    if (packet->topic.size_bytes > MQTT_STRING_BYTES_MAX) {
+        return MQTT_TOPIC_NAME_INVALID;
+    }
+    if (packet->qos == 2) {
+        return MQTT_IMPLEMENTATION_ERROR;
+    }
+    taking->happening->kind = MQTT_HAPPENED_PUBLISH;
+    taking->happening->topic = packet->topic;
+    taking->happening->payload = packet->payload;
+    taking->happening->packet_id = packet->packet_id;
+    if (packet->qos == 1) { /* taken, whatever the role makes of it [MQTT-4.5.0-2] */
+        struct mqtt_packet puback;
+        mqtt_packet_init(&puback, MQTT_PUBACK);
+        puback.packet_id = packet->packet_id; /* [MQTT-2.2.1-5] */
+        (void)send(client, taking->port, taking->now_us, &puback);
+    }
+    return MQTT_SUCCESS;
+}
+
+static uint8_t take_puback(struct mqtt_client *client, const struct taking *taking,
+                           const struct mqtt_packet *packet)
+{
+    struct mqtt_inflight *inflight = inflight_find(client, packet->packet_id);
+    if (inflight == NULL) {
+        return MQTT_PROTOCOL_ERROR;
+    }
+    taking->happening->kind = MQTT_HAPPENED_PUBACK;
+    taking->happening->tag = inflight->tag;
+    taking->happening->packet_id = packet->packet_id;
+    taking->happening->reason = packet->reason; /* >= 0x80 is an answer too [MQTT-4.4.0-2] */
+    *inflight = (struct mqtt_inflight){0, 0};
+    client->inflight_count--;
+    return MQTT_SUCCESS;
+}
+
+/* The reason to refuse the packet, or 0. What a state does not name is a protocol error. */
+static uint8_t take_packet(struct mqtt_client *client, const struct taking *taking,
+                           const struct mqtt_packet *packet)
+{
+    const bool connecting =
+        client->state == MQTT_CLIENT_CONNECTING || client->state == MQTT_CLIENT_AUTHENTICATING;
+    const bool ready = client->state == MQTT_CLIENT_READY;
+    if (packet->type == MQTT_DISCONNECT && (connecting || ready)) {
+        down(client, taking, packet->reason);
+        return MQTT_SUCCESS;
+    }
+    if (packet->type == MQTT_AUTH && client->state == MQTT_CLIENT_CONNECTING) {
+        return take_challenge(client, taking, packet);
+    }
+    if (packet->type == MQTT_CONNACK && connecting) {
+        return take_connack(client, taking, packet);
+    }
+    if (packet->type == MQTT_PUBLISH && ready) {
+        return take_publish(client, taking, packet);
+    }
+    if (packet->type == MQTT_PUBACK && ready) {
+        return take_puback(client, taking, packet);
+    }
+    return packet->type == MQTT_PINGRESP && ready ? MQTT_SUCCESS : MQTT_PROTOCOL_ERROR;
+}
+
+static void take_packets(struct mqtt_client *client, const struct taking *taking,
+                         struct mqtt_input *input)
+{
+    while (taking->happening->kind == MQTT_NOTHING && client->state != MQTT_CLIENT_BROKEN) {
+        struct mqtt_packet packet;
+        uint8_t reason = MQTT_SUCCESS;
+        const enum err err = mqtt_framer_next(&client->framer, input, &packet, &reason);
+        if (err == ERR_NOT_FOUND) {
+            return;
+        }
+        if (err == ERR_OK) {
+            client->heard_us = taking->now_us;
+            reason = take_packet(client, taking, &packet);
+        }
+        if (reason == MQTT_UNSUPPORTED_PROTOCOL_VERSION) { /* a CONNECT, of whatever version */
+            reason = MQTT_PROTOCOL_ERROR;
+        }
+        if (reason != MQTT_SUCCESS) { /* [MQTT-4.13.1-1] */
+            mqtt_client_close(client, taking->port, reason);
+            say_down(taking->happening, reason, true);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+#include "models/model.h"
+
+#include <string.h>
+
+#include "models/cadence.h"
+#include "models/custody.h"
+#include "models/ruling.h"
+#include "models/telemetry.h"
+
+struct judge {
+    struct judge_config config;
+    struct ruling ruling;
+    struct telemetry_model *telemetry;
+    struct custody_model *custody;
+    struct cadence_model *cadence;
+};
+
+static size_t aligned(size_t size_bytes);
+
+static const struct {
+    const char *name;
+    const char *statement;
+} laws[LAW_COUNT] = {
+#define LAW(ID, name, statement) {name, statement},
+#include "models/laws.def"
+#undef LAW
+};
+
+const char *law_name(enum law law)
+{
+    return (uint32_t)law < LAW_COUNT ? laws[law].name : "?";
+}
+
+const char *law_statement(enum law law)
+{
+    return (uint32_t)law < LAW_COUNT ? laws[law].statement : "?";
+}
+
+size_t judge_size_bytes(const struct judge_config *config)
+{
+    return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint32_t)) +
+           aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
+           aligned(cadence_size_bytes(config));
+}
+
+void judge_init(struct judge *judge, const struct judge_config *config)
+{
+    unsigned char *memory = (unsigned char *)judge;
+    judge->config = *config;
+    judge->ruling.node_count = config->node_count;
+    memory += aligned(sizeof(struct judge));
+    judge->ruling.void_at = (uint32_t *)(void *)memory;
+    memory += aligned(config->node_count * sizeof(uint32_t));
+    judge->telemetry = (struct telemetry_model *)(void *)memory;
+    memory += aligned(telemetry_size_bytes(config));
+    judge->custody = (struct custody_model *)(void *)memory;
+    memory += aligned(custody_size_bytes(config));
+    judge->cadence = (struct cadence_model *)(void *)memory;
+    telemetry_init(judge->telemetry, &judge->config);
+    custody_init(judge->custody, &judge->config);
+    cadence_init(judge->cadence, &judge->config);
+}
+
+bool judge_observe(struct judge *judge, const struct observation *observation,
+                   struct violation *violation)
+{
+    struct ruling *ruling = &judge->ruling;
+    ruling->observation = observation;
+    ruling->broken = false;
+    telemetry_observe(judge->telemetry, observation, ruling);
+    custody_observe(judge->custody, observation, ruling);
+    cadence_observe(judge->cadence, observation, ruling);
+    if (ruling->broken) {
+        *violation = ruling->violation;
+    }
+    return !ruling->broken;
+}
+
+/* Is a fault of `role` felt at its own node only? A law about devices that is void because of a
+ * server is void for every device: any of them may have gone through it. */
+static bool void_is_local(enum law law, enum model_role role)
+{
+    if (role == MODEL_GATEWAY) {
+        return law == LAW_GATEWAY_CUSTODY || law == LAW_RESOURCES_BOUNDS || law == LAW_CORE_CHECK;
+    }
+    return role == MODEL_DEVICE;
+}
+
+void judge_void(struct judge *judge, enum law law, uint32_t node)
+{
+    struct ruling *ruling = &judge->ruling;
+    const uint32_t bit = UINT32_C(1) << law;
+    ruling->void_somewhere |= bit;
+    if (node < ruling->node_count && void_is_local(law, judge->config.roles[node])) {
+        ruling->void_at[node] |= bit;
+    } else {
+        ruling->void_everywhere |= bit;
+    }
+}
+
+bool judge_is_void(const struct judge *judge, enum law law)
+{
+    return (judge->ruling.void_somewhere >> law & 1u) != 0;
+}
+
+uint64_t judge_exercised(const struct judge *judge, enum law law)
+{
+    return judge->ruling.exercised[law];
+}
+
+void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,
+                  struct difference difference)
+{
+    const uint32_t bit = UINT32_C(1) << law;
+    uint32_t silent = ruling->void_everywhere | ruling->reported;
+    if (subject < ruling->node_count) {
+        silent |= ruling->void_at[subject];
+    }
+    if (ruling->broken || (silent & bit) != 0) {
+        return;
+    }
+    ruling->broken = true;
+    ruling->reported |= bit;
+    ruling->violation = (struct violation){
+        .law = law,
+        .observation = *ruling->observation,
+        .what = difference.what,
+        .expected = difference.expected,
+        .actual = difference.actual,
+    };
+}
+
+/* Each model's memory begins as aligned as the judge's. */
+static size_t aligned(size_t size_bytes)
+{
+    const size_t unit = sizeof(uint64_t) * 2;
+    return (size_bytes + unit - 1) / unit * unit;
+}

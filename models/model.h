@@ -1,0 +1,88 @@
+/* The executable laws: state machines that accept or reject each observation.
+ * A model sees only what a role said (core/evidence.h) and what befell the world (truths, which the
+ * simulator alone can tell); never a core struct. The judge is all models together.
+ * No heap: the caller provides judge_size_bytes() of zeroed memory.
+ */
+#ifndef BROWNOUT_MODELS_MODEL_H
+#define BROWNOUT_MODELS_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/evidence.h"
+
+enum law {
+#define LAW(ID, name, statement) LAW_##ID,
+#include "models/laws.def"
+#undef LAW
+    LAW_COUNT
+};
+
+const char *law_name(enum law law);
+const char *law_statement(enum law law);
+
+/* Truths follow the evidence kinds in one numbering. */
+enum truth {
+    TRUTH_FIRST = EVIDENCE_COUNT,
+    TRUTH_DOWN = TRUTH_FIRST, /* node lost power, died or was reset; value: 0 power, 1 process or
+                                 reset. A server's image follows before it boots again */
+    TRUTH_UP,                 /* node boots */
+    TRUTH_IMAGE,   /* a listing of node's crash image begins (after DOWN, and at the end) */
+    TRUTH_READING, /* image of a cloud: a row of table reading; body = its envelope */
+    TRUTH_WINDOW,  /* image of a cloud: a row of table window; counter: top */
+    TRUTH_QUEUED,  /* image of a gateway: a row of table queue */
+    TRUTH_IMAGE_END,
+    TRUTH_STALL, /* node was hung or suspended for `value` us; said when it ends, before HEAL */
+    TRUTH_HEAL,  /* all faults end; the liveness phase begins */
+    TRUTH_END,   /* the run ends */
+    TRUTH_COUNT
+};
+
+struct observation {
+    uint64_t time_us; /* simulated, since the start */
+    uint64_t event;   /* index of the event in whose step it was said */
+    uint32_t kind;    /* enum evidence_kind or enum truth */
+    uint32_t node;    /* who said it, or whom it befell */
+    uint32_t device;
+    uint32_t epoch;
+    uint64_t counter;
+    uint64_t value;
+    uint64_t body[2]; /* 128-bit hash of the evidence's body; zero without one */
+};
+
+enum model_role { MODEL_CLOUD, MODEL_GATEWAY, MODEL_DEVICE, MODEL_OTHER };
+
+struct judge_config {
+    uint32_t node_count;
+    const enum model_role *roles; /* [node_count], by node number; 0 is nobody: MODEL_OTHER. A
+                                     device's number is its node number. Borrowed for the judge's
+                                     life. One cloud */
+    uint32_t cloud_window;        /* bits */
+    uint32_t outbox_max;
+    uint32_t queue_max;
+    uint64_t sample_every_us;
+    uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
+};
+
+struct violation {
+    enum law law;
+    struct observation observation; /* what broke it */
+    const char *what;               /* static text: the guard or variable that disagrees */
+    uint64_t expected, actual;
+};
+
+struct judge;
+
+size_t judge_size_bytes(const struct judge_config *config);
+void judge_init(struct judge *judge, const struct judge_config *config);
+/* False if a law is broken: *violation says which. A broken law is reported once. */
+bool judge_observe(struct judge *judge, const struct observation *observation,
+                   struct violation *violation);
+/* From here on `law` is not judged where node is at fault (a fault class voids it). */
+void judge_void(struct judge *judge, enum law law, uint32_t node);
+bool judge_is_void(const struct judge *judge, enum law law);
+/* How often a law was put to the test. */
+uint64_t judge_exercised(const struct judge *judge, enum law law);
+
+#endif

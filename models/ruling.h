@@ -1,0 +1,37 @@
+/* What all models write on: how often each law was tested, and the violation of this observation.
+ * A model says what disagrees and on whom; whether the law is void there, or was reported before,
+ * is decided here alone.
+ */
+#ifndef BROWNOUT_MODELS_RULING_H
+#define BROWNOUT_MODELS_RULING_H
+
+#include "models/model.h"
+
+struct difference {
+    const char *what; /* static text: the guard or variable that disagrees */
+    uint64_t expected, actual;
+};
+
+struct ruling {
+    const struct observation *observation; /* the one being judged */
+    uint32_t node_count;
+    uint32_t *void_at; /* [node_count]: a bit for each law that is void at the node */
+    uint32_t void_everywhere, void_somewhere;
+    uint32_t reported; /* a bit for each law */
+    bool broken;       /* by this observation; violation says how */
+    struct violation violation;
+    uint64_t exercised[LAW_COUNT];
+};
+
+_Static_assert(LAW_COUNT <= 32, "a set of laws is a word");
+
+static inline void ruling_exercise(struct ruling *ruling, enum law law)
+{
+    ruling->exercised[law]++;
+}
+
+/* `law` does not hold for the node `subject`. The first violation of an observation is kept. */
+void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,
+                  struct difference difference);
+
+#endif

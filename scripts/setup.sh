@@ -1,0 +1,72 @@
+#!/bin/sh
+# Installs what the build needs and what is missing of it; says nothing when nothing is.
+# Exit code 2: something is missing and cannot be installed from here.
+set -eu
+
+packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
+pkg-config patch git gdb libsqlite3-dev libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
+uthash-dev libcbor-dev'
+commands='cc clang clang-format cmake ninja make pkg-config patch git'
+modules='sqlite3 libcrypto lua5.4 libxxhash libcjson'
+
+# Not Debian: other names, other package manager. Go on if what they hold is there.
+without_dpkg()
+{
+    missing=
+    for command in $commands; do
+        command -v "$command" >/dev/null 2>&1 || missing="$missing $command"
+    done
+    for module in $modules; do
+        pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
+    done
+    echo '#include <uthash.h>' | cc -E - >/dev/null 2>&1 || missing="$missing uthash.h"
+    if [ -n "$missing" ]; then
+        echo "setup: missing:$missing" >&2
+        echo "setup: install what your system calls these Debian packages:" >&2
+        echo "$packages" >&2
+        exit 2
+    fi
+}
+
+# The packages that dpkg does not know as installed, on one line.
+missing_packages()
+{
+    # shellcheck disable=SC2086 # a list of words
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' $packages 2>/dev/null |
+        awk -v wanted="$packages" '
+            $1 == "installed" { have[$2] = 1 }
+            END {
+                count = split(wanted, names)
+                for (i = 1; i <= count; i++) {
+                    if (!(names[i] in have)) {
+                        printf " %s", names[i]
+                    }
+                }
+            }'
+}
+
+if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
+    without_dpkg
+    exit 0
+fi
+missing=$(missing_packages)
+if [ -z "$missing" ]; then
+    exit 0
+fi
+if [ "$(id -u)" -eq 0 ]; then
+    sudo=
+elif command -v sudo >/dev/null 2>&1; then
+    sudo=sudo
+else
+    echo "setup: missing packages:$missing" >&2
+    echo "setup: there is no sudo here; run as root: apt-get install$missing" >&2
+    exit 2
+fi
+echo "setup: installing$missing"
+install="$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y $missing"
+# An update that fails may leave lists that are good enough: the install decides.
+if ! said=$({ $sudo apt-get update -q || true; $install; } 2>&1); then
+    echo "$said" >&2
+    echo "setup: could not install$missing" >&2
+    exit 2
+fi

@@ -1,0 +1,129 @@
+/* What is seen of a run, as lines for people. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/err.h"
+#include "sim/plan.h"
+#include "sim/world.h"
+
+static const char *evidence_name(uint32_t kind)
+{
+    static const char *const names[] = {
+#define EVIDENCE_NAME(NAME, Name) #NAME,
+        EVIDENCE_LIST(EVIDENCE_NAME)
+#undef EVIDENCE_NAME
+    };
+    return kind < EVIDENCE_COUNT ? names[kind] : "?";
+}
+
+static const char *refusal_name(uint64_t refusal)
+{
+    static const char *const names[] = {
+#define REFUSAL_NAME(NAME, name) #name,
+        REFUSAL_LIST(REFUSAL_NAME)
+#undef REFUSAL_NAME
+    };
+    return refusal < REFUSAL_COUNT ? names[refusal] : "?";
+}
+
+static const char *truth_name(uint32_t truth)
+{
+    switch (truth) {
+    case TRUTH_DOWN:
+        return "is down";
+    case TRUTH_UP:
+        return "has power";
+    case TRUTH_IMAGE:
+        return "its crash image is judged";
+    case TRUTH_IMAGE_END:
+        return "end of its crash image";
+    case TRUTH_STALL:
+        return "stands still";
+    case TRUTH_HEAL:
+        return "all faults end: the liveness phase begins";
+    case TRUTH_END:
+        return "the run ends";
+    default:
+        return "truth";
+    }
+}
+
+static void print_evidence(const struct settings *settings, const struct world_item *item,
+                           char *text, size_t text_bytes)
+{
+    char device[24];
+    fleet_node_name(settings, item->a, device, sizeof device);
+    const int length =
+        snprintf(text, text_bytes, "%s %s epoch %" PRIu32 " counter %" PRIu64,
+                 evidence_name(item->what), item->a == 0 ? "" : device, item->b, item->counter);
+    if (length < 0 || (size_t)length >= text_bytes) {
+        return;
+    }
+    text += length;
+    text_bytes -= (size_t)length;
+    if (item->what == EVIDENCE_REJECT || item->what == EVIDENCE_REFUSE ||
+        item->what == EVIDENCE_DROP) {
+        snprintf(text, text_bytes, " (%s)", refusal_name(item->value));
+    } else if (item->value != 0) {
+        snprintf(text, text_bytes, " value %" PRIu64, item->value);
+    }
+}
+
+static void print_effect(const struct settings *settings, const struct world_item *item, char *text,
+                         size_t text_bytes)
+{
+    char lasts[40] = "";
+    const struct effect_info info = effect_info((enum effect)item->what);
+    (void)settings;
+    if (item->b != 0) {
+        snprintf(text, text_bytes, "*** %s ends", info.name);
+        return;
+    }
+    duration_print(item->value, lasts, sizeof lasts);
+    const int length = snprintf(text, text_bytes, "*** %s", info.name);
+    if (length < 0 || (size_t)length >= text_bytes) {
+        return;
+    }
+    if (info.amount != EFFECT_AMOUNT_none) {
+        snprintf(text + length, text_bytes - (size_t)length, " by %" PRId64 "%s%s%s", item->result,
+                 info.amount == EFFECT_AMOUNT_us ? "us" : "ppm", item->value != 0 ? " for " : "",
+                 item->value != 0 ? lasts : "");
+    } else if (item->value != 0) {
+        snprintf(text + length, text_bytes - (size_t)length, " for %s", lasts);
+    }
+}
+
+void world_item_print(const struct settings *settings, const struct world_item *item, char *text,
+                      size_t text_bytes)
+{
+    char node[24], body[160] = "";
+    const uint64_t us = item->time_us;
+    if (item->node == 0) {
+        snprintf(node, sizeof node, "-");
+    } else {
+        fleet_node_name(settings, item->node, node, sizeof node);
+    }
+    switch (item->kind) {
+    case ITEM_EVENT:
+        snprintf(body, sizeof body, "-- %s (%" PRIu32 ", %" PRIu32 ")",
+                 world_event_name(item->what), item->a, item->b);
+        break;
+    case ITEM_OPERATION:
+        snprintf(body, sizeof body, "   %s(%" PRIu32 ", %" PRIu32 ") -> %" PRId64,
+                 port_operation_name(item->what), item->a, item->b, item->result);
+        break;
+    case ITEM_EVIDENCE:
+        print_evidence(settings, item, body, sizeof body);
+        break;
+    case ITEM_EFFECT:
+        print_effect(settings, item, body, sizeof body);
+        break;
+    case ITEM_TRUTH:
+        snprintf(body, sizeof body, "*** %s", truth_name(item->what));
+        break;
+    }
+    snprintf(text, text_bytes,
+             "%8" PRIu64 " +%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%06" PRIu64 " %-8s %s",
+             item->event, us / 3600000000u, us / 60000000u % 60, us / 1000000u % 60, us % 1000000u,
+             node, body);
+}

@@ -1,0 +1,206 @@
+#include "sim/world_inside.h"
+
+#include "sim/image.h"
+
+static void show(struct world *world, const struct world_item *item)
+{
+    if (world->options.item != NULL) {
+        world->options.item(world->options.item_ctx, item);
+    }
+}
+
+void observe_event(struct world *world, const struct queue_event *event, uint32_t node)
+{
+    struct world_item item = {.kind = ITEM_EVENT,
+                              .event = world->event_count,
+                              .time_us = world->now_us,
+                              .node = node,
+                              .what = queue_kind(event),
+                              .a = event->a,
+                              .b = event->b};
+    if (world->options.digests) {
+        uint64_t digest[2];
+        hash_digest(&world->stage.hash, digest);
+        item.digest = digest[1];
+    }
+    show(world, &item);
+}
+
+void observe_effect(struct world *world, uint32_t index, uint32_t phase)
+{
+    const struct plan_entry *entry = &world->plan.entries[index];
+    const struct world_item item = {.kind = ITEM_EFFECT,
+                                    .event = world->event_count,
+                                    .time_us = world->now_us,
+                                    .node = entry->target,
+                                    .what = entry->effect,
+                                    .a = index,
+                                    .b = phase,
+                                    .result = entry->amount,
+                                    .value = entry->lasts_us};
+    show(world, &item);
+}
+
+/* The judge sees it; the first broken law ends the run after this step. */
+static void observe(struct world *world, const struct observation *observation)
+{
+    struct violation violation;
+    if (world->judge == NULL || judge_observe(world->judge, observation, &violation) ||
+        world->violated) {
+        return;
+    }
+    world->violated = true;
+    world->violation = violation;
+    if (world->options.violated != NULL) {
+        world->options.violated(world->options.item_ctx);
+    }
+}
+
+void observe_truth(struct world *world, enum truth truth, uint32_t node, uint64_t value)
+{
+    const struct observation observation = {.time_us = world->now_us,
+                                            .event = world->event_count,
+                                            .kind = truth,
+                                            .node = node,
+                                            .value = value};
+    const struct world_item item = {.kind = ITEM_TRUTH,
+                                    .event = world->event_count,
+                                    .time_us = world->now_us,
+                                    .node = node,
+                                    .what = truth,
+                                    .value = value};
+    show(world, &item);
+    observe(world, &observation);
+}
+
+static void count_evidence(struct world *world, const struct evidence *evidence)
+{
+    uint64_t *figures = world->stage.figures, *probes = world->stage.probes;
+    switch (evidence->kind) {
+    case EVIDENCE_SIGN:
+        figures[FIGURE_sampled]++;
+        break;
+    case EVIDENCE_STORE:
+        figures[FIGURE_stored]++;
+        break;
+    case EVIDENCE_LOSE:
+        figures[FIGURE_lost]++;
+        break;
+    case EVIDENCE_SHED:
+        figures[FIGURE_shed]++;
+        probes[PROBE_shed]++;
+        break;
+    case EVIDENCE_SEND:
+        figures[FIGURE_sent]++;
+        capture_reading(world->capture, evidence->device, evidence->body, evidence->body_bytes);
+        break;
+    case EVIDENCE_CUSTODY:
+        figures[FIGURE_custody]++;
+        if (evidence->value > figures[FIGURE_queue_peak]) {
+            figures[FIGURE_queue_peak] = evidence->value;
+        }
+        break;
+    case EVIDENCE_FORWARD:
+        figures[FIGURE_forwarded]++;
+        break;
+    case EVIDENCE_ACCEPT:
+        figures[FIGURE_accepted]++;
+        break;
+    case EVIDENCE_REJECT:
+        figures[FIGURE_rejected]++;
+        probes[PROBE_duplicate_rejected] += evidence->value == REFUSAL_DUPLICATE;
+        probes[PROBE_old_rejected] += evidence->value == REFUSAL_OLD;
+        break;
+    case EVIDENCE_ACK:
+        figures[FIGURE_acks]++;
+        if (evidence->body != NULL) {
+            capture_ack(world->capture, evidence->device, evidence->body, evidence->body_bytes);
+        }
+        break;
+    case EVIDENCE_RELEASE:
+        figures[FIGURE_released]++;
+        break;
+    case EVIDENCE_REFUSE:
+        figures[FIGURE_refused]++;
+        probes[PROBE_queue_refused]++;
+        break;
+    case EVIDENCE_DROP:
+        figures[FIGURE_dropped]++;
+        break;
+    case EVIDENCE_CHALLENGE:
+        figures[FIGURE_challenges]++;
+        probes[PROBE_challenged]++;
+        break;
+    case EVIDENCE_WINDOW:
+        probes[PROBE_window_set]++;
+        break;
+    case EVIDENCE_BACKOFF:
+        figures[FIGURE_reconnects]++;
+        break;
+    case EVIDENCE_BOOT:
+    case EVIDENCE_RESERVE:
+    case EVIDENCE_DISCHARGE:
+    case EVIDENCE_COMMIT:
+    case EVIDENCE_COUNT:
+        break;
+    }
+}
+
+void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence)
+{
+    struct world *world = ctx;
+    struct observation observation = {.time_us = time_us,
+                                      .event = world->event_count,
+                                      .kind = evidence->kind,
+                                      .node = node,
+                                      .device = evidence->device,
+                                      .epoch = evidence->epoch,
+                                      .counter = evidence->counter,
+                                      .value = evidence->value};
+    count_evidence(world, evidence);
+    if (world->options.item != NULL) {
+        const struct world_item item = {.kind = ITEM_EVIDENCE,
+                                        .event = world->event_count,
+                                        .time_us = time_us,
+                                        .node = node,
+                                        .what = evidence->kind,
+                                        .a = evidence->device,
+                                        .b = evidence->epoch,
+                                        .counter = evidence->counter,
+                                        .value = evidence->value};
+        show(world, &item);
+    }
+    if (world->judge != NULL) {
+        if (evidence->body != NULL) {
+            hash_once(evidence->body, evidence->body_bytes, observation.body);
+        }
+        observe(world, &observation);
+    }
+}
+
+static void on_image_row(void *ctx, const struct observation *row)
+{
+    struct world *world = ctx;
+    struct observation observation = *row;
+    observation.time_us = world->now_us;
+    observation.event = world->event_count;
+    observation.node = world->image_node;
+    observe(world, &observation);
+}
+
+/* Judged on a copy, never on the node's live database: a SELECT there would move its operations. */
+void observe_image(struct world *world, struct node *node)
+{
+    if (world->judge == NULL || node->disk == NULL) {
+        return;
+    }
+    world->image_node = node->number;
+    world->stage.figures[FIGURE_images_judged]++;
+    observe_truth(world, TRUTH_IMAGE, node->number, 0);
+    if (!image_read(node->disk, world->scratch, node->role_mask == ROLE_MASK_CLOUD, world,
+                    on_image_row)) {
+        observe_truth(world, TRUTH_IMAGE_END, node->number, 1);
+        return;
+    }
+    observe_truth(world, TRUTH_IMAGE_END, node->number, 0);
+}

@@ -1,0 +1,166 @@
+#include "sim/roles.h"
+
+#include "core/check.h"
+#include "core/device.h"
+#include "core/server/cloud.h"
+#include "core/server/gateway.h"
+#include "sim/rogue.h"
+
+static size_t put(struct world_view *out, size_t capacity, size_t at, const char *name,
+                  uint64_t value)
+{
+    if (at < capacity) {
+        out[at] = (struct world_view){name, value};
+    }
+    return at + 1;
+}
+
+static void role_device_init(void *memory, const void *config, const struct port *port)
+{
+    device_init(memory, config, port);
+}
+
+static void role_device_step(void *memory, const struct port *port, const struct event *event)
+{
+    device_step(memory, port, event);
+}
+
+static uint64_t role_device_deadline(const void *memory)
+{
+    return device_deadline_us(memory);
+}
+
+static size_t role_device_view(const void *memory, struct world_view *out, size_t capacity)
+{
+    struct device_view view;
+    size_t at = 0;
+    device_view(memory, &view);
+    at = put(out, capacity, at, "epoch", view.epoch);
+    at = put(out, capacity, at, "counter_next", view.counter_next);
+    at = put(out, capacity, at, "counter_reserved", view.counter_reserved);
+    at = put(out, capacity, at, "oldest", view.oldest);
+    at = put(out, capacity, at, "outbox_count", view.outbox_count);
+    return put(out, capacity, at, "connected", view.connected);
+}
+
+static void role_gateway_init(void *memory, const void *config, const struct port *port)
+{
+    gateway_init(memory, config, port);
+}
+
+static void role_gateway_step(void *memory, const struct port *port, const struct event *event)
+{
+    gateway_step(memory, port, event);
+}
+
+static uint64_t role_gateway_deadline(const void *memory)
+{
+    return gateway_deadline_us(memory);
+}
+
+static size_t role_gateway_view(const void *memory, struct world_view *out, size_t capacity)
+{
+    struct gateway_view view;
+    size_t at = 0;
+    gateway_view(memory, &view);
+    at = put(out, capacity, at, "queue_count", view.queue_count);
+    at = put(out, capacity, at, "session_count", view.session_count);
+    at = put(out, capacity, at, "connected", view.connected);
+    at = put(out, capacity, at, "custodies", view.custodies);
+    at = put(out, capacity, at, "forwards", view.forwards);
+    at = put(out, capacity, at, "discharges", view.discharges);
+    at = put(out, capacity, at, "refusals", view.refusals);
+    return put(out, capacity, at, "drops", view.drops);
+}
+
+static void role_gateway_drop(void *memory)
+{
+    gateway_drop(memory);
+}
+
+static void role_cloud_init(void *memory, const void *config, const struct port *port)
+{
+    cloud_init(memory, config, port);
+}
+
+static void role_cloud_step(void *memory, const struct port *port, const struct event *event)
+{
+    cloud_step(memory, port, event);
+}
+
+static uint64_t role_cloud_deadline(const void *memory)
+{
+    return cloud_deadline_us(memory);
+}
+
+static size_t role_cloud_view(const void *memory, struct world_view *out, size_t capacity)
+{
+    struct cloud_view view;
+    size_t at = 0;
+    cloud_view(memory, &view);
+    at = put(out, capacity, at, "session_count", view.session_count);
+    at = put(out, capacity, at, "accepted", view.accepted);
+    at = put(out, capacity, at, "rejected", view.rejected);
+    at = put(out, capacity, at, "duplicates", view.duplicates);
+    at = put(out, capacity, at, "challenges", view.challenges);
+    at = put(out, capacity, at, "acks", view.acks);
+    return put(out, capacity, at, "drops", view.drops);
+}
+
+static void role_cloud_drop(void *memory)
+{
+    cloud_drop(memory);
+}
+
+static size_t role_rogue_view(const void *memory, struct world_view *out, size_t capacity)
+{
+    const struct rogue_counts *counts = rogue_counts(memory);
+    size_t at = 0;
+    at = put(out, capacity, at, "taken", counts->taken);
+    at = put(out, capacity, at, "forwarded", counts->forwarded);
+    at = put(out, capacity, at, "replayed", counts->replayed);
+    at = put(out, capacity, at, "reordered", counts->reordered);
+    at = put(out, capacity, at, "duplicated", counts->duplicated);
+    at = put(out, capacity, at, "delayed", counts->delayed);
+    at = put(out, capacity, at, "corrupted", counts->corrupted);
+    return put(out, capacity, at, "dropped", counts->dropped);
+}
+
+static const struct role roles[] = {
+    {"device", role_device_init, role_device_step, role_device_deadline, role_device_view, NULL},
+    {"gateway", role_gateway_init, role_gateway_step, role_gateway_deadline, role_gateway_view,
+     role_gateway_drop},
+    {"cloud", role_cloud_init, role_cloud_step, role_cloud_deadline, role_cloud_view,
+     role_cloud_drop},
+    {"rogue", rogue_init, rogue_step, rogue_deadline_us, role_rogue_view, NULL},
+};
+
+const struct role *role_of(uint32_t role_mask)
+{
+    switch (role_mask) {
+    case ROLE_MASK_DEVICE:
+        return &roles[0];
+    case ROLE_MASK_GATEWAY:
+        return &roles[1];
+    case ROLE_MASK_CLOUD:
+        return &roles[2];
+    default:
+        CHECK(role_mask == ROLE_MASK_ROGUE);
+        return &roles[3];
+    }
+}
+
+size_t role_memory_bytes(uint32_t role_mask, const void *config)
+{
+    switch (role_mask) {
+    case ROLE_MASK_DEVICE:
+        return sizeof(struct device);
+    case ROLE_MASK_GATEWAY:
+        return gateway_size_bytes(config);
+    case ROLE_MASK_CLOUD:
+        return cloud_size_bytes(config);
+    default:
+        CHECK(role_mask == ROLE_MASK_ROGUE);
+        return rogue_size_bytes(config);
+    }
+}

@@ -1,0 +1,250 @@
+#include "sim/run.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/check.h"
+#include "sim/script.h"
+
+enum { PROGRESS_EVENTS = 4096 }; /* how often the wall clock is looked at */
+
+const char *verdict_name(enum verdict verdict)
+{
+    switch (verdict) {
+    case VERDICT_PASS:
+        return "pass";
+    case VERDICT_FAIL:
+        return "fail";
+    case VERDICT_USAGE:
+        return "usage";
+    case VERDICT_NONDETERMINISTIC:
+        return "nondeterministic";
+    case VERDICT_HARNESS:
+        return "harness";
+    case VERDICT_UNKNOWN:
+        return "unknown";
+    }
+    return "?";
+}
+
+void run_request_init(struct run_request *request)
+{
+    memset(request, 0, sizeof *request);
+    request->until_event = UINT64_MAX;
+    world_options_init(&request->options);
+}
+
+void run_result_free(struct run_result *result)
+{
+    plan_free(&result->plan);
+}
+
+/* Wall time of this process: for people and progress, never for the simulation. */
+static uint64_t wall_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* ---- items go to the script and to who asked ------------------------------------------------- */
+
+struct tee {
+    struct script *script;
+    const struct world_options *options;
+};
+
+static void tee_item(void *ctx, const struct world_item *item)
+{
+    const struct tee *tee = ctx;
+    if (tee->script != NULL) {
+        script_item(tee->script, item);
+    }
+    if (tee->options->item != NULL) {
+        tee->options->item(tee->options->item_ctx, item);
+    }
+}
+
+static void tee_violated(void *ctx)
+{
+    const struct tee *tee = ctx;
+    if (tee->options->violated != NULL) {
+        tee->options->violated(tee->options->item_ctx);
+    }
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+struct progress {
+    const struct run_request *request;
+    uint64_t shown_us;
+};
+
+static void show_progress(struct progress *progress, const struct world *world)
+{
+    if (progress->request->progress == NULL || world_event_count(world) % PROGRESS_EVENTS != 0) {
+        return;
+    }
+    const uint64_t now_us = wall_us();
+    if (now_us - progress->shown_us >= 200000) {
+        progress->shown_us = now_us;
+        progress->request->progress(progress->request->progress_ctx, world);
+    }
+}
+
+/* Script wake-ups come before events of the same time or later. */
+static bool run_script(struct script *script, struct world *world)
+{
+    while (script_wake_us(script) <= world_next_us(world) && world_state(world) == WORLD_RUNNING &&
+           world_next_us(world) != UINT64_MAX) {
+        world_advance(world, script_wake_us(script));
+        if (!script_wake(script)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool live(struct world *world, struct script *script, const struct run_request *request)
+{
+    struct progress progress = {request, wall_us()};
+    if (script != NULL && !script_start(script, world)) {
+        return false;
+    }
+    while (world_state(world) == WORLD_RUNNING && world_event_count(world) < request->until_event) {
+        if (script != NULL && !run_script(script, world)) {
+            return false;
+        }
+        (void)world_step(world);
+        if (script != NULL && !script_after(script)) {
+            return false;
+        }
+        show_progress(&progress, world);
+    }
+    return true;
+}
+
+/* ---- the result ------------------------------------------------------------------------------ */
+
+static void collect(struct world *world, struct run_result *result)
+{
+    const struct judge *judge = world_judge(world);
+    world_digest(world, result->digest);
+    result->events = world_event_count(world);
+    result->sim_us = world_now_us(world);
+    plan_copy(&result->plan, world_plan(world));
+    plan_hash(&result->plan, result->plan_digest);
+    for (unsigned i = 0; i < FIGURE_COUNT; i++) {
+        result->figures[i] = world_figure(world, (enum figure)i);
+    }
+    for (unsigned i = 0; i < EFFECT_COUNT; i++) {
+        result->fired[i] = world_fired(world, (enum effect)i);
+        result->filed[i] = world_filed(world, (enum effect)i);
+    }
+    for (unsigned i = 0; i < PROBE_COUNT; i++) {
+        result->probes[i] = world_probe(world, (enum probe)i);
+    }
+    for (unsigned i = 0; i < LAW_COUNT && judge != NULL; i++) {
+        result->exercised[i] = judge_exercised(judge, (enum law)i);
+        result->is_void[i] = judge_is_void(judge, (enum law)i);
+    }
+    snprintf(result->check_text, sizeof result->check_text, "%s", world_check_text(world));
+    if (world_violation(world) != NULL) {
+        result->violated = true;
+        result->violation = *world_violation(world);
+    }
+}
+
+static void decide(struct world *world, struct script *script, struct run_result *result)
+{
+    const char *failed = NULL;
+    const int index = world_expectation_failed(world);
+    if (world_state(world) == WORLD_FAILED) {
+        result->verdict = VERDICT_UNKNOWN;
+        snprintf(result->message, sizeof result->message, "%s", world_error(world));
+    } else if (result->violated) {
+        result->verdict = VERDICT_FAIL;
+        snprintf(result->message, sizeof result->message, "%s: %s", law_name(result->violation.law),
+                 result->check_text[0] != '\0' ? result->check_text : result->violation.what);
+    } else if (index >= 0) {
+        const struct plan_expectation *expectation = &result->plan.expectations[index];
+        result->verdict = VERDICT_FAIL;
+        snprintf(result->message, sizeof result->message,
+                 "expectation on %s does not hold: it is %llu", figure_name(expectation->figure),
+                 (unsigned long long)world_figure(world, expectation->figure));
+    } else if (script != NULL && world_state(world) == WORLD_ENDED) {
+        if (!script_finish(script, &failed)) {
+            result->verdict = VERDICT_USAGE;
+            snprintf(result->message, sizeof result->message, "%s", script_error(script));
+        } else if (failed != NULL) {
+            result->verdict = VERDICT_FAIL;
+            result->live_expectation = true;
+            snprintf(result->message, sizeof result->message, "expectation '%s' does not hold",
+                     failed);
+        }
+    }
+}
+
+static bool prepare(const struct run_request *request, struct plan *plan, struct script **script,
+                    struct run_result *result)
+{
+    *script = NULL;
+    if (request->plan != NULL) {
+        plan_copy(plan, request->plan);
+    } else {
+        plan_init(plan, request->seed);
+        snprintf(plan->scenario, sizeof plan->scenario, "%s", request->scenario);
+        *script = script_open(request->scenario, plan, result->message, sizeof result->message);
+        if (*script == NULL) {
+            return false;
+        }
+        snprintf(result->question, sizeof result->question, "%s", script_question(*script));
+    }
+    for (uint32_t i = 0; i < request->setting_count; i++) {
+        if (!settings_set(&plan->settings, request->settings[i].key, request->settings[i].value,
+                          result->message, sizeof result->message)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void run(const struct run_request *request, struct run_result *result)
+{
+    struct plan plan;
+    struct tee tee = {NULL, &request->options};
+    struct world_options options = request->options;
+    const uint64_t start_us = wall_us();
+    memset(result, 0, sizeof *result);
+    CHECK((request->scenario == NULL) != (request->plan == NULL));
+    if (!prepare(request, &plan, &tee.script, result)) {
+        result->verdict = VERDICT_USAGE;
+        plan_free(&plan);
+        script_close(tee.script);
+        return;
+    }
+    if (tee.script != NULL || options.item != NULL || options.violated != NULL) {
+        options.item = tee_item;
+        options.item_ctx = &tee;
+        options.violated = options.violated == NULL ? NULL : tee_violated;
+    }
+    struct world *world = world_create(&plan, request->plan == NULL, &options, result->message,
+                                       sizeof result->message);
+    plan_free(&plan);
+    if (world == NULL) {
+        result->verdict = VERDICT_USAGE;
+        script_close(tee.script);
+        return;
+    }
+    if (live(world, tee.script, request)) {
+        collect(world, result);
+        decide(world, tee.script, result);
+    } else {
+        result->verdict = VERDICT_USAGE;
+        snprintf(result->message, sizeof result->message, "%s", script_error(tee.script));
+    }
+    world_free(world);
+    script_close(tee.script);
+    result->wall_us = wall_us() - start_us;
+}

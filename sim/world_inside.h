@@ -1,0 +1,86 @@
+/* The world from inside: what its source files share. Everybody else uses world.h.
+ *   world.c        the loop: one event at a time, and what can be asked
+ *   world_make.c   a fleet, its media and streams from a plan
+ *   observe.c      evidence and truths: to figures, probes, the judge, and whoever looks on
+ *   strike.c       what befalls nodes and links, and how it ends
+ */
+#ifndef BROWNOUT_SIM_WORLD_INSIDE_H
+#define BROWNOUT_SIM_WORLD_INSIDE_H
+
+#include "core/crypto/openssl.h"
+#include "sim/capture.h"
+#include "sim/fleet.h"
+#include "sim/ideal.h"
+#include "sim/node.h"
+#include "sim/profile.h"
+#include "sim/queue.h"
+#include "sim/readings.h"
+#include "sim/world.h"
+
+struct world {
+    struct plan plan;
+    struct world_options options;
+    struct stage stage;
+    struct queue queue;
+    struct fleet *fleet;
+    struct capture *capture;
+    struct crypto_openssl *openssl;
+    struct ideal *ideal;
+    struct profile device_profile, gateway_profile;
+    struct readings *readings; /* NULL: drawn */
+    struct disk *scratch;      /* where crash images are judged */
+    uint64_t sensor_key, fall_key;
+
+    uint32_t node_count;
+    struct node *nodes; /* [node_count + 1]; nodes[0] is nobody */
+
+    uint64_t now_us;
+    uint64_t event_count;
+    uint32_t filed_count; /* entries of the plan that were filed */
+    bool healed;
+    enum world_state state;
+    char error[256];
+    uint64_t filed[EFFECT_COUNT];
+
+    struct judge *judge;
+    enum model_role *model_roles;
+    bool violated;
+    struct violation violation;
+    int expectation_failed;
+    uint32_t image_node; /* whose image is being read */
+};
+
+/* Schedule an event, now at the earliest. */
+void world_schedule(struct world *world, uint64_t time_us, enum world_event_kind kind, uint32_t a,
+                    uint32_t b);
+
+/* Come to the first real event of a world just made. */
+void world_settle(struct world *world);
+
+/* observe.c */
+void observe_event(struct world *world, const struct queue_event *event, uint32_t node);
+void observe_effect(struct world *world, uint32_t entry, uint32_t phase);
+void observe_truth(struct world *world, enum truth truth, uint32_t node, uint64_t value);
+/* Judge what the node's media really hold, on a copy: never on a live database, where a SELECT
+ * would move its operations. */
+void observe_image(struct world *world, struct node *node);
+void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence);
+
+/* strike.c */
+/* An entry of the plan strikes now. */
+void strike(struct world *world, uint32_t entry);
+/* An effect that lasted is over. */
+void strike_over(struct world *world, uint32_t entry);
+/* File an entry of the plan: what that does depends on its `when` (plan.h). */
+void strike_file(struct world *world, uint32_t entry);
+/* Arm the trigger of an entry whose time has come. */
+void strike_arm(struct world *world, uint32_t entry);
+/* After a step or a boot: set the timers it asked for, or bring down what fell in it. */
+void strike_settle(struct world *world, struct node *node, enum node_fall fall);
+void strike_reset(struct world *world, struct node *node, enum reset_reason reason);
+void strike_boot(struct world *world, struct node *node);
+void strike_schedule_boot(struct world *world, struct node *node, uint64_t time_us);
+/* End all faults and bring everybody up. */
+void strike_heal(struct world *world);
+
+#endif

@@ -1,0 +1,284 @@
+#include "sim/world_inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "sim/roles.h"
+
+enum { BOOT_SPREAD_US = 2000000 /* nodes are switched on one after the other, within this */ };
+
+/* ---- hooks of node and net ------------------------------------------------------------------- */
+
+static int32_t on_sensor(void *ctx, uint32_t node, uint64_t time_us, uint64_t ordinal)
+{
+    const struct world *world = ctx;
+    const uint32_t device = node - 2 - world->fleet->gateway_count;
+    if (world->readings != NULL) {
+        const uint64_t row = time_us / world->plan.settings.number[SETTING_device_sample_every];
+        return readings_at(world->readings, row, device);
+    }
+    const uint64_t draw = random_at(world->sensor_key + node, ordinal);
+    return (int32_t)(20000 + draw % 5000);
+}
+
+static void on_delayed_strike(void *ctx, uint32_t entry, uint64_t time_us)
+{
+    world_schedule(ctx, time_us, WORLD_STRIKE, entry, 1);
+}
+
+static void on_net_schedule(void *ctx, uint64_t time_us, uint32_t link, uint32_t what)
+{
+    world_schedule(ctx, time_us, WORLD_NET, link, what);
+}
+
+static const struct profile *on_profile(void *ctx, uint32_t from, uint32_t to)
+{
+    struct world *world = ctx;
+    (void)to;
+    return fleet_role(&world->plan.settings, from) == ROLE_MASK_DEVICE ? &world->device_profile
+                                                                       : &world->gateway_profile;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static bool make_crypto(struct world *world)
+{
+    struct port_crypto openssl;
+    world->openssl = calloc(1, sizeof *world->openssl);
+    world->ideal = calloc(1, sizeof *world->ideal);
+    CHECK(world->openssl != NULL && world->ideal != NULL);
+    if (crypto_openssl_init(world->openssl, &openssl) != ERR_OK) {
+        snprintf(world->error, sizeof world->error,
+                 "OpenSSL 3 did not give Ed25519, SHA-256, HKDF and AES-128-GCM");
+        return false;
+    }
+    world->stage.crypto = openssl;
+    if (world->plan.settings.number[SETTING_run_crypto] == 1) {
+        const uint64_t key = random_key(world->plan.seed, "ideal");
+        const uint64_t secret[2] = {random_at(key, 0), random_at(key, 1)};
+        ideal_init(world->ideal, secret, &openssl, &world->stage.crypto);
+    }
+    return true;
+}
+
+static bool make_environment(struct world *world)
+{
+    const struct settings *settings = &world->plan.settings;
+    const char *readings = settings->text[SETTING_run_readings];
+    if (!profile_load(settings->text[SETTING_link_device], &world->device_profile, world->error,
+                      sizeof world->error) ||
+        !profile_load(settings->text[SETTING_link_gateway], &world->gateway_profile, world->error,
+                      sizeof world->error)) {
+        return false;
+    }
+    if (readings[0] != '\0') {
+        world->readings = readings_load(readings, world->error, sizeof world->error);
+        return world->readings != NULL;
+    }
+    return true;
+}
+
+static void make_node(struct world *world, uint32_t number)
+{
+    struct node *node = &world->nodes[number];
+    char name[48];
+    node->number = number;
+    node->role_mask = fleet_role(&world->plan.settings, number);
+    node->role = role_of(node->role_mask);
+    node->config = fleet_config(world->fleet, number);
+    node->memory_bytes = role_memory_bytes(node->role_mask, node->config);
+    node->stage = &world->stage;
+    node->cut_at_us = UINT64_MAX;
+    node->timer_at_us = node->watchdog_at_us = UINT64_MAX;
+    node->reset_reason = RESET_POWER_ON;
+    snprintf(name, sizeof name, "entropy/%" PRIu32, number);
+    node->entropy.key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "sqlite/%" PRIu32, number);
+    node->sqlite.key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "flash/%" PRIu32, number);
+    node->flash_key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "poison/%" PRIu32, number);
+    node->poison_key =
+        random_key(world->options.poison == 0 ? world->plan.seed : world->options.poison, name);
+    clock_init(&node->clock, 0);
+    if (node->role_mask == ROLE_MASK_DEVICE) {
+        const uint64_t *setting = world->plan.settings.number;
+        const struct flash_profile profile = {
+            .geometry = {.sector_bytes = (uint32_t)setting[SETTING_flash_sector],
+                         .sector_count = (uint32_t)setting[SETTING_flash_sectors],
+                         .program_bytes = (uint32_t)setting[SETTING_flash_unit],
+                         .erased_value = 0xFF},
+            /* A serial NOR part: 25 us a unit of 8 bytes, 45 ms a 4 KiB sector. */
+            .program_us = 25,
+            .erase_us = 45000,
+        };
+        node->flash = flash_create(&profile);
+        CHECK(node->flash != NULL);
+    } else if (node->role_mask != ROLE_MASK_ROGUE) {
+        node->disk = calloc(1, sizeof *node->disk);
+        CHECK(node->disk != NULL);
+        disk_init(node->disk, (struct disk_profile){0}, NULL);
+        node->disk->faults.failing.key = node->sqlite.key + 1;
+        disk_attach(node->disk, number);
+        snprintf(node->disk_path, sizeof node->disk_path, "disk%" PRIu32 "/%s.db", number,
+                 node->role->name);
+    } else {
+        ((struct rogue_config *)(uintptr_t)node->config)->attack_ppm = node->attack_ppm;
+    }
+    node_port(node);
+}
+
+static void make_judge(struct world *world)
+{
+    const uint64_t *setting = world->plan.settings.number;
+    world->model_roles = calloc(world->node_count + 1, sizeof *world->model_roles);
+    CHECK(world->model_roles != NULL);
+    world->model_roles[0] = MODEL_OTHER;
+    for (uint32_t i = 1; i <= world->node_count; i++) {
+        const uint32_t role = world->nodes[i].role_mask;
+        world->model_roles[i] = role == ROLE_MASK_CLOUD     ? MODEL_CLOUD
+                                : role == ROLE_MASK_GATEWAY ? MODEL_GATEWAY
+                                : role == ROLE_MASK_DEVICE  ? MODEL_DEVICE
+                                                            : MODEL_OTHER;
+    }
+    const struct judge_config config = {
+        .node_count = world->node_count + 1,
+        .roles = world->model_roles,
+        .cloud_window = (uint32_t)setting[SETTING_cloud_window],
+        .outbox_max = (uint32_t)setting[SETTING_device_outbox],
+        .queue_max = (uint32_t)setting[SETTING_gateway_queue],
+        .sample_every_us = setting[SETTING_device_sample_every],
+        /* Drift of 10 %, flash and crypto busy for seconds at the worst. */
+        .sample_slack_us = setting[SETTING_device_sample_every] / 8 + 5000000,
+    };
+    world->judge = calloc(1, judge_size_bytes(&config));
+    CHECK(world->judge != NULL);
+    judge_init(world->judge, &config);
+}
+
+static void start(struct world *world)
+{
+    const uint64_t *setting = world->plan.settings.number;
+    const uint64_t spread = random_key(world->plan.seed, "boot");
+    const uint64_t heal_us = setting[SETTING_run_duration];
+    world_schedule(world, heal_us, WORLD_HEAL, 0, 0);
+    world_schedule(world, heal_us + setting[SETTING_run_heal], WORLD_END, 0, 0);
+    for (uint32_t i = 1; i <= world->node_count; i++) {
+        strike_schedule_boot(world, &world->nodes[i], random_at(spread, i) % BOOT_SPREAD_US);
+    }
+    world_settle(world);
+}
+
+static bool make(struct world *world, bool draw)
+{
+    if (!make_crypto(world) || !make_environment(world)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < world->plan.entry_count; i++) {
+        if (!plan_entry_check(&world->plan, &world->plan.entries[i], world->error,
+                              sizeof world->error)) {
+            return false;
+        }
+    }
+    if (draw && !plan_draw_faults(&world->plan)) {
+        snprintf(world->error, sizeof world->error,
+                 "the settings draw too many faults; make `every` longer");
+        return false;
+    }
+    world->sensor_key = random_key(world->plan.seed, "sensor");
+    world->fall_key = random_key(world->plan.seed, "fall");
+    world->node_count = fleet_node_count(&world->plan.settings);
+    world->fleet =
+        fleet_create(&world->plan.settings, world->plan.seed, &world->stage.crypto, world->capture);
+    world->nodes = calloc(world->node_count + 1, sizeof *world->nodes);
+    CHECK(world->fleet != NULL && world->nodes != NULL);
+    const struct net_hooks hooks = {world, on_net_schedule};
+    world->stage.net = net_create(world->plan.seed, world->node_count, &hooks, on_profile, world);
+    CHECK(world->stage.net != NULL);
+    for (uint32_t i = 1; i <= world->node_count; i++) {
+        make_node(world, i);
+    }
+    if (world->options.laws) {
+        make_judge(world);
+    }
+    start(world);
+    return true;
+}
+
+struct world *world_create(const struct plan *plan, bool draw, const struct world_options *options,
+                           char *error, size_t error_bytes)
+{
+    static bool registered;
+    if (!registered) {
+        disk_vfs_register(true);
+        registered = true;
+    }
+    struct world *world = calloc(1, sizeof *world);
+    CHECK(world != NULL);
+    plan_copy(&world->plan, plan);
+    world->options = *options;
+    world->expectation_failed = -1;
+    world->capture = calloc(1, sizeof *world->capture);
+    world->scratch = calloc(1, sizeof *world->scratch);
+    CHECK(world->capture != NULL && world->scratch != NULL);
+    disk_init(world->scratch, (struct disk_profile){0}, NULL);
+    hash_init(&world->stage.hash, options->hash, options->history_only);
+    queue_init(&world->queue);
+    world->stage.plan = &world->plan;
+    world->stage.options = &world->options;
+    world->stage.ctx = world;
+    world->stage.evidence = observe_evidence;
+    world->stage.strike = on_delayed_strike;
+    world->stage.sensor = on_sensor;
+    if (!settings_check(&world->plan.settings, world->error, sizeof world->error) ||
+        !make(world, draw)) {
+        snprintf(error, error_bytes, "%s", world->error);
+        world_free(world);
+        return NULL;
+    }
+    return world;
+}
+
+void world_free(struct world *world)
+{
+    if (world == NULL) {
+        return;
+    }
+    for (uint32_t i = 1; world->nodes != NULL && i <= world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        node_fall(node, NODE_PROCESS_DIED, 0);
+        if (node->disk != NULL) {
+            disk_detach(i);
+            disk_drop(node->disk);
+            free(node->disk);
+        }
+        if (node->flash != NULL) {
+            flash_free(node->flash);
+        }
+    }
+    free(world->nodes);
+    if (world->stage.net != NULL) {
+        net_free(world->stage.net);
+    }
+    fleet_free(world->fleet);
+    disk_drop(world->scratch);
+    free(world->scratch);
+    free(world->capture);
+    if (world->openssl != NULL && world->openssl->library != NULL) {
+        crypto_openssl_free(world->openssl);
+    }
+    free(world->openssl);
+    free(world->ideal);
+    profile_free(&world->device_profile);
+    profile_free(&world->gateway_profile);
+    readings_free(world->readings);
+    free(world->judge);
+    free(world->model_roles);
+    queue_free(&world->queue);
+    hash_free(&world->stage.hash);
+    plan_free(&world->plan);
+    free(world);
+}
