@@ -47,7 +47,7 @@ static void reset_later(struct device *device, uint64_t now_us);
 static void end_epoch(struct device *device, const struct port *port, uint64_t now_us);
 static void arm_watchdog(struct device *device, const struct port *port, uint64_t now_us);
 static uint64_t draw_below(const struct device *device, const struct port *port, uint64_t bound);
-static void topic_write(char topic[TOPIC_BYTES], char letter, uint32_t number);
+static uint32_t topic_write(char topic[TOPIC_BYTES], char letter, uint32_t number);
 static void drop(struct device *device, const struct port *port, enum refusal refusal);
 static void say(const struct device *device, const struct port *port, struct evidence evidence);
 static uint64_t add(uint64_t left, uint64_t right);
@@ -205,11 +205,7 @@ static void downlink(struct device *device, const struct port *port, uint64_t no
                      const struct mqtt_happening *publish)
 {
     char topic[TOPIC_BYTES];
-    topic_write(topic, 'd', device->config.id);
-    uint32_t size_bytes = 0;
-    while (topic[size_bytes] != '\0') {
-        size_bytes++;
-    }
+    const uint32_t size_bytes = topic_write(topic, 'd', device->config.id);
     struct cose_sign1 parsed;
     if (publish->topic.size_bytes != size_bytes ||
         memcmp(publish->topic.bytes, topic, size_bytes) != 0) {
@@ -320,7 +316,7 @@ static bool respond(struct device *device, const struct port *port, uint64_t now
         return false;
     }
     char topic[TOPIC_BYTES];
-    topic_write(topic, 't', device->config.id);
+    (void)topic_write(topic, 't', device->config.id);
     err = mqtt_client_publish(&device->client, port, now_us, topic, envelope.bytes,
                               envelope.size_bytes, 0);
     if (err == ERR_CLOSED) {
@@ -417,7 +413,7 @@ static void send_unsent(struct device *device, const struct port *port, uint64_t
     struct outbox *outbox = &device->outbox;
     struct mqtt_client *client = &device->client;
     char topic[TOPIC_BYTES];
-    topic_write(topic, 't', device->config.id);
+    (void)topic_write(topic, 't', device->config.id);
     while (client->state == MQTT_CLIENT_READY && outbox->sent_count < outbox->count) {
         struct outbox_entry *entry = &outbox->entries[outbox->sent_count];
         /* A link that holds bytes back says when it has room: so SEND is only said of what goes. */
@@ -547,7 +543,8 @@ static uint64_t draw_below(const struct device *device, const struct port *port,
     return draw % bound;
 }
 
-static void topic_write(char topic[TOPIC_BYTES], char letter, uint32_t number)
+/* Its size without the NUL. */
+static uint32_t topic_write(char topic[TOPIC_BYTES], char letter, uint32_t number)
 {
     char digits[10];
     uint32_t count = 0;
@@ -561,6 +558,7 @@ static void topic_write(char topic[TOPIC_BYTES], char letter, uint32_t number)
         topic[2 + i] = digits[count - 1 - i];
     }
     topic[2 + count] = '\0';
+    return 2 + count;
 }
 
 static void drop(struct device *device, const struct port *port, enum refusal refusal)

@@ -9,7 +9,8 @@
 
 /* X(NAME, Name, meaning of `counter`, meaning of `value`); `body` is named where it is used. */
 #define EVIDENCE_LIST(X)                                                                           \
-    /* any role, end of x_init. counter: device: next counter. value: enum reset_reason */         \
+    /* any role, end of an x_init that succeeded: all that it found in its store or on its disk is \
+     * durable now. counter: device: next counter. value: enum reset_reason */                     \
     X(BOOT, Boot)                                                                                  \
     /* device: counters below `counter` may be used; said after the record is durable */           \
     X(RESERVE, Reserve)                                                                            \

@@ -1,10 +1,13 @@
 /* The log store: see store.h for what it promises and why it copies sectors as it does.
  *
- * sector = header | seal | frame | frame | ... | erased
- * header = magic 4 | version 4 | sequence 8 | replaces 8 | erased | crc 4, at least two program
- * units seal   = 4: the header's crc, inverted; programmed once the header is durable frame  = crc
- * 4 | size 4 | sequence 8 | id 8 | bytes Each part is padded with the erased value to whole program
- * units; numbers are little-endian.
+ * sector = header | seal | mark | frame | frame | ... | erased
+ * header = magic 4 | version 4 | sequence 8 | replaces 8 | erased | crc 4; at least two units
+ * seal   = 4: the header's crc, inverted; programmed once the header is durable
+ * mark   = all bits programmed: this sector no longer counts. A mount that has to choose between a
+ *          copy and its source says so before it erases the other: an erase that has begun may
+ * leave everything readable for a while, but never undoes a mark frame  = crc 4 | size 4 | sequence
+ * 8 | id 8 | bytes Each part is padded with the erased value to whole program units; numbers are
+ * little-endian.
  */
 #include "core/store.h"
 
@@ -21,13 +24,13 @@ enum {
     HEADER_BYTES_MAX = 2 * PROGRAM_BYTES_MAX,
     FRAME_FIELDS_BYTES = 24,
     FRAME_BYTES_MAX = FRAME_FIELDS_BYTES + (int)STORE_RECORD_BYTES_MAX + PROGRAM_BYTES_MAX,
-    SOURCE_READS = 3, /* uncertain bits seldom answer three times alike */
+    MARK_READS = 16, /* uncertain bits seldom answer so often alike */
 };
 
 _Static_assert(STORE_SECTORS_MAX <= 64u, "sectors_blank has a bit for each sector");
 
 struct header {
-    uint64_t sequence; /* 0 = not valid */
+    uint64_t sequence; /* 0 = not valid, or marked */
     uint64_t replaces; /* sequence of the sector that was copied into this one; 0 = none */
     bool sealed;
 };
@@ -45,6 +48,7 @@ static void init(struct store *store, const struct port *port, uint32_t first_se
 static uint32_t align(const struct port *port, uint32_t size_bytes);
 static uint32_t header_bytes(const struct port *port);
 static uint32_t seal_bytes(const struct port *port);
+static uint32_t first_frame(const struct port *port);
 static uint32_t sector_room(const struct port *port);
 static uint32_t frame_bytes_max(const struct port *port);
 static uint32_t sector_offset(const struct store *store, const struct port *port, uint32_t sector);
@@ -72,7 +76,12 @@ static enum err frame_read(const struct store *store, const struct port *port, u
 static uint32_t frame_crc(const struct frame *frame, uint64_t sector_sequence);
 static enum err frame_append(struct store *store, const struct port *port, struct frame *frame);
 
+static enum err mark_read(const struct store *store, const struct port *port, uint32_t sector,
+                          bool *marked);
+static enum err mark_program(const struct store *store, const struct port *port, uint32_t sector);
+
 static enum err sector_erase(struct store *store, const struct port *port, uint32_t sector);
+static enum err sector_retire(struct store *store, const struct port *port, uint32_t sector);
 static enum err head_take(struct store *store, const struct port *port);
 static enum err head_open(struct store *store, const struct port *port);
 static enum err head_replaces(struct store *store, const struct port *port, uint32_t source);
@@ -80,9 +89,7 @@ static enum err compact(struct store *store, const struct port *port, uint32_t s
 
 static enum err mount_headers(struct store *store, const struct port *port, struct header *newest);
 static enum err mount_unfinished(struct store *store, const struct port *port,
-                                 const struct header *newest, uint32_t *source);
-static enum err mount_holds(const struct store *store, const struct port *port, uint32_t source,
-                            uint32_t copy, bool *holds);
+                                 const struct header *newest);
 static enum err mount_index(struct store *store, const struct port *port, uint32_t source);
 static enum err mount_strangers(struct store *store, const struct port *port);
 static enum err mount_copy(struct store *store, const struct port *port, uint32_t source);
@@ -91,6 +98,7 @@ static uint32_t index_find(const struct store *store, uint64_t id);
 static void index_remove(struct store *store, uint32_t index);
 static void index_insert(struct store *store, const struct store_entry *entry);
 
+static bool is_erased(const struct port *port, const uint8_t *bytes, uint32_t size_bytes);
 static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t size_bytes);
 static void put_u32(uint8_t *bytes, uint32_t value);
 static void put_u64(uint8_t *bytes, uint64_t value);
@@ -118,14 +126,14 @@ enum err store_mount(struct store *store, const struct port *port, uint32_t firs
 {
     init(store, port, first_sector, sector_count);
     struct header newest;
-    uint32_t source = 0;
     enum err err = mount_headers(store, port, &newest);
     if (err == ERR_OK) {
-        err = mount_unfinished(store, port, &newest, &source);
+        err = mount_unfinished(store, port, &newest);
     }
     if (err == ERR_OK && free_sectors(store) == 0) {
         err = ERR_NOT_FOUND; /* no cut leaves this: these are not sectors of ours */
     }
+    const uint32_t source = store->head_sector;
     if (err == ERR_OK) {
         err = mount_index(store, port, source);
     }
@@ -242,7 +250,7 @@ static void init(struct store *store, const struct port *port, uint32_t first_se
     CHECK(sector_count <= flash->sector_count - first_sector);
     CHECK(flash->program_bytes >= 1 && flash->program_bytes <= PROGRAM_BYTES_MAX);
     CHECK(flash->sector_bytes % flash->program_bytes == 0);
-    CHECK(flash->sector_bytes > header_bytes(port) + seal_bytes(port));
+    CHECK(flash->sector_bytes > first_frame(port));
     CHECK(frame_bytes_max(port) >= store_frame_bytes(port, 1));
     memset(store, 0, sizeof(*store));
     store->first_sector = first_sector;
@@ -271,9 +279,15 @@ static uint32_t seal_bytes(const struct port *port)
     return align(port, CRC_BYTES);
 }
 
+/* Behind the header, the seal and the mark, which is as large as a seal. */
+static uint32_t first_frame(const struct port *port)
+{
+    return header_bytes(port) + 2 * seal_bytes(port);
+}
+
 static uint32_t sector_room(const struct port *port)
 {
-    return port->flash.sector_bytes - header_bytes(port) - seal_bytes(port);
+    return port->flash.sector_bytes - first_frame(port);
 }
 
 /* Half a sector at most, or the tail that no record fits into could be most of it. */
@@ -391,15 +405,16 @@ static enum err make_room(struct store *store, const struct port *port, uint32_t
 static enum err header_read(const struct store *store, const struct port *port, uint32_t sector,
                             struct header *header)
 {
-    uint8_t bytes[HEADER_BYTES_MAX + PROGRAM_BYTES_MAX];
+    uint8_t bytes[HEADER_BYTES_MAX + 2 * PROGRAM_BYTES_MAX];
     const uint32_t size_bytes = header_bytes(port);
     memset(header, 0, sizeof(*header));
-    if (port->flash_read(port->ctx, sector_offset(store, port, sector), bytes,
-                         size_bytes + CRC_BYTES) != ERR_OK) {
+    if (port->flash_read(port->ctx, sector_offset(store, port, sector), bytes, first_frame(port)) !=
+        ERR_OK) {
         return ERR_IO;
     }
     const uint32_t crc = crc32(0, bytes, HEADER_FIELDS_BYTES);
-    if (get_u32(bytes) == HEADER_MAGIC && get_u32(bytes + 4) == HEADER_VERSION &&
+    const bool marked = !is_erased(port, bytes + size_bytes + seal_bytes(port), seal_bytes(port));
+    if (!marked && get_u32(bytes) == HEADER_MAGIC && get_u32(bytes + 4) == HEADER_VERSION &&
         get_u32(bytes + size_bytes - CRC_BYTES) == crc) {
         header->sequence = get_u64(bytes + 8);
         header->replaces = get_u64(bytes + 16);
@@ -430,10 +445,7 @@ static enum err header_is_blank(const struct store *store, const struct port *po
         ERR_OK) {
         return ERR_IO;
     }
-    *blank = true;
-    for (uint32_t i = 0; i < size_bytes; i++) {
-        *blank = *blank && bytes[i] == port->flash.erased_value;
-    }
+    *blank = is_erased(port, bytes, size_bytes);
     return ERR_OK;
 }
 
@@ -462,6 +474,35 @@ static enum err seal_program(const struct store *store, const struct port *port,
     put_u32(bytes, ~crc);
     const uint32_t offset = sector_offset(store, port, store->head_sector) + header_bytes(port);
     if (port->flash_program(port->ctx, offset, bytes, seal_bytes(port)) != ERR_OK) {
+        return ERR_IO;
+    }
+    return port->flash_sync(port->ctx) == ERR_OK ? ERR_OK : ERR_IO;
+}
+
+/* Is there any trace of a mark? Many reads, since it may be torn. */
+static enum err mark_read(const struct store *store, const struct port *port, uint32_t sector,
+                          bool *marked)
+{
+    const uint32_t position = header_bytes(port) + seal_bytes(port);
+    uint8_t bytes[PROGRAM_BYTES_MAX];
+    *marked = false;
+    for (uint32_t i = 0; !*marked && i < MARK_READS; i++) {
+        if (port->flash_read(port->ctx, sector_offset(store, port, sector) + position, bytes,
+                             seal_bytes(port)) != ERR_OK) {
+            return ERR_IO;
+        }
+        *marked = !is_erased(port, bytes, seal_bytes(port));
+    }
+    return ERR_OK;
+}
+
+static enum err mark_program(const struct store *store, const struct port *port, uint32_t sector)
+{
+    const uint32_t position = header_bytes(port) + seal_bytes(port);
+    uint8_t bytes[PROGRAM_BYTES_MAX];
+    memset(bytes, (uint8_t)~port->flash.erased_value, sizeof(bytes));
+    if (port->flash_program(port->ctx, sector_offset(store, port, sector) + position, bytes,
+                            seal_bytes(port)) != ERR_OK) {
         return ERR_IO;
     }
     return port->flash_sync(port->ctx) == ERR_OK ? ERR_OK : ERR_IO;
@@ -548,6 +589,17 @@ static enum err sector_erase(struct store *store, const struct port *port, uint3
     return ERR_OK;
 }
 
+/* Mark and erase a sector that no longer counts. A mark that was begun is not programmed again. */
+static enum err sector_retire(struct store *store, const struct port *port, uint32_t sector)
+{
+    bool marked = false;
+    enum err err = mark_read(store, port, sector, &marked);
+    if (err == ERR_OK && !marked) {
+        err = mark_program(store, port, sector);
+    }
+    return err == ERR_OK ? sector_erase(store, port, sector) : err;
+}
+
 /* Make the next free sector in the ring the head, without a header yet. One that was erased before
  * this mount is erased again: it may only look erased. */
 static enum err head_take(struct store *store, const struct port *port)
@@ -566,7 +618,7 @@ static enum err head_take(struct store *store, const struct port *port)
     }
     store->sectors_blank &= ~bit;
     store->head_sector = sector;
-    store->head_offset = header_bytes(port) + seal_bytes(port);
+    store->head_offset = first_frame(port);
     store->sector_headers[sector] = ++store->sector_sequence;
     return ERR_OK;
 }
@@ -642,64 +694,34 @@ static enum err mount_headers(struct store *store, const struct port *port, stru
     return newest->sequence != 0 ? ERR_OK : ERR_NOT_FOUND;
 }
 
-/* Only the newest sector can be a copy whose source still stands. Which of the two counts?
- * With a seal the copy was durable. Without one the source was not touched, as the erase comes
- * after the seal; but a torn seal may have been read as whole by a mount that then began the erase,
- * so the copy is dropped only if the source still holds all of it. *source: the sector to copy
- * next. */
+/* Only the newest sector can be a copy whose source still stands. Which of the two counts? The mark
+ * of the other, if there is a trace of it; else the seal says. Both answers are safe as long as
+ * neither was acted upon: a copy without a seal has its source untouched, a seal that was begun is
+ * that of a whole copy. Once acted upon, the mark keeps the answer. */
 static enum err mount_unfinished(struct store *store, const struct port *port,
-                                 const struct header *newest, uint32_t *source)
+                                 const struct header *newest)
 {
     const uint32_t copy = newest_sector(store);
-    uint32_t replaced = copy;
+    uint32_t source = copy;
     for (uint32_t sector = 0; newest->replaces != 0 && sector < store->sector_count; sector++) {
         if (store->sector_headers[sector] == newest->replaces) {
-            replaced = sector;
+            source = sector;
         }
     }
-    bool holds = replaced != copy && !newest->sealed;
-    for (uint32_t i = 0; holds && i < SOURCE_READS; i++) {
-        if (mount_holds(store, port, replaced, copy, &holds) != ERR_OK) {
-            return ERR_IO;
-        }
+    store->head_sector = copy;
+    if (source == copy) {
+        return ERR_OK;
     }
-    if (holds) {
-        *source = replaced;
-        store->sector_headers[copy] = 0;
-    } else {
-        *source = copy;
-        if (replaced != copy) {
-            store->sector_headers[replaced] = 0;
-        }
+    bool source_marked = false;
+    bool copy_marked = false;
+    if (mark_read(store, port, source, &source_marked) != ERR_OK ||
+        mark_read(store, port, copy, &copy_marked) != ERR_OK) {
+        return ERR_IO;
     }
+    const bool copy_counts = source_marked || (newest->sealed && !copy_marked);
+    const enum err err = sector_retire(store, port, copy_counts ? source : copy);
     store->head_sector = newest_sector(store);
-    return ERR_OK;
-}
-
-/* Is each frame of copy in source as well? Frames stand in the order of their sequence. */
-static enum err mount_holds(const struct store *store, const struct port *port, uint32_t source,
-                            uint32_t copy, bool *holds)
-{
-    const uint32_t first = header_bytes(port) + seal_bytes(port);
-    uint32_t source_position = first;
-    uint32_t copy_position = first;
-    struct frame frame;
-    enum err err;
-    while ((err = frame_read(store, port, copy, copy_position, &frame)) == ERR_OK) {
-        const uint64_t id = frame.id;
-        const uint64_t sequence = frame.sequence;
-        copy_position += store_frame_bytes(port, frame.size_bytes);
-        do {
-            err = frame_read(store, port, source, source_position, &frame);
-            if (err != ERR_OK) {
-                *holds = false;
-                return err == ERR_IO ? ERR_IO : ERR_OK;
-            }
-            source_position += store_frame_bytes(port, frame.size_bytes);
-        } while (frame.id != id || frame.sequence != sequence);
-    }
-    *holds = true;
-    return err == ERR_IO ? ERR_IO : ERR_OK;
+    return err;
 }
 
 /* Index every sector of the log but source. All of them were closed by code that was still running:
@@ -710,7 +732,7 @@ static enum err mount_index(struct store *store, const struct port *port, uint32
         if (sector == source || store->sector_headers[sector] == 0) {
             continue;
         }
-        uint32_t position = header_bytes(port) + seal_bytes(port);
+        uint32_t position = first_frame(port);
         struct frame frame;
         enum err err;
         while ((err = frame_read(store, port, sector, position, &frame)) == ERR_OK) {
@@ -754,7 +776,7 @@ static enum err mount_strangers(struct store *store, const struct port *port)
 static enum err mount_copy(struct store *store, const struct port *port, uint32_t source)
 {
     enum err err = head_take(store, port);
-    uint32_t position = header_bytes(port) + seal_bytes(port);
+    uint32_t position = first_frame(port);
     struct frame frame;
     while (err == ERR_OK) {
         err = frame_read(store, port, source, position, &frame);
@@ -821,6 +843,15 @@ static void index_insert(struct store *store, const struct store_entry *entry)
 }
 
 /* ---- Bytes ---- */
+
+static bool is_erased(const struct port *port, const uint8_t *bytes, uint32_t size_bytes)
+{
+    uint32_t erased = 0;
+    while (erased < size_bytes && bytes[erased] == port->flash.erased_value) {
+        erased++;
+    }
+    return erased == size_bytes;
+}
 
 /* CRC-32 (IEEE 802.3, reflected), four bits at a time; crc: 0, or the result so far. */
 static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t size_bytes)

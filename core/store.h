@@ -3,23 +3,24 @@
  * A record is (id, bytes); putting an id again replaces it. Sectors are filled one after the other,
  * each with a header that carries a growing sequence; when no free sector is left but one, the live
  * records of the oldest sector are copied into it and that oldest sector is erased. Every record
- * has a CRC-32 over id, size, bytes and the sequence of its sector. A record is one program call,
- * each program unit is programmed at most once between two erases, and only the CRC says what is
- * valid.
+ * has a CRC-32 over id, size, bytes and the sequence of its sector, and only that says what is
+ * valid. A record is one program call; each unit is programmed at most once between two erases.
  *
- * A sector is copied so: frames, then header (sequence, and which sector it replaces), then a seal;
- * only then is the source erased. What power may do, and the answer:
+ * A sector is copied so: frames, header (sequence, and which sector it replaces), seal; then the
+ * source is erased. What power may do, and the answer:
  *   - cut in a put: the record is there whole, or not at all; older records are untouched;
  *   - a torn record may read as valid now and not later (uncertain bits): store_mount never appends
- *     behind a tail that it did not write itself. It copies the newest sector into a fresh one,
- * each record read once, and erases the source before it reports success: nothing rests on an
+ *     behind a tail that it did not write itself. It copies the newest sector into a fresh one
+ * (each record is read once) and erases the source before it reports success: nothing rests on an
  *     uncertain unit, and the next mount gives the same answer;
- *   - cut in an erase: the sector is erased again before use, and a header that may be there in
- * part is erased at mount, so that it can never read as valid later;
- *   - cut in a copy: without its seal a copy counts for nothing while its source still holds all of
- *     it, and the copy is made again; with its seal the source counts for nothing.
- * What remains: one cut that tears exactly a seal, read as whole by one mount, which is cut while
- * it erases the source, whose next mount reads no seal and three times a whole source.
+ *   - cut in an erase: a sector without a valid header is erased again before use, and one whose
+ *     header is there in part is erased at mount, so that it can never read as valid later;
+ *   - cut in a copy: without its seal the copy does not count, and it is made again; with its seal
+ *     the source does not. A mount that finds both marks the one that does not count before it
+ *     erases it, so that a torn seal is not read one way before the erase and another way within.
+ * Mounts may be cut as well, any number in a row. One gap is known: power tears exactly a seal, in
+ * the next mount exactly the mark, in the next one the erase, and then the same bits read
+ * otherwise.
  *
  * The index of live records is in RAM, in the order in which the records were put.
  */

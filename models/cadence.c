@@ -88,9 +88,11 @@ static void sample(const struct cadence_model *model, struct cadence_node *node,
                          (struct difference){"sample is early", every_us, interval_us});
         }
     }
-    /* A device that keeps to its grid makes up for a late sample by an early one. */
+    /* A device that keeps to its grid makes up for a late sample by an early one. The first one was
+     * due at any instant since the boot. */
     const uint64_t grown_us = node->late_us + interval_us;
-    const uint64_t late_us = grown_us > every_us ? grown_us - every_us : 0;
+    const uint64_t due_us = node->sampled ? every_us : 0;
+    const uint64_t late_us = grown_us > due_us ? grown_us - due_us : 0;
     const uint64_t late_max_us = node->late_us + node->stall_us;
     node->late_us = late_us < late_max_us ? late_us : late_max_us;
     node->stall_us = 0;

@@ -6,15 +6,18 @@ struct custody_slot {
     uint64_t body;   /* 64 bits of the body's hash */
     uint32_t device; /* 0: the slot is free */
     uint32_t epoch;
-    uint32_t copies; /* in custody, as said */
+    uint32_t copies; /* in the queue, as said, or as an image showed */
+    uint32_t firm;   /* of these, such that nothing may take: given custody, or there after a loss
+                        of power */
     uint32_t rows;   /* in the image that is being listed */
 };
 
 struct custody_gateway {
-    uint32_t count; /* of slots in use */
-    bool spoken;    /* since its last image */
-    bool unknown;   /* restarted without an image, or the table is full: it may hold more than
-                       was said, until an image tells */
+    uint32_t count;  /* of slots in use */
+    bool power_lost; /* just now: the image that follows is what is durable */
+    bool spoken;     /* since its last image */
+    bool unknown;    /* restarted without an image, or the table is full: it may hold more than
+                        was said, until an image tells */
 };
 
 struct custody_model {
@@ -30,6 +33,7 @@ enum { SLACK = 256 };
 
 static void gateway_observe(struct custody_model *model, uint32_t index,
                             const struct observation *observation, struct ruling *ruling);
+static void discharge(struct custody_model *model, uint32_t index, struct custody_slot *slot);
 static void judge_image(struct custody_model *model, uint32_t index,
                         const struct observation *observation, struct ruling *ruling);
 static struct custody_slot *gateway_slots(struct custody_model *model, uint32_t index);
@@ -111,6 +115,7 @@ static void gateway_observe(struct custody_model *model, uint32_t index,
         slot = find_or_add(model, index, observation);
         if (slot != NULL) {
             slot->copies++;
+            slot->firm++;
         }
         break;
     case EVIDENCE_FORWARD:
@@ -124,12 +129,15 @@ static void gateway_observe(struct custody_model *model, uint32_t index,
                                                  : "copies in custody of what is discharged",
                                              1, 0});
         }
-        if (slot != NULL && observation->kind == EVIDENCE_DISCHARGE && --slot->copies == 0) {
-            take_out(model, index, (uint32_t)(slot - gateway_slots(model, index)));
+        if (slot != NULL && observation->kind == EVIDENCE_DISCHARGE) {
+            discharge(model, index, slot);
         }
         break;
+    case TRUTH_DOWN:
+        gateway->power_lost = observation->value == 0;
+        break;
     case TRUTH_QUEUED:
-        /* A row without a word was committed when the power went: in custody from now on. */
+        /* A row without a word was committed when the gateway fell: it may be forwarded. */
         slot = find_or_add(model, index, observation);
         if (slot != NULL) {
             slot->rows++;
@@ -146,6 +154,17 @@ static void gateway_observe(struct custody_model *model, uint32_t index,
     }
 }
 
+static void discharge(struct custody_model *model, uint32_t index, struct custody_slot *slot)
+{
+    slot->copies--;
+    if (slot->firm > slot->copies) {
+        slot->firm = slot->copies;
+    }
+    if (slot->copies == 0) {
+        take_out(model, index, (uint32_t)(slot - gateway_slots(model, index)));
+    }
+}
+
 /* A message in custody that is not in the image is lost. The image is what the gateway goes on
  * with: a row that was discharged, and whose deletion power took back, is in custody again. */
 static void judge_image(struct custody_model *model, uint32_t index,
@@ -154,13 +173,16 @@ static void judge_image(struct custody_model *model, uint32_t index,
     struct custody_gateway *gateway = &model->gateways[index];
     struct custody_slot *slots = gateway_slots(model, index);
     for (uint32_t i = 0; i < model->capacity; i++) {
-        if (slots[i].copies != 0) {
+        if (slots[i].firm != 0) {
             ruling_exercise(ruling, LAW_GATEWAY_CUSTODY);
         }
-        if (slots[i].copies > slots[i].rows) {
+        if (slots[i].firm > slots[i].rows) {
             ruling_break(ruling, LAW_GATEWAY_CUSTODY, observation->node,
                          (struct difference){"durable copies of a message in custody",
-                                             slots[i].copies, slots[i].rows});
+                                             slots[i].firm, slots[i].rows});
+        }
+        if (gateway->power_lost || slots[i].firm > slots[i].rows) {
+            slots[i].firm = slots[i].rows;
         }
         slots[i].copies = slots[i].rows;
         slots[i].rows = 0;
@@ -173,6 +195,7 @@ static void judge_image(struct custody_model *model, uint32_t index,
     }
     gateway->spoken = false;
     gateway->unknown = false;
+    gateway->power_lost = false;
 }
 
 /* ---- The table: open addressing, in which all slots with the same home stay in order -----------

@@ -28,12 +28,12 @@ enum truth {
     TRUTH_DOWN = TRUTH_FIRST, /* node lost power, died or was reset; value: 0 power, 1 process or
                                  reset. A server's image follows before it boots again */
     TRUTH_UP,                 /* node boots */
-    TRUTH_IMAGE,   /* a listing of node's crash image begins (after DOWN, and at the end) */
-    TRUTH_READING, /* image of a cloud: a row of table reading; body = its envelope */
-    TRUTH_WINDOW,  /* image of a cloud: a row of table window; counter: top */
-    TRUTH_QUEUED,  /* image of a gateway: a row of table queue */
-    TRUTH_IMAGE_END,
-    TRUTH_STALL, /* node was hung or suspended for `value` us; said when it ends, before HEAL */
+    TRUTH_IMAGE,     /* a listing of node's crash image begins (after DOWN, and at the end) */
+    TRUTH_READING,   /* image of a cloud: a row of table reading; body = its envelope */
+    TRUTH_WINDOW,    /* image of a cloud: a row of table window; counter: top */
+    TRUTH_QUEUED,    /* image of a gateway: a row of table queue */
+    TRUTH_IMAGE_END, /* what was not listed is not there */
+    TRUTH_STALL, /* node is hung or suspended for `value` us; said once, before it samples again */
     TRUTH_HEAL,  /* all faults end; the liveness phase begins */
     TRUTH_END,   /* the run ends */
     TRUTH_COUNT

@@ -112,7 +112,8 @@ void clock_heal(struct clock *clock, uint64_t true_us)
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 /* floor(elapsed * rate / 1e6), exact: the whole seconds times the rate leave no fraction. A time
- * before `since` is the line's beginning: an effect may strike a node that is ahead inside its step. */
+ * before `since` is the line's beginning: an effect may strike a node that is ahead inside its
+ * step. */
 static uint64_t line_value_us(const struct clock_line *line, uint64_t true_us)
 {
     if (line->stopped || true_us <= line->since_us) {

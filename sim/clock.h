@@ -23,7 +23,8 @@ struct clock {
 };
 
 void clock_init(struct clock *clock, uint64_t true_us);
-/* Power came: monotonic starts at 0 (drift stays: it is the oscillator's); the wall clock runs on. */
+/* Power came: monotonic starts at 0 (drift stays: it is the oscillator's); the wall clock runs on.
+ */
 void clock_boot(struct clock *clock, uint64_t true_us);
 uint64_t clock_monotonic_us(const struct clock *clock, uint64_t true_us);
 uint64_t clock_wall_us(const struct clock *clock, uint64_t true_us);

@@ -12,8 +12,9 @@
 #include "sim/random.h"
 
 enum {
-    /* Of the 65536 parts of an erase: cells are being programmed to zero up to the first bound, and
-     * are all but erased from the second one on. */
+    /* Of the 65536 parts of an erase. At first few cells have moved; then all are on their way to
+     * zero; then they may be anything; at last they are erased but for a few. */
+    ERASE_PROGRAM_FROM = 4096,
     ERASE_MIXED_FROM = 16384,
     ERASE_NEARLY_DONE_FROM = 63488,
     /* Ordinals of draws that are not about a byte; those are the bytes' offsets. */
@@ -205,19 +206,24 @@ enum err flash_erase_torn(struct flash *flash, uint32_t offset, uint16_t fractio
     for (uint32_t i = 0; i < geometry->sector_bytes; i++) {
         uint8_t *cell = &flash->cells[offset + i];
         const uint64_t draw = random_at(draw_key, offset + i);
-        if (fraction < ERASE_MIXED_FROM) {
-            mask[i] |= (uint8_t)(*cell ^ flip(flash)); /* ones are on their way to zero */
+        const uint8_t one = (uint8_t)((draw >> 8) % 64 == 0 ? 1u << (draw & 7u) : 0u);
+        const uint8_t ones = *cell ^ flip(flash); /* zeros stay until all are zero */
+        if (fraction < ERASE_PROGRAM_FROM) {
+            mask[i] |= ones & one;
+        } else if (fraction < ERASE_MIXED_FROM) {
+            mask[i] |= ones;
         } else if (fraction < ERASE_NEARLY_DONE_FROM) {
             *cell = (uint8_t)draw;
             mask[i] = 0xff;
         } else {
             *cell = geometry->erased_value;
-            mask[i] = (uint8_t)((draw >> 8) % 64 == 0 ? 1u << (draw & 7u) : 0u);
+            mask[i] = one;
+        }
+        /* To program a unit that the erase has touched is to program it a second time. */
+        if (mask[i] != 0 || fraction >= ERASE_MIXED_FROM) {
+            flash->programs[(offset + i) / geometry->program_bytes] = 1;
         }
     }
-    /* Not erased: to program any unit of this sector now is to program it a second time. */
-    memset(flash->programs + offset / geometry->program_bytes, 1,
-           geometry->sector_bytes / geometry->program_bytes);
     return ERR_OK;
 }
 

@@ -71,7 +71,8 @@ static bool read_table(sqlite3 *database, const struct table *table, void *ctx,
     return stepped == SQLITE_DONE;
 }
 
-bool image_read(const struct disk *disk, struct disk *scratch, bool cloud, void *ctx,
+bool image_read(const struct disk *disk, struct disk *scratch, bool cloud,
+                const struct image_cut *cut, void *ctx,
                 void (*row)(void *ctx, const struct observation *row))
 {
     const struct table *tables = cloud ? cloud_tables : gateway_tables;
@@ -80,6 +81,9 @@ bool image_read(const struct disk *disk, struct disk *scratch, bool cloud, void 
     sqlite3 *database = NULL;
     char path[48];
     disk_copy(scratch, disk);
+    if (cut != NULL) {
+        disk_power_loss(scratch, cut->key);
+    }
     disk_attach(scratch, SCRATCH_SLOT);
     disk_set_current(scratch);
     snprintf(path, sizeof path, "disk%d/%s", SCRATCH_SLOT, cloud ? "cloud.db" : "gateway.db");

@@ -1,10 +1,10 @@
 /* A link is two ends and, from each, a line of segments under way to the other.
  *
- * What can happen to an end is never an event of its own in the world's queue. It lies in the end (a
- * time at which the link is up, room is back, or the end is given up) and in the line towards it
- * (segments with their times of arrival). One event at a time is scheduled for each end, for the earliest
- * of these; when it comes, the oldest of what is due is delivered. So the order of a stream cannot break,
- * however often the world puts the event of a busy node off.
+ * What can happen to an end is never an event of its own in the world's queue. It lies in the end
+ * (a time at which the link is up, room is back, or the end is given up) and in the line towards it
+ * (segments with their times of arrival). One event at a time is scheduled for each end, for the
+ * earliest of these; when it comes, the oldest of what is due is delivered. So the order of a
+ * stream cannot break, however often the world puts the event of a busy node off.
  *
  * Links lie in a table and are named by slots, not pointers; each node has a list of its ends. */
 #include "sim/net.h"
@@ -48,9 +48,9 @@ enum purpose { DRAW_SEGMENT, DRAW_RELEASE, DRAW_ROOM, DRAW_HALF_OPEN, DRAW_PURPO
 /* What an end sends. */
 struct stream {
     struct segment_line line;
-    uint32_t queued_bytes;     /* taken from the sender, not yet by the receiver */
-    uint64_t free_us;          /* the bandwidth is taken until then */
-    uint64_t arrive_us;        /* of the newest segment */
+    uint32_t queued_bytes; /* taken from the sender, not yet by the receiver */
+    uint64_t free_us;      /* the bandwidth is taken until then */
+    uint64_t arrive_us;    /* of the newest segment */
     uint64_t ordinals[DRAW_PURPOSES];
     uint64_t held_us; /* since when nothing arrives; NEVER: it flows */
     uint64_t extra_us;
@@ -110,7 +110,7 @@ struct net {
     struct link *links;
     uint32_t *unused; /* slots */
     uint32_t link_count, unused_count, slot_count, slot_capacity;
-    uint32_t handle; /* the last one given */
+    uint32_t handle;  /* the last one given */
     struct map slots; /* by handle */
     struct pair *pairs;
     uint32_t pair_count, pair_capacity;
@@ -133,7 +133,7 @@ static struct link *link_of(const struct net *net, uint32_t ref);
 static void end_set(struct net *net, struct end *end, enum end_state state);
 static void end_fail(struct net *net, struct end *end, uint64_t at_us, enum cause cause);
 static uint64_t end_down_us(const struct end *end);
-static bool end_given_up(const struct link *link, unsigned side, uint64_t now_us);
+static bool end_given_up(const struct end *end, uint64_t now_us);
 
 static void send_segment(struct net *net, struct link *link, unsigned side, uint64_t now_us,
                          enum segment_kind kind, const uint8_t *bytes, uint32_t size_bytes);
@@ -256,7 +256,7 @@ int32_t net_send(struct net *net, uint64_t now_us, uint32_t node, uint32_t link_
         end->wants_room = true;
         return 0;
     }
-    if (end->state != END_OPEN || end_given_up(link, side, now_us)) {
+    if (end->state != END_OPEN || end_given_up(end, now_us)) {
         return ERR_CLOSED;
     }
     const uint32_t room_bytes = link->profile->queue_bytes - end->out.queued_bytes;
@@ -282,7 +282,7 @@ void net_close(struct net *net, uint64_t now_us, uint32_t node, uint32_t link_ha
         return;
     }
     struct end *end = &link->ends[side];
-    if (end->state == END_FAILED || end_given_up(link, side, now_us)) {
+    if (end->state == END_FAILED || end_given_up(end, now_us)) {
         drop_unsent(net, link, side, now_us);
         end_set(net, end, END_GONE);
     } else {
@@ -658,7 +658,6 @@ static void release(struct link *link, unsigned side, uint64_t now_us)
     for (struct segment *at = stream->line.first; at != NULL; at = at->next) {
         if (at->arrive_us > stream->held_us && at->arrive_us != NEVER) {
             at->arrive_us = at->arrive_us < arrive_us ? arrive_us : at->arrive_us;
-            at->depart_us = at->depart_us < now_us ? now_us : at->depart_us;
         }
     }
     if (has_unarrived(stream, stream->held_us)) {
@@ -673,7 +672,7 @@ static void refresh(struct net *net, struct link *link, uint64_t now_us)
 {
     for (unsigned side = 0; side < 2; side++) {
         struct end *end = &link->ends[side];
-        if (end->state == END_OPEN && end_given_up(link, side, now_us)) {
+        if (end->state == END_OPEN && end_given_up(end, now_us)) {
             drop_unsent(net, link, side, now_us); /* before it could flow again */
             end_fail(net, end, end_down_us(end), CAUSE_TIMEOUT);
         }
@@ -717,9 +716,11 @@ static void watch(struct net *net, struct link *link, unsigned side, uint64_t no
 {
     struct end *end = &link->ends[side];
     const struct stream *stream = &end->out;
-    const bool waits = stream->doubtful || (is_silent(net, link, side) &&
-                                            has_unarrived(stream, stream->held_us));
-    if (end->state == END_GONE || end->state == END_AWAITED || !waits) {
+    const bool waits =
+        stream->doubtful || (is_silent(net, link, side) && has_unarrived(stream, stream->held_us));
+    const bool counts =
+        end->state == END_OPENING || end->state == END_OPEN || end->state == END_CLOSED;
+    if (!counts || !waits) {
         end->timeout_us = NEVER;
     } else if (end->timeout_us == NEVER) {
         end->timeout_us = now_us + NET_TIMEOUT_US;
@@ -728,9 +729,9 @@ static void watch(struct net *net, struct link *link, unsigned side, uint64_t no
 
 /* ---- streams --------------------------------------------------------------------------------- */
 
-/* Times of a segment: it leaves when the bandwidth is free, each loss costs a retransmission time-out
- * (twice as long each time), and it arrives a delay later, never before its forerunner. Returns false
- * if it is lost until the sender gives up. */
+/* Times of a segment: it leaves when the bandwidth is free, each loss costs a retransmission
+ * time-out (twice as long each time), and it arrives a delay later, never before its forerunner.
+ * Returns false if it is lost until the sender gives up. */
 static bool transmit(struct net *net, struct link *link, unsigned side, uint64_t now_us,
                      struct random_stream *draws, struct segment *segment)
 {
@@ -739,16 +740,16 @@ static bool transmit(struct net *net, struct link *link, unsigned side, uint64_t
     uint64_t lost_us = 0, wait_us = profile->retransmit_us;
     uint32_t losses = 0;
     /* A reset that is lost is brought about again by what its receiver sends again. */
-    while (segment->kind != SEGMENT_RESET && losses < RETRANSMITS_MAX &&
-           lost_us < NET_TIMEOUT_US && random_chance(draws, profile->loss_ppm)) {
+    while (segment->kind != SEGMENT_RESET && losses < RETRANSMITS_MAX && lost_us < NET_TIMEOUT_US &&
+           random_chance(draws, profile->loss_ppm)) {
         lost_us += wait_us;
         wait_us = wait_us * 2 < NET_TIMEOUT_US ? wait_us * 2 : NET_TIMEOUT_US;
         losses++;
         net->counts.retransmits++;
     }
-    stream->free_us = profile_depart_us(profile, side == 0, stream->free_us, now_us,
-                                        segment->size_bytes + HEADER_BYTES, link->offset_ms,
-                                        stream->share_ppm);
+    stream->free_us =
+        profile_depart_us(profile, side == 0, stream->free_us, now_us,
+                          segment->size_bytes + HEADER_BYTES, link->offset_ms, stream->share_ppm);
     segment->depart_us = stream->free_us + lost_us;
     segment->arrive_us = segment->depart_us + draw_delay(profile, draws) + stream->extra_us;
     if (segment->arrive_us <= now_us) {
@@ -902,6 +903,9 @@ static void end_set(struct net *net, struct end *end, enum end_state state)
     struct net_node *node = &net->nodes[end->node];
     node->live_count += now_live && !was_live;
     node->live_count -= was_live && !now_live;
+    if (was_live && !now_live) {
+        end->scheduled_us = NEVER; /* what is scheduled may wait for a role that does not count */
+    }
     if (!now_live) {
         end->up_us = NEVER;
         end->room_us = NEVER;
@@ -931,11 +935,9 @@ static uint64_t end_down_us(const struct end *end)
 }
 
 /* Its time is over, though a busy role has not been told yet. */
-static bool end_given_up(const struct link *link, unsigned side, uint64_t now_us)
+static bool end_given_up(const struct end *end, uint64_t now_us)
 {
-    const struct end *end = &link->ends[side];
-    return end_down_us(end) <= now_us &&
-           (end->state != END_OPENING || head_us(link, 1 - side) > end_down_us(end));
+    return end_down_us(end) <= now_us;
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */

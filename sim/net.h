@@ -1,12 +1,14 @@
 /* The network: byte streams as TCP gives them, between nodes.
  *
- * A stream keeps order and loses nothing while it lives: packet loss is delay (a retransmission), and
- * when it lasts, a reset. Bytes arrive cut anywhere. A node that loses power says nothing: its peers
- * find out when they send (reset once it is back, time-out while it is not) or by keep alive.
- * Every chance is a keyed draw f(seed, "net/<node>-<node>", ordinal of the link and of the segment).
+ * A stream keeps order and loses nothing while it lives: packet loss is delay (a retransmission),
+ * and when it lasts, a reset. Bytes arrive cut anywhere. A node that loses power says nothing: its
+ * peers find out when they send (reset once it is back, time-out while it is not) or by keep alive.
+ * Every chance is a keyed draw f(seed, "net/<node>-<node>", ordinal of the link and of the
+ * segment).
  *
  * The net schedules through its hook; when the world takes such an event from its queue it calls
- * net_event(), which may yield one delivery for a node. When the node is busy the world asks again later.
+ * net_event(), which may yield one delivery for a node. When the node is busy the world asks again
+ * later.
  */
 #ifndef BROWNOUT_SIM_NET_H
 #define BROWNOUT_SIM_NET_H
@@ -44,8 +46,8 @@ enum {
 
 struct net;
 
-/* node_count: nodes are numbered 1..node_count; all are down until net_node_up. profile_of(ctx, a, b): the profile of links that a
- * opens to b (borrowed for the net's life). */
+/* node_count: nodes are numbered 1..node_count; all are down until net_node_up. profile_of(ctx, a,
+ * b): the profile of links that a opens to b (borrowed for the net's life). */
 struct net *net_create(uint64_t seed, uint32_t node_count, const struct net_hooks *hooks,
                        const struct profile *(*profile_of)(void *ctx, uint32_t from, uint32_t to),
                        void *profile_ctx);
@@ -58,14 +60,16 @@ int32_t net_send(struct net *net, uint64_t now_us, uint32_t node, uint32_t link,
                  const uint8_t *bytes, uint32_t size_bytes);
 void net_close(struct net *net, uint64_t now_us, uint32_t node, uint32_t link);
 
-/* An event that the net scheduled is due. True: *out is to be delivered to its node now; its bytes are
- * borrowed until the next net_event. False: nothing to deliver. At most 1500 bytes a delivery; what is
- * left schedules its own event. Before it calls this the world looks with net_event_node() whether the
- * node can be stepped at all, and schedules the same event again for later if it is busy or hung. */
+/* An event that the net scheduled is due. True: *out is to be delivered to its node now; its bytes
+ * are borrowed until the next net_event. False: nothing to deliver. At most 1500 bytes a delivery;
+ * what is left schedules its own event. Before it calls this the world looks with net_event_node()
+ * whether the node can be stepped at all, and schedules the same event again for later if it is
+ * busy or hung. */
 bool net_event(struct net *net, uint64_t now_us, uint32_t link, uint32_t what,
                struct net_delivery *out);
 
-/* The node that net_event() would deliver to; 0 if none (a stale event, or one of the net's own). */
+/* The node that net_event() would deliver to; 0 if none (a stale event, or one of the net's own).
+ */
 uint32_t net_event_node(const struct net *net, uint32_t link, uint32_t what);
 
 /* A node is gone (power, crash): its ends vanish without a word; what had left it by now_us still
@@ -73,8 +77,8 @@ uint32_t net_event_node(const struct net *net, uint32_t link, uint32_t what);
 void net_node_down(struct net *net, uint64_t now_us, uint32_t node);
 void net_node_up(struct net *net, uint64_t now_us, uint32_t node);
 
-/* Effects. other = NET_ALL_PEERS: all peers of node. Conditions hold for links opened later as well, and
- * until ended with the same id. */
+/* Effects. other = NET_ALL_PEERS: all peers of node. Conditions hold for links opened later as
+ * well, and until ended with the same id. */
 enum net_condition {
     NET_BLOCK_BOTH,
     NET_BLOCK_IN,  /* nothing reaches node */

@@ -17,7 +17,7 @@ struct charges {
 };
 static const struct charges device_charges = {100, 12000, 25000, 150, 100};
 static const struct charges server_charges = {10, 60, 150, 2, 2};
-enum { DISK_WRITE_US = 15, DISK_SYNC_US = 800 };
+enum { DISK_WRITE_US = 15, DISK_SYNC_US = 800, POISON_BYTES = 4099 /* prime: no stride repeats */ };
 
 static const struct charges *charges_of(const struct node *node)
 {
@@ -722,6 +722,7 @@ static void enter(struct node *node, uint64_t now_us)
     node->fall = NODE_STANDS;
     node->fall_entry = PLAN_ANY;
     node->reset_asked = false;
+    node->said_boot = false;
     node->in_disk = false;
     node->stepping = true;
     stepping_node = node;
@@ -745,14 +746,26 @@ static enum node_fall depart(struct node *node)
     return node->fall;
 }
 
+/* Fresh RAM holds anything: a block of noise of this boot, over and over. */
+static void poison(struct node *node)
+{
+    uint8_t *bytes = node->memory;
+    const size_t block = node->memory_bytes < POISON_BYTES ? node->memory_bytes : POISON_BYTES;
+    struct random_stream stream = {random_at(node->poison_key, node->boots), 0};
+    random_bytes(&stream, bytes, (uint32_t)block);
+    for (size_t at = block; at < node->memory_bytes; at += block) {
+        const size_t left = node->memory_bytes - at;
+        memcpy(bytes + at, bytes, left < block ? left : block);
+    }
+}
+
 enum node_fall node_boot(struct node *node, uint64_t now_us)
 {
     CHECK(node->memory == NULL);
     node->boots++;
     node->memory = malloc(node->memory_bytes);
     CHECK(node->memory != NULL);
-    struct random_stream poison = {random_at(node->poison_key, node->boots), 0};
-    random_bytes(&poison, node->memory, (uint32_t)node->memory_bytes);
+    poison(node);
     node->watchdog_at_us = UINT64_MAX;
     enter(node, now_us);
     if (setjmp(node->escape) == 0) {

@@ -99,6 +99,8 @@ struct node {
     uint32_t fall_entry;   /* plan entry that struck; PLAN_ANY: none */
     uint32_t calls, dead_calls;
     bool reset_asked;
+    bool said_boot;  /* in the step under way */
+    bool image_owed; /* its process died: what it left is judged when it has booted */
     jmp_buf escape;
 
     /* Timers: an event in the queue is good only if its generation is the current one. */

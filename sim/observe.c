@@ -158,6 +158,9 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
                                       .counter = evidence->counter,
                                       .value = evidence->value};
     count_evidence(world, evidence);
+    if (evidence->kind == EVIDENCE_BOOT) {
+        world->nodes[node].said_boot = true;
+    }
     if (world->options.item != NULL) {
         const struct world_item item = {.kind = ITEM_EVIDENCE,
                                         .event = world->event_count,
@@ -188,19 +191,22 @@ static void on_image_row(void *ctx, const struct observation *row)
     observe(world, &observation);
 }
 
-/* Judged on a copy, never on the node's live database: a SELECT there would move its operations. */
+/* Judged on a copy, never on the node's live database: a SELECT there would move its operations.
+ * After a loss of power the image is what is left. Of a node that lives it is what a loss of power
+ * would leave now, and at a boot after the death of the process that is the only way to see whether
+ * what the role found there is durable, too. */
 void observe_image(struct world *world, struct node *node)
 {
+    const struct image_cut cut = {
+        random_at(world->fall_key, (uint64_t)node->number << 32 | world->event_count)};
     if (world->judge == NULL || node->disk == NULL) {
         return;
     }
     world->image_node = node->number;
     world->stage.figures[FIGURE_images_judged]++;
     observe_truth(world, TRUTH_IMAGE, node->number, 0);
-    if (!image_read(node->disk, world->scratch, node->role_mask == ROLE_MASK_CLOUD, world,
-                    on_image_row)) {
-        observe_truth(world, TRUTH_IMAGE_END, node->number, 1);
-        return;
-    }
-    observe_truth(world, TRUTH_IMAGE_END, node->number, 0);
+    const bool good = image_read(node->disk, world->scratch, node->role_mask == ROLE_MASK_CLOUD,
+                                 node_up(node) ? &cut : NULL, world, on_image_row);
+    observe_truth(world, TRUTH_IMAGE_END, node->number, good ? 0 : 1);
+    node->image_owed = false;
 }

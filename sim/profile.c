@@ -29,64 +29,112 @@ static const struct profile table[] = {
         .name = "lte-m",
         .source = "typical LTE Cat-M1, half duplex: 3GPP Release 13 (375 kbit/s peak each way, "
                   "halved here), 50..100 ms latency",
-        .delay_min_us = 25000, .delay_typical_us = 60000, .delay_max_us = 5000000,
-        .up_bps = 190000, .down_bps = 150000,
-        .loss_ppm = 2000, .retransmit_us = 1000000, .queue_bytes = 32768, .cut_ppm = 20000,
+        .delay_min_us = 25000,
+        .delay_typical_us = 60000,
+        .delay_max_us = 5000000,
+        .up_bps = 190000,
+        .down_bps = 150000,
+        .loss_ppm = 2000,
+        .retransmit_us = 1000000,
+        .queue_bytes = 32768,
+        .cut_ppm = 20000,
     },
     {
         .name = "nb-iot",
         .source = "typical NB-IoT Cat-NB1: 3GPP TR 45.820 (10 s latency bound of exception "
                   "reports); sustained rates about a tenth of the 250/170 kbit/s peaks",
-        .delay_min_us = 150000, .delay_typical_us = 1200000, .delay_max_us = 10000000,
-        .up_bps = 25000, .down_bps = 20000,
-        .loss_ppm = 5000, .retransmit_us = 6000000, .queue_bytes = 8192, .cut_ppm = 50000,
+        .delay_min_us = 150000,
+        .delay_typical_us = 1200000,
+        .delay_max_us = 10000000,
+        .up_bps = 25000,
+        .down_bps = 20000,
+        .loss_ppm = 5000,
+        .retransmit_us = 6000000,
+        .queue_bytes = 8192,
+        .cut_ppm = 50000,
     },
     {
         .name = "3g",
         .source = "typical W-CDMA as of RFC 3481 (BCP 71) section 2: round trips of a few hundred "
                   "ms up to a second, 64 kbit/s up and 384 kbit/s down, delay spikes of seconds",
-        .delay_min_us = 60000, .delay_typical_us = 150000, .delay_max_us = 6000000,
-        .up_bps = 64000, .down_bps = 384000,
-        .loss_ppm = 3000, .retransmit_us = 1500000, .queue_bytes = 65536, .cut_ppm = 20000,
+        .delay_min_us = 60000,
+        .delay_typical_us = 150000,
+        .delay_max_us = 6000000,
+        .up_bps = 64000,
+        .down_bps = 384000,
+        .loss_ppm = 3000,
+        .retransmit_us = 1500000,
+        .queue_bytes = 65536,
+        .cut_ppm = 20000,
     },
     {
         .name = "satellite",
         .source = "geostationary: RFC 2488 section 2 (239.6 to 279.0 ms a hop); rates and loss "
                   "typical of a small terminal",
-        .delay_min_us = 239600, .delay_typical_us = 300000, .delay_max_us = 4000000,
-        .up_bps = 128000, .down_bps = 512000,
-        .loss_ppm = 3000, .retransmit_us = 1500000, .queue_bytes = 65536, .cut_ppm = 10000,
+        .delay_min_us = 239600,
+        .delay_typical_us = 300000,
+        .delay_max_us = 4000000,
+        .up_bps = 128000,
+        .down_bps = 512000,
+        .loss_ppm = 3000,
+        .retransmit_us = 1500000,
+        .queue_bytes = 65536,
+        .cut_ppm = 10000,
     },
     {
         .name = "leo",
         .source = "typical low orbit broadband at 600 km: 3GPP TR 38.821 for the geometry (at most "
                   "about 13 ms up and down); access and routing on top, pauses at handovers",
-        .delay_min_us = 12000, .delay_typical_us = 25000, .delay_max_us = 1500000,
-        .up_bps = 5000000, .down_bps = 50000000,
-        .loss_ppm = 5000, .retransmit_us = 250000, .queue_bytes = 131072, .cut_ppm = 10000,
+        .delay_min_us = 12000,
+        .delay_typical_us = 25000,
+        .delay_max_us = 1500000,
+        .up_bps = 5000000,
+        .down_bps = 50000000,
+        .loss_ppm = 5000,
+        .retransmit_us = 250000,
+        .queue_bytes = 131072,
+        .cut_ppm = 10000,
     },
     {
         .name = "wifi",
         .source = "typical IEEE 802.11n at 2.4 GHz in a shared channel",
-        .delay_min_us = 800, .delay_typical_us = 4000, .delay_max_us = 800000,
-        .up_bps = 10000000, .down_bps = 20000000,
-        .loss_ppm = 1000, .retransmit_us = 200000, .queue_bytes = 65536, .cut_ppm = 5000,
+        .delay_min_us = 800,
+        .delay_typical_us = 4000,
+        .delay_max_us = 800000,
+        .up_bps = 10000000,
+        .down_bps = 20000000,
+        .loss_ppm = 1000,
+        .retransmit_us = 200000,
+        .queue_bytes = 65536,
+        .cut_ppm = 5000,
     },
     {
         .name = "wifi-factory",
         .source = "typical IEEE 802.11 among machines: latency above 10 ms and packet errors of "
                   "1e-4 to 1e-2 before repetition, as surveys of industrial networks report",
-        .delay_min_us = 1000, .delay_typical_us = 12000, .delay_max_us = 2000000,
-        .up_bps = 2000000, .down_bps = 4000000,
-        .loss_ppm = 10000, .retransmit_us = 300000, .queue_bytes = 32768, .cut_ppm = 20000,
+        .delay_min_us = 1000,
+        .delay_typical_us = 12000,
+        .delay_max_us = 2000000,
+        .up_bps = 2000000,
+        .down_bps = 4000000,
+        .loss_ppm = 10000,
+        .retransmit_us = 300000,
+        .queue_bytes = 32768,
+        .cut_ppm = 20000,
     },
     {
         .name = "ethernet",
         .source = "typical wired access (IEEE 802.3, 100 Mbit/s) and a path inside the bounds of "
                   "ITU-T Y.1541 class 0 (100 ms mean, loss below 1e-3)",
-        .delay_min_us = 5000, .delay_typical_us = 12000, .delay_max_us = 400000,
-        .up_bps = 100000000, .down_bps = 100000000,
-        .loss_ppm = 100, .retransmit_us = 200000, .queue_bytes = 131072, .cut_ppm = 2000,
+        .delay_min_us = 5000,
+        .delay_typical_us = 12000,
+        .delay_max_us = 400000,
+        .up_bps = 100000000,
+        .down_bps = 100000000,
+        .loss_ppm = 100,
+        .retransmit_us = 200000,
+        .queue_bytes = 131072,
+        .cut_ppm = 2000,
     },
 };
 
@@ -96,9 +144,15 @@ enum { TABLE_COUNT = sizeof table / sizeof table[0] };
 static const struct profile traced = {
     .name = "trace",
     .source = "departures from measured traces; delay typical of a cellular path",
-    .delay_min_us = 15000, .delay_typical_us = 30000, .delay_max_us = 1000000,
-    .up_bps = 1, .down_bps = 1,
-    .loss_ppm = 0, .retransmit_us = 1000000, .queue_bytes = 65536, .cut_ppm = 20000,
+    .delay_min_us = 15000,
+    .delay_typical_us = 30000,
+    .delay_max_us = 1000000,
+    .up_bps = 1,
+    .down_bps = 1,
+    .loss_ppm = 0,
+    .retransmit_us = 1000000,
+    .queue_bytes = 65536,
+    .cut_ppm = 20000,
 };
 
 struct trace_reader {
@@ -162,8 +216,8 @@ const struct profile *profile_table(size_t *count)
     return table;
 }
 
-uint64_t profile_depart_us(const struct profile *profile, bool up, uint64_t free_us, uint64_t now_us,
-                           uint32_t bytes, uint32_t offset_ms, uint32_t share_ppm)
+uint64_t profile_depart_us(const struct profile *profile, bool up, uint64_t free_us,
+                           uint64_t now_us, uint32_t bytes, uint32_t offset_ms, uint32_t share_ppm)
 {
     CHECK(bytes <= BYTES_MAX);
     CHECK(share_ppm >= 1 && share_ppm <= MILLION);
@@ -298,8 +352,8 @@ static bool trace_fail(const struct trace_reader *reader, const char *what)
 }
 
 /* The time of the packet_count-th opportunity that is not before from_us. Opportunities of one
- * millisecond are spread evenly over it, so that all times differ and one number, the time of the last
- * departure, says which of them are used up. */
+ * millisecond are spread evenly over it, so that all times differ and one number, the time of the
+ * last departure, says which of them are used up. */
 static uint64_t trace_depart_us(const struct profile_trace *trace, uint64_t from_us,
                                 uint64_t packet_count)
 {
@@ -333,6 +387,12 @@ static uint32_t trace_first(const struct profile_trace *trace, uint32_t at_ms)
 static uint64_t trace_offset_us(const struct profile_trace *trace, uint32_t index)
 {
     const uint32_t at_ms = trace->at_ms[index];
-    const uint32_t first = trace_first(trace, at_ms), next = trace_first(trace, at_ms + 1);
+    uint32_t first = index, next = index + 1;
+    while (first > 0 && trace->at_ms[first - 1] == at_ms) {
+        first--;
+    }
+    while (next < trace->count && trace->at_ms[next] == at_ms) {
+        next++;
+    }
     return (uint64_t)at_ms * 1000 + (uint64_t)(index - first) * 1000 / (next - first);
 }

@@ -1,8 +1,8 @@
 /* What the sensors of a fleet measure, from a CSV file: one row an instant, one column a device.
  *
  * Fields are decimal numbers ("21.5", "-0.04"), kept as fixed point in thousandths; more digits are
- * rounded, halves away from zero. The first line may be a header: it is one if any of its fields is no
- * number. Blank lines are skipped, and blanks around a field. All rows have the same columns.
+ * rounded, halves away from zero. The first line may be a header: it is one if any of its fields is
+ * no number. Blank lines are skipped, and blanks around a field. All rows have the same columns.
  */
 #ifndef BROWNOUT_SIM_READINGS_H
 #define BROWNOUT_SIM_READINGS_H

@@ -244,6 +244,9 @@ void run(const struct run_request *request, struct run_result *result)
         result->verdict = VERDICT_USAGE;
         snprintf(result->message, sizeof result->message, "%s", script_error(tee.script));
     }
+    if (request->stopped != NULL) {
+        request->stopped(request->stopped_ctx, world);
+    }
     world_free(world);
     script_close(tee.script);
     result->wall_us = wall_us() - start_us;

@@ -36,6 +36,9 @@ struct run_request {
     /* Called about every 0.2 s of wall time, may be NULL. */
     void (*progress)(void *ctx, const struct world *world);
     void *progress_ctx;
+    /* Called once when the world has stopped, before it is gone; may be NULL. */
+    void (*stopped)(void *ctx, const struct world *world);
+    void *stopped_ctx;
 };
 void run_request_init(struct run_request *request);
 

@@ -17,7 +17,7 @@ static unsigned class_of(uint32_t size_bytes)
 {
     unsigned class = 0;
     while (capacities[class] < size_bytes) {
-        class++;
+        class ++;
     }
     return class;
 }

@@ -45,7 +45,11 @@ static void bring_down(struct world *world, struct node *node, enum node_fall ki
     if (kind == NODE_POWER_LOST) {
         world->stage.figures[FIGURE_power_losses]++;
     }
-    observe_image(world, node);
+    if (kind == NODE_POWER_LOST) {
+        observe_image(world, node);
+    } else {
+        node->image_owed = true;
+    }
     strike_schedule_boot(world, node, back_at_us);
 }
 
@@ -125,6 +129,9 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
     } else if (node->reset_asked) {
         strike_reset(world, node, RESET_SOFTWARE);
     } else {
+        if (node->said_boot && node->image_owed) {
+            observe_image(world, node);
+        }
         set_timers(world, node);
     }
 }

@@ -160,7 +160,9 @@ void cloud_init(struct cloud *cloud, const struct cloud_config *config, const st
     if (config->watchdog_us != 0) {
         port->watchdog_arm(port->ctx, config->watchdog_us);
     }
-    cloud_say(port, EVIDENCE_BOOT, 0, 0, 0, (uint64_t)port->reset_reason(port->ctx));
+    if (!cloud->failed) {
+        cloud_say(port, EVIDENCE_BOOT, 0, 0, 0, (uint64_t)port->reset_reason(port->ctx));
+    }
 }
 
 void cloud_step(struct cloud *cloud, const struct port *port, const struct event *event)

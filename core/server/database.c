@@ -8,14 +8,15 @@
 #include "core/check.h"
 
 /* Every setting, in its order:
- *   page_size           one page is one sector of common media; a commit of a few readings is one
- * or two frames of the log locking_mode        one process owns the file, so the index of the log
- * lives in its heap, and a VFS without shared memory will do synchronous         before
- * journal_mode: the change to WAL is itself a transaction of a rollback journal, and with EXTRA it
- * is durable, its directory entry included, before anything relies on it; in WAL it means a sync of
- * the log at each commit wal_autocheckpoint  pages; bounds the log and thus the time of a recovery
- *   mmap_size           all I/O goes through the VFS, where faults are injected and errors are seen
- */
+ * - page_size: one page is one sector of common media; a commit of a few readings is one or two
+ *   frames of the log.
+ * - locking_mode: one process owns the file, so the index of the log lives in its heap, and a VFS
+ *   without shared memory will do.
+ * - synchronous before journal_mode: the change to WAL is itself a transaction of a rollback
+ *   journal, and with EXTRA it is durable, its directory entry included, before anything relies on
+ *   it. In WAL it means a sync of the log at each commit.
+ * - wal_autocheckpoint, in pages: bounds the log and thus the time of a recovery.
+ * - mmap_size: all I/O goes through the VFS, where faults are injected and errors are seen. */
 static const char settings[] = "PRAGMA page_size=4096;"
                                "PRAGMA locking_mode=EXCLUSIVE;"
                                "PRAGMA synchronous=EXTRA;"
@@ -52,6 +53,13 @@ enum err database_open(struct database *database, const struct port *port, const
     }
     if (err == ERR_OK) {
         err = database_execute(database, schema);
+    }
+    if (err == ERR_OK) {
+        /* What a process wrote and died before it synced is readable now and not durable: a
+         * duplicate of it would be acked, and a loss of power would take it. The checkpoint syncs
+         * the log before anything rests on it. */
+        err = database_err(sqlite3_wal_checkpoint_v2(database->sqlite, NULL,
+                                                     SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
     }
     if (err == ERR_OK) {
         err = database_prepare(database, "BEGIN", &database->begin);

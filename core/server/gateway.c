@@ -164,7 +164,9 @@ void gateway_init(struct gateway *gateway, const struct gateway_config *config,
     if (config->watchdog_us != 0) {
         port->watchdog_arm(port->ctx, config->watchdog_us);
     }
-    gateway_say(port, EVIDENCE_BOOT, 0, 0, 0, (uint64_t)port->reset_reason(port->ctx));
+    if (!gateway->failed) {
+        gateway_say(port, EVIDENCE_BOOT, 0, 0, 0, (uint64_t)port->reset_reason(port->ctx));
+    }
 }
 
 void gateway_step(struct gateway *gateway, const struct port *port, const struct event *event)

@@ -2,9 +2,18 @@
  * power and flash do.
  * Method: the world of device_world.h is cut at every operation that changes something durable, in
  * sampling and in the boots behind it; all evidence of all lives is judged together. */
+#include <string.h>
+
+#include "core/check.h"
 #include "core/test/device_world.h"
 
 static struct world other;
+
+_Noreturn void check_failed(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "%s:%d: CHECK failed: %s\n", file, line, what);
+    exit(1);
+}
 
 /* No counter of an epoch is signed twice, and none is kept or sent that was not signed. */
 static void expect_honest_evidence(const struct world *at)
@@ -301,6 +310,23 @@ static void a_flash_that_fails_loses_with_a_word_and_asks_for_a_reset_in_time(vo
     expect_honest_evidence(&world);
 }
 
+static void a_full_flash_sheds_the_oldest_and_says_so(void)
+{
+    world_init(&world);
+    world.port.flash.sector_bytes = SECTOR_BYTES;
+    world.port.flash.sector_count = 3; /* two sectors of records at the most */
+    world.config.outbox_max = OUTBOX_MAX;
+    world.refuses_links = true;
+    world_boot(&world, RESET_POWER_ON);
+    run_samples(64);
+    EXPECT_EQUAL(said_count(&world, EVIDENCE_STORE, 0), 64);
+    EXPECT_EQUAL(said_count(&world, EVIDENCE_LOSE, 0), 0);
+    EXPECT_EQUAL(view().outbox_count + view().counts.shed, 64);
+    EXPECT(view().counts.shed > 0);
+    EXPECT_EQUAL(view().oldest, view().counts.shed + 1);
+    EXPECT_EQUAL(view().counter_next, 65);
+}
+
 static void a_corrupt_reading_is_shed_and_the_others_are_sent(void)
 {
     begin();
@@ -332,6 +358,7 @@ int main(void)
     RUN(an_epoch_whose_counters_are_used_up_is_followed_by_the_next);
     RUN(an_ack_beyond_what_was_used_proves_an_old_flash_and_ends_the_epoch);
     RUN(a_flash_that_fails_loses_with_a_word_and_asks_for_a_reset_in_time);
+    RUN(a_full_flash_sheds_the_oldest_and_says_so);
     RUN(a_corrupt_reading_is_shed_and_the_others_are_sent);
     return 0;
 }

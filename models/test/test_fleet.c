@@ -376,10 +376,9 @@ static void each_bug_is_silent_without_cuts_and_named_with_them(void)
         for (uint64_t seed = 1; seed <= SEEDS; seed++) {
             EXPECT_EQUAL(live(seed, (enum bug)bug, false), LAW_COUNT);
             const enum law law = live(seed, (enum bug)bug, true);
-            EXPECT(law == LAW_COUNT || law == caught_by[bug]);
+            EXPECT(law == LAW_COUNT || (caught_by[bug] >> law & 1u) != 0);
             found += law != LAW_COUNT;
         }
-        printf("%s: found under %" PRIu32 " of %d seeds\n", law_name(caught_by[bug]), found, SEEDS);
         EXPECT(found > SEEDS / 2);
     }
 }

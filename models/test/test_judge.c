@@ -345,6 +345,35 @@ static void a_full_disk_takes_back_what_was_said_since_the_commit(void)
     RIGHT(image_ends(CLOUD));
 }
 
+/* What a process wrote and did not sync is there when it starts again, and gone with the power. */
+static void what_was_not_synced_may_be_lost_but_not_acked(void)
+{
+    for (unsigned acked = 0; acked < 2; acked++) {
+        begin_fleet();
+        sample(1);
+        RIGHT(cloud_says(EVIDENCE_ACCEPT, 1));
+        RIGHT(say_value(TRUTH_DOWN, CLOUD, 0, 0, 1));
+        image_begins(CLOUD);
+        RIGHT(cloud_says(TRUTH_READING, 1));
+        RIGHT(cloud_says(TRUTH_WINDOW, 1));
+        RIGHT(image_ends(CLOUD));
+        boot(CLOUD);
+        RIGHT(rejected(1, REFUSAL_DUPLICATE));
+        if (acked == 1) {
+            RIGHT(device_says(EVIDENCE_RELEASE, 1));
+        }
+        RIGHT(say_value(TRUTH_DOWN, CLOUD, 0, 0, 0));
+        image_begins(CLOUD);
+        RIGHT(cloud_says(TRUTH_WINDOW, 0));
+        if (acked == 1) {
+            WRONG(TELEMETRY_DURABLE, image_ends(CLOUD));
+        } else {
+            RIGHT(image_ends(CLOUD));
+            take(1);
+        }
+    }
+}
+
 /* ---- One bad trace a law, at the least ------------------------------------------------------- */
 
 static void once_rejects_a_second_accept(void)
@@ -567,11 +596,18 @@ static void custody_rejects_a_message_that_is_gone_or_was_never_taken(void)
     RIGHT(say_value(EVIDENCE_CUSTODY, GATEWAY, DEVICE, 1, 1));
     RIGHT(say(EVIDENCE_DISCHARGE, GATEWAY, DEVICE, 1));
     WRONG(GATEWAY_CUSTODY, say(EVIDENCE_DISCHARGE, GATEWAY, DEVICE, 1));
-    begin_fleet(); /* a row without a word is in custody from then on */
-    RIGHT(say(TRUTH_QUEUED, GATEWAY, DEVICE, 1));
-    RIGHT(image_ends(GATEWAY));
-    RIGHT(say(EVIDENCE_FORWARD, GATEWAY, DEVICE, 1));
-    WRONG(GATEWAY_CUSTODY, image_ends(GATEWAY));
+    begin_fleet(); /* a row without a word is in custody, if it outlived a loss of power */
+    for (uint64_t process = 1; process < 2; process--) {
+        RIGHT(say_value(TRUTH_DOWN, GATEWAY, 0, 0, process));
+        RIGHT(say(TRUTH_QUEUED, GATEWAY, DEVICE, 1));
+        RIGHT(image_ends(GATEWAY));
+        RIGHT(say(EVIDENCE_FORWARD, GATEWAY, DEVICE, 1));
+        if (process == 1) {
+            RIGHT(image_ends(GATEWAY));
+        } else {
+            WRONG(GATEWAY_CUSTODY, image_ends(GATEWAY));
+        }
+    }
 }
 
 static void custody_keeps_many_messages_apart(void)
@@ -586,6 +622,7 @@ static void custody_keeps_many_messages_apart(void)
             RIGHT(say(EVIDENCE_DISCHARGE, GATEWAY, DEVICE, round * QUEUE + i - 1));
         }
     }
+    RIGHT(say(TRUTH_DOWN, GATEWAY, 0, 0));
     for (uint64_t i = 0; i < 200; i++) {
         RIGHT(say(TRUTH_QUEUED, GATEWAY, DEVICE, i % 150));
     }
@@ -811,6 +848,7 @@ int main(void)
     RUN(a_shed_reading_may_arrive_late_or_be_acked_as_closed);
     RUN(a_reading_that_left_the_ring_may_arrive_late);
     RUN(a_full_disk_takes_back_what_was_said_since_the_commit);
+    RUN(what_was_not_synced_may_be_lost_but_not_acked);
     RUN(once_rejects_a_second_accept);
     RUN(authentic_rejects_what_the_device_did_not_sign);
     RUN(durable_rejects_an_acked_or_committed_reading_that_is_gone);

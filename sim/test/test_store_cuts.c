@@ -21,10 +21,10 @@ enum {
     STATE_IDS = 3, /* records that are replaced again and again; above them a queue */
     IDS = 80,
     QUEUE_LENGTH = 4,
-    STEPS = 110,
+    STEPS = 90,
     RECORD_BYTES = 70,
-    STORMS = 200,
-    NESTED_EVERY = 5, /* of the images, one in so many is cut again in its mount */
+    STORMS = 150,
+    NESTED_EVERY = 11, /* of the images, one in so many is cut again in its mount */
 };
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
@@ -44,12 +44,15 @@ struct cut {
 };
 
 static const struct cut cuts[] = {
-    {CUT_BEFORE, 0, 0},   {CUT_TORN, 0, 1},     {CUT_TORN, 12000, 2},
-    {CUT_TORN, 33000, 3}, {CUT_TORN, 33000, 4}, {CUT_TORN, 65535, 5},
-    {CUT_TORN, 65535, 6}, {CUT_TORN, 65535, 7}, {CUT_AFTER, 0, 0},
+    {CUT_BEFORE, 0, 0},   {CUT_TORN, 0, 1},     {CUT_TORN, 3000, 12}, {CUT_TORN, 12000, 2},
+    {CUT_TORN, 33000, 3}, {CUT_TORN, 33000, 4}, {CUT_TORN, 65535, 5}, {CUT_TORN, 65535, 6},
+    {CUT_TORN, 65535, 7}, {CUT_AFTER, 0, 0},
 };
-static const struct cut nested_cuts[] = {
-    {CUT_TORN, 5000, 8}, {CUT_TORN, 40000, 9}, {CUT_TORN, 65535, 10}, {CUT_AFTER, 0, 0}};
+static const struct cut nested_cuts[] = {{CUT_TORN, 1000, 11},
+                                         {CUT_TORN, 5000, 8},
+                                         {CUT_TORN, 40000, 9},
+                                         {CUT_TORN, 65535, 10},
+                                         {CUT_AFTER, 0, 0}};
 
 struct rig {
     struct flash *flash;

@@ -1,0 +1,49 @@
+/* What record.c and record_write.c share. */
+#ifndef BROWNOUT_SIM_RECORD_INSIDE_H
+#define BROWNOUT_SIM_RECORD_INSIDE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "sim/record.h"
+
+#define RECORD_STATEMENTS(X)                                                                       \
+    X(BUILD_ADD, "INSERT OR IGNORE INTO build VALUES (NULL, ?1, ?2, ?3, ?4, ?5)")                  \
+    X(BUILD_FIND, "SELECT id FROM build WHERE commit_id = ?1 AND compiler = ?2 AND type = ?3 "     \
+                  "AND sqlite = ?4 AND program = ?5")                                              \
+    X(RUN, "INSERT INTO run VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "     \
+           "?13, ?14, ?15)")                                                                       \
+    X(LAW, "INSERT INTO run_law VALUES (?1, ?2, ?3, ?4, ?5)")                                      \
+    X(FAULT, "INSERT INTO run_fault VALUES (?1, ?2, ?3, ?4)")                                      \
+    X(PROBE, "INSERT INTO run_probe VALUES (?1, ?2, ?3)")                                          \
+    X(FIGURE, "INSERT INTO run_figure VALUES (?1, ?2, ?3)")                                        \
+    X(VIOLATION, "INSERT INTO violation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "    \
+                 "?12)")                                                                           \
+    X(PLAN, "INSERT INTO plan VALUES (?1, ?2)")                                                    \
+    X(EVENTS_DROP, "DELETE FROM event WHERE run = ?1")                                             \
+    X(EVENT, "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")       \
+    X(FIND, "SELECT seed, verdict, hash, scenario, scenario_hash, live_expectation, settings, "    \
+            "program, commit_id, plan.text FROM run JOIN build ON build.id = run.build "           \
+            "LEFT JOIN plan ON plan.run = run.id WHERE run.id = ?1")
+
+enum record_statement {
+#define STATEMENT_ENUM(name, sql) RECORD_##name,
+    RECORD_STATEMENTS(STATEMENT_ENUM)
+#undef STATEMENT_ENUM
+        RECORD_STATEMENT_COUNT
+};
+
+struct record {
+    sqlite3 *database;
+    sqlite3_stmt *statements[RECORD_STATEMENT_COUNT]; /* prepared when they are first used */
+    int64_t build;                                    /* id of this program's row; 0: none yet */
+    char path[256];
+};
+
+/* The statement, reset and without bindings; NULL: SQLite has an error. */
+sqlite3_stmt *record_statement(struct record *record, enum record_statement which);
+bool record_exec(struct record *record, const char *sql);
+/* Say in `error` what SQLite's error means for who asked, and what to do. Always false. */
+bool record_explain(struct record *record, char *error, size_t error_bytes);
+
+#endif
