@@ -10,16 +10,16 @@
  * source is erased. What power may do, and the answer:
  *   - cut in a put: the record is there whole, or not at all; older records are untouched;
  *   - a torn record may read as valid now and not later (uncertain bits): store_mount never appends
- *     behind a tail that it did not write itself. It copies the newest sector into a fresh one
- * (each record is read once) and erases the source before it reports success: nothing rests on an
- *     uncertain unit, and the next mount gives the same answer;
+ *     behind a tail that it did not write itself. It copies the newest sector into a fresh one,
+ *     reads each record once for that, and erases the source before it reports success: nothing
+ *     rests on an uncertain unit, and the next mount gives the same answer;
  *   - cut in an erase: a sector without a valid header is erased again before use, and one whose
  *     header is there in part is erased at mount, so that it can never read as valid later;
  *   - cut in a copy: without its seal the copy does not count, and it is made again; with its seal
  *     the source does not. A mount that finds both marks the one that does not count before it
  *     erases it, so that a torn seal is not read one way before the erase and another way within.
  * Mounts may be cut as well, any number in a row. One gap is known: power tears exactly a seal, in
- * the next mount exactly the mark, in the next one the erase, and then the same bits read
+ * the next mount exactly the mark, in the next one the erase, and the same bits then read
  * otherwise.
  *
  * The index of live records is in RAM, in the order in which the records were put.

@@ -22,11 +22,11 @@ enum law {
 const char *law_name(enum law law);
 const char *law_statement(enum law law);
 
-/* Truths follow the evidence kinds in one numbering. */
+/* Truths follow the evidence kinds in one numbering. A server's image follows its DOWN: at once, or
+ * when it has booted and before it serves. */
 enum truth {
     TRUTH_FIRST = EVIDENCE_COUNT,
-    TRUTH_DOWN = TRUTH_FIRST, /* node lost power, died or was reset; value: 0 power, 1 process or
-                                 reset. A server's image follows before it boots again */
+    TRUTH_DOWN = TRUTH_FIRST, /* node lost power (value 0), or died or was reset (1) */
     TRUTH_UP,                 /* node boots */
     TRUTH_IMAGE,     /* a listing of node's crash image begins (after DOWN, and at the end) */
     TRUTH_READING,   /* image of a cloud: a row of table reading; body = its envelope */

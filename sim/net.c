@@ -288,9 +288,7 @@ void net_close(struct net *net, uint64_t now_us, uint32_t node, uint32_t link_ha
     } else {
         end_set(net, end, END_CLOSED);
         end->down_us = NEVER;
-        if (is_live(&link->ends[1 - side])) {
-            send_segment(net, link, side, now_us, SEGMENT_CLOSE, NULL, 0);
-        }
+        send_segment(net, link, side, now_us, SEGMENT_CLOSE, NULL, 0);
     }
     schedule(net, link, 0, now_us);
     schedule(net, link, 1, now_us);
@@ -384,7 +382,7 @@ static bool deliver(struct net *net, struct link *link, unsigned side, uint64_t 
     if (end->room_us <= now_us && end->room_us <= down_us) {
         end->room_us = NEVER;
         out->event.kind = EVENT_LINK_WRITABLE;
-        return end->state == END_OPEN;
+        return true;
     }
     if (down_us <= now_us) {
         const bool timeout = end->down_us > end->timeout_us || end->cause == CAUSE_TIMEOUT;
@@ -656,8 +654,8 @@ static void release(struct link *link, unsigned side, uint64_t now_us)
     struct random_stream draws = draws_of(link, side, DRAW_RELEASE);
     const uint64_t arrive_us = now_us + draw_delay(link->profile, &draws) + stream->extra_us;
     for (struct segment *at = stream->line.first; at != NULL; at = at->next) {
-        if (at->arrive_us > stream->held_us && at->arrive_us != NEVER) {
-            at->arrive_us = at->arrive_us < arrive_us ? arrive_us : at->arrive_us;
+        if (at->arrive_us > stream->held_us && at->arrive_us < arrive_us) {
+            at->arrive_us = arrive_us; /* what is lost for good stays so */
         }
     }
     if (has_unarrived(stream, stream->held_us)) {

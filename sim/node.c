@@ -75,9 +75,7 @@ enum ending { GOES_ON, DIES_BEFORE, DIES_INSIDE, DIES_AFTER };
 static void fall(struct node *node, uint32_t entry)
 {
     const struct plan_entry *struck = &node->stage->plan->entries[entry];
-    node->fall = struck->effect == EFFECT_POWER_CUT || struck->effect == EFFECT_DISK_LOST
-                     ? NODE_POWER_LOST
-                     : NODE_PROCESS_DIED;
+    node->fall = struck->effect == EFFECT_POWER_CUT ? NODE_POWER_LOST : NODE_PROCESS_DIED;
     node->fall_entry = entry;
 }
 
@@ -144,7 +142,7 @@ static enum ending begin(struct node *node, enum port_operation operation, uint6
     }
     if (ending == GOES_ON && node->cut_at_us < end_us) {
         const uint64_t into_us = node->cut_at_us > start_us ? node->cut_at_us - start_us : 0;
-        *fraction = (uint32_t)(into_us * 65536 / takes_us);
+        *fraction = takes_us == 0 ? 0 : (uint32_t)(into_us * 65536 / takes_us);
         ending = into_us == 0 ? DIES_BEFORE : DIES_INSIDE;
         fall(node, node->cut_entry);
         node->stage->probes[PROBE_cut_by_time_inside_operation]++;
@@ -796,13 +794,15 @@ void node_fall(struct node *node, enum node_fall fallen, uint64_t key)
     node->memory = NULL;
     if (node->disk != NULL) {
         node->disk->faults.dead = false;
-        if (fallen == NODE_POWER_LOST) {
-            disk_power_loss(node->disk, key);
-        } else {
+        if (fallen == NODE_PROCESS_DIED) {
             disk_crash(node->disk);
+        } else if (fallen == NODE_DISK_LOST) {
+            disk_erase(node->disk);
+        } else {
+            disk_power_loss(node->disk, key);
         }
     }
-    if (fallen == NODE_POWER_LOST) {
+    if (fallen != NODE_PROCESS_DIED) {
         random_bytes(&(struct random_stream){key, 0}, node->retained, RETAINED_BYTES);
     }
     node->watchdog_at_us = UINT64_MAX;

@@ -1,9 +1,9 @@
 /* One machine of the fleet: a role of core, its RAM, and the simulated port that it calls.
  *
- * Power loss is a dead port. A cut is placed at a port operation (plan trigger) or at a time; one that
- * falls inside an operation tears it as the flash or disk model says. From then on the port has no
- * effect and answers ERR_IO until the step returns; then the RAM is dropped. In a dead node a failed
- * CHECK, or more than NODE_DEAD_CALLS_MAX further calls, leaves the step by longjmp.
+ * Power loss is a dead port. A cut is placed at a port operation (plan trigger) or at a time; one
+ * that falls inside an operation tears it as the flash or disk model says. From then on the port
+ * has no effect and answers ERR_IO until the step returns; then the RAM is dropped. In a dead node
+ * a failed CHECK, or more than NODE_DEAD_CALLS_MAX further calls, leaves the step by longjmp.
  */
 #ifndef BROWNOUT_SIM_NODE_H
 #define BROWNOUT_SIM_NODE_H
@@ -24,7 +24,7 @@
 #include "sim/world.h"
 
 enum {
-    NODE_DEAD_CALLS_MAX = 10000, /* port calls of a dead node before it counts as spinning */
+    NODE_DEAD_CALLS_MAX = 10000,   /* port calls of a dead node before it counts as spinning */
     NODE_LIVE_CALLS_MAX = 1000000, /* port calls of one step of a live node */
     NODE_TRIGGERS_MAX = 64,
 };
@@ -58,7 +58,12 @@ struct stage {
     char check_text[256]; /* of the first CHECK that failed in a live node, or a spin */
 };
 
-enum node_fall { NODE_STANDS, NODE_POWER_LOST, NODE_PROCESS_DIED };
+enum node_fall {
+    NODE_STANDS,
+    NODE_POWER_LOST,
+    NODE_DISK_LOST, /* and the power with it */
+    NODE_PROCESS_DIED,
+};
 
 struct node_trigger {
     uint32_t entry;
@@ -95,8 +100,8 @@ struct node {
     uint64_t elapsed_us; /* what its operations took so far */
     uint64_t busy_until_us, stalled_until_us;
     bool stepping, in_disk;
-    enum node_fall fall;   /* set inside the step: the port is dead */
-    uint32_t fall_entry;   /* plan entry that struck; PLAN_ANY: none */
+    enum node_fall fall; /* set inside the step: the port is dead */
+    uint32_t fall_entry; /* plan entry that struck; PLAN_ANY: none */
     uint32_t calls, dead_calls;
     bool reset_asked;
     bool said_boot;  /* in the step under way */
@@ -127,8 +132,8 @@ bool node_up(const struct node *node);
 /* Arm a trigger. False: NODE_TRIGGERS_MAX are armed. */
 bool node_arm(struct node *node, uint32_t entry);
 
-/* A CHECK failed, in any code of this process. Leaves the step of the node that is stepping; returns
- * only if none is. */
+/* A CHECK failed, in any code of this process. Leaves the step of the node that is stepping;
+ * returns only if none is. */
 void node_check_failed(const char *file, int line, const char *what);
 
 #endif

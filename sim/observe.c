@@ -31,7 +31,7 @@ void observe_effect(struct world *world, uint32_t index, uint32_t phase)
     const struct plan_entry *entry = &world->plan.entries[index];
     const struct world_item item = {.kind = ITEM_EFFECT,
                                     .event = world->event_count,
-                                    .time_us = world->now_us,
+                                    .time_us = world_instant_us(world),
                                     .node = entry->target,
                                     .what = entry->effect,
                                     .a = index,
@@ -58,14 +58,14 @@ static void observe(struct world *world, const struct observation *observation)
 
 void observe_truth(struct world *world, enum truth truth, uint32_t node, uint64_t value)
 {
-    const struct observation observation = {.time_us = world->now_us,
+    const struct observation observation = {.time_us = world_instant_us(world),
                                             .event = world->event_count,
                                             .kind = truth,
                                             .node = node,
                                             .value = value};
     const struct world_item item = {.kind = ITEM_TRUTH,
                                     .event = world->event_count,
-                                    .time_us = world->now_us,
+                                    .time_us = world_instant_us(world),
                                     .node = node,
                                     .what = truth,
                                     .value = value};
@@ -185,7 +185,7 @@ static void on_image_row(void *ctx, const struct observation *row)
 {
     struct world *world = ctx;
     struct observation observation = *row;
-    observation.time_us = world->now_us;
+    observation.time_us = world_instant_us(world);
     observation.event = world->event_count;
     observation.node = world->image_node;
     observe(world, &observation);
@@ -205,7 +205,9 @@ void observe_image(struct world *world, struct node *node)
     world->image_node = node->number;
     world->stage.figures[FIGURE_images_judged]++;
     observe_truth(world, TRUTH_IMAGE, node->number, 0);
-    const bool good = image_read(node->disk, world->scratch, node->role_mask == ROLE_MASK_CLOUD,
+    /* What a disk holds that has lied proves nothing. */
+    const bool good = node->disk->counters.lies == 0 &&
+                      image_read(node->disk, world->scratch, node->role_mask == ROLE_MASK_CLOUD,
                                  node_up(node) ? &cut : NULL, world, on_image_row);
     observe_truth(world, TRUTH_IMAGE_END, node->number, good ? 0 : 1);
     node->image_owed = false;

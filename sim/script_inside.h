@@ -19,8 +19,8 @@ struct lua_State;
 enum {
     SCRIPT_FILE_BYTES_MAX = 1 << 20,
     SCRIPT_MEMORY_BYTES_MAX = 64 << 20,
-    SCRIPT_STRING_BYTES_MAX = 64 << 10,   /* whatever C does with a string in one call is bounded */
-    SCRIPT_STEPS_MAX = 20000000,          /* instructions without a pause, and work that counts so */
+    SCRIPT_STRING_BYTES_MAX = 64 << 10, /* whatever C does with a string in one call is bounded */
+    SCRIPT_STEPS_MAX = 20000000,        /* instructions without a pause, and work that counts so */
     SCRIPT_PATTERN_STEPS_MAX = 100000000, /* a pattern's worst case in one call; about 0.3 s */
     SCRIPT_HOOKS_MAX = 64,
     SCRIPT_PENDING_MAX = 1 << 16, /* pieces of evidence in one step that hooks wait for */
@@ -80,7 +80,8 @@ bool script_drive(struct script *script, int count);
 void script_charge(struct lua_State *lua, uint64_t steps);
 /* Push the text of a value, without addresses. */
 const char *script_text(struct lua_State *lua, int index);
-/* Push what follows a refused name: "; did you mean 'x'?", or nothing near: "; there is a, b, c". */
+/* Push what follows a refused name: "; did you mean 'x'?", or nothing near: "; there is a, b, c".
+ */
 const char *script_suggest(struct lua_State *lua, const char *typed, const char *const *names,
                            size_t count);
 

@@ -73,21 +73,23 @@ static struct pattern pattern_of(const char *text, size_t bytes)
     return pattern;
 }
 
+#define WAYS_MAX (UINT64_C(1) << 40) /* and once there, it stays there */
+
 static uint64_t bounded_product(uint64_t left, uint64_t right)
 {
-    const uint64_t bound = UINT64_C(1) << 40;
-    return left > bound / (right + 1) ? bound : left * right;
+    return left >= WAYS_MAX / right ? WAYS_MAX : left * right;
 }
 
-/* The most steps that matching can take: `k` repeats and a free start choose k + 1 places in n bytes,
- * in order. */
+/* The most steps that matching can take: `k` repeats and a free start choose k + 1 places in n
+ * bytes, in order. */
 static uint64_t pattern_steps(const struct pattern *pattern, bool anchored, size_t subject_bytes,
                               size_t pattern_bytes)
 {
     uint64_t ways = 1;
     const uint32_t places = pattern->repeats + (anchored ? 0 : 1);
-    for (uint32_t i = 1; i <= places; i++) {
-        ways = bounded_product(ways, subject_bytes + i) / i;
+    for (uint32_t i = 1; i <= places && ways < WAYS_MAX; i++) {
+        ways = bounded_product(ways, subject_bytes + i);
+        ways = ways == WAYS_MAX ? ways : ways / i;
     }
     for (uint32_t i = 0; i < pattern->options; i++) {
         ways = bounded_product(ways, 2);
@@ -103,10 +105,9 @@ static void charge_pattern(lua_State *lua, bool plain, bool may_anchor)
     size_t subject_bytes, pattern_bytes;
     luaL_checklstring(lua, 1, &subject_bytes);
     const char *text = luaL_checklstring(lua, 2, &pattern_bytes);
-    const struct pattern pattern =
-        plain ? (struct pattern){0} : pattern_of(text, pattern_bytes);
-    const uint64_t steps = pattern_steps(&pattern, may_anchor && text[0] == '^', subject_bytes,
-                                         pattern_bytes);
+    const struct pattern pattern = plain ? (struct pattern){0} : pattern_of(text, pattern_bytes);
+    const uint64_t steps =
+        pattern_steps(&pattern, may_anchor && text[0] == '^', subject_bytes, pattern_bytes);
     if (steps > SCRIPT_PATTERN_STEPS_MAX) {
         luaL_error(lua,
                    "a pattern with %d repeats and options on %d bytes may take for ever; anchor it "
@@ -306,9 +307,9 @@ static int math_randomseed(lua_State *lua)
 /* No sin, exp or log: their last digits differ from machine to machine. */
 void script_math_open(lua_State *lua)
 {
-    static const char *const kept[] = {"abs",        "ceil", "floor",      "fmod", "huge",
-                                       "max",        "maxinteger", "min",  "mininteger",
-                                       "modf",       "sqrt", "tointeger",  "type", "ult"};
+    static const char *const kept[] = {"abs",  "ceil",       "floor", "fmod",       "huge",
+                                       "max",  "maxinteger", "min",   "mininteger", "modf",
+                                       "sqrt", "tointeger",  "type",  "ult"};
     lua_newtable(lua);
     lua_pushcfunction(lua, luaopen_math);
     lua_call(lua, 0, 1);

@@ -1,6 +1,6 @@
 /* The Lua state of a scenario. Nothing in it depends on addresses, wall time or the machine, and
- * every budget ends: memory is counted by the allocator, instructions by a hook, and work that C does
- * for the script is charged like instructions. An exhausted budget passes through pcall.
+ * every budget ends: memory is counted by the allocator, instructions by a hook, and work that C
+ * does for the script is charged like instructions. An exhausted budget passes through pcall.
  */
 #include "sim/script_inside.h"
 
@@ -15,8 +15,8 @@
 #include "sim/setting.h"
 
 enum {
-    STEPS_COUNTED = 1000,    /* instructions between two looks at the budget */
-    BYTES_A_STEP = 64,       /* allocated bytes that count as one instruction */
+    STEPS_COUNTED = 1000, /* instructions between two looks at the budget */
+    BYTES_A_STEP = 64,    /* allocated bytes that count as one instruction */
     RESUMES_A_COLLECTION = 256,
     COROUTINE_STEPS = STEPS_COUNTED, /* a new coroutine begins to count anew */
 };
@@ -42,8 +42,7 @@ static void *allocate(void *ctx, void *block, size_t old_bytes, size_t new_bytes
                           new_bytes > SCRIPT_STRING_BYTES_MAX + 64; /* its header */
     if (new_bytes > held_bytes) {
         script->steps += (new_bytes - held_bytes) / BYTES_A_STEP;
-        if (too_long ||
-            script->memory_bytes + (new_bytes - held_bytes) > SCRIPT_MEMORY_BYTES_MAX) {
+        if (too_long || script->memory_bytes + (new_bytes - held_bytes) > SCRIPT_MEMORY_BYTES_MAX) {
             script->string_refused = too_long;
             return NULL;
         }
@@ -119,7 +118,7 @@ static void describe_failure(struct script *script, lua_State *thread)
     const char *source = script->source[0] != '\0' ? script->source : script->path;
     const size_t length = strlen(source);
     const char *what = lua_type(thread, -1) == LUA_TSTRING ? lua_tostring(thread, -1)
-                                                          : "raised an error that is no text";
+                                                           : "raised an error that is no text";
     char memory[128];
     if (strncmp(what, source, length) == 0 && what[length] == ':') {
         snprintf(script->error, sizeof script->error, "%s", what);
@@ -163,7 +162,9 @@ bool script_call(struct script *script, script_body *body, void *argument)
     lua_pushlightuserdata(script->caller, argument);
     const int status = run_thread(script, script->caller, 1, &results);
     CHECK(status != LUA_YIELD);
-    lua_settop(script->caller, 0);
+    if (status == LUA_OK) {
+        lua_settop(script->caller, 0);
+    }
     return status == LUA_OK;
 }
 
@@ -310,10 +311,10 @@ static int base_missing(lua_State *lua)
         {"collectgarbage", "garbage is collected between events"},
     };
     static const char *const names[] = {
-        "assert",   "coroutine", "error",  "getmetatable", "ipairs",       "math",     "next",
-        "pairs",    "pcall",     "print",  "rawequal",     "rawget",       "rawlen",   "rawset",
-        "select",   "string",    "table",  "setmetatable", "tonumber",     "tostring", "type",
-        "utf8",     "xpcall"};
+        "assert",   "coroutine", "error",  "getmetatable", "ipairs",   "math",
+        "next",     "pairs",     "pcall",  "print",        "rawequal", "rawget",
+        "rawlen",   "rawset",    "select", "string",       "table",    "setmetatable",
+        "tonumber", "tostring",  "type",   "utf8",         "xpcall"};
     const char *name = script_text(lua, 2);
     for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++) {
         if (strcmp(gone[i].name, name) == 0) {
@@ -393,9 +394,9 @@ static void coroutine_open(lua_State *lua)
 /* Push the globals of a scenario: what is not here does not exist. */
 static void base_open(lua_State *lua)
 {
-    static const char *const kept[] = {"assert",   "error",  "getmetatable", "ipairs",
-                                       "rawequal", "rawget", "rawlen",       "rawset",
-                                       "select",   "tonumber", "type",       "_VERSION"};
+    static const char *const kept[] = {"assert",   "error",    "getmetatable", "ipairs",
+                                       "rawequal", "rawget",   "rawlen",       "rawset",
+                                       "select",   "tonumber", "type",         "_VERSION"};
     static const luaL_Reg own[] = {{"next", script_next},
                                    {"pairs", script_pairs},
                                    {"pcall", base_pcall},

@@ -228,8 +228,8 @@ static bool top_is_less(lua_State *lua)
     return less;
 }
 
-/* Merge from[left..middle) and from[middle..right) into to[left..right). On equal terms the left one
- * goes first, so the sort is stable; and whatever the order function says, the merge ends. */
+/* Merge from[left..middle) and from[middle..right) into to[left..right). On equal terms the left
+ * one goes first, so the sort is stable; and whatever the order function says, the merge ends. */
 static void merge(lua_State *lua, lua_Integer left, lua_Integer middle, lua_Integer right)
 {
     lua_Integer low = left, high = middle;

@@ -35,20 +35,18 @@ static void bring_down(struct world *world, struct node *node, enum node_fall ki
 {
     const uint64_t key = random_at(world->fall_key, (uint64_t)node->number << 32 | node->boots);
     node_fall(node, kind, key);
-    net_node_down(world->stage.net, world->now_us, node->number);
+    net_node_down(world->stage.net, world_instant_us(world), node->number);
     /* Whoever hung or slept does so no longer. */
     node->stalled_until_us = world->now_us;
     if (node->clock.monotonic.stopped) {
         clock_suspend(&node->clock, world->now_us, false);
     }
-    observe_truth(world, TRUTH_DOWN, node->number, kind == NODE_POWER_LOST ? 0 : 1);
-    if (kind == NODE_POWER_LOST) {
-        world->stage.figures[FIGURE_power_losses]++;
-    }
-    if (kind == NODE_POWER_LOST) {
-        observe_image(world, node);
-    } else {
+    observe_truth(world, TRUTH_DOWN, node->number, kind == NODE_PROCESS_DIED ? 1 : 0);
+    if (kind == NODE_PROCESS_DIED) {
         node->image_owed = true;
+    } else {
+        world->stage.figures[FIGURE_power_losses]++;
+        observe_image(world, node);
     }
     strike_schedule_boot(world, node, back_at_us);
 }
@@ -73,15 +71,13 @@ static void count_fired(struct world *world, uint32_t index)
 static void strike_down(struct world *world, struct node *node, uint32_t index)
 {
     const struct plan_entry *entry = &world->plan.entries[index];
-    const bool power = entry->effect != EFFECT_CRASH;
+    const enum node_fall kind = entry->effect == EFFECT_CRASH       ? NODE_PROCESS_DIED
+                                : entry->effect == EFFECT_DISK_LOST ? NODE_DISK_LOST
+                                                                    : NODE_POWER_LOST;
     count_fired(world, index);
     void_laws(world, entry);
-    bring_down(world, node, power ? NODE_POWER_LOST : NODE_PROCESS_DIED,
-               world->now_us + entry->lasts_us);
-    if (entry->effect == EFFECT_DISK_LOST) {
-        disk_erase(node->disk);
-    }
-    node->reset_reason = power ? RESET_POWER_ON : RESET_PROCESS;
+    bring_down(world, node, kind, world->now_us + entry->lasts_us);
+    node->reset_reason = kind == NODE_PROCESS_DIED ? RESET_PROCESS : RESET_POWER_ON;
 }
 
 void strike_reset(struct world *world, struct node *node, enum reset_reason reason)
@@ -121,6 +117,7 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
             .what = "a CHECK failed",
         };
     }
+    world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
         strike_down(world, node, node->fall_entry);
         update_cut(world, node);
@@ -134,6 +131,7 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
         }
         set_timers(world, node);
     }
+    world->told_us = 0;
 }
 
 void strike_boot(struct world *world, struct node *node)
@@ -197,7 +195,9 @@ static void set_clock(struct world *world, struct node *node, const struct plan_
                       bool on)
 {
     struct clock *clock = &node->clock;
-    const uint64_t now_us = world->now_us;
+    /* A busy node has read its clock ahead of now already: it may not go back. */
+    const uint64_t now_us =
+        node->busy_until_us > world->now_us ? node->busy_until_us : world->now_us;
     switch ((int)entry->effect) {
     case EFFECT_WALL_STEP:
         clock_wall_step(clock, now_us, entry->amount);

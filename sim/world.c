@@ -292,8 +292,8 @@ enum world_state world_step(struct world *world)
     world->now_us = event.time_us;
     world->stage.event = world->event_count;
     hash_u64(&world->stage.hash, event.time_us);
-    hash_u64(&world->stage.hash,
-             (uint64_t)queue_kind(&event) << 56 | (uint64_t)event.a << 24 | event.b % (1u << 24));
+    hash_u64(&world->stage.hash, (uint64_t)queue_kind(&event) << 32 | event.a);
+    hash_u32(&world->stage.hash, event.b);
     observe_event(world, &event, event_node(world, &event)->number);
     take(world, &event);
     world->event_count++;
@@ -321,6 +321,11 @@ enum world_state world_state(const struct world *world)
 const char *world_error(const struct world *world)
 {
     return world->error;
+}
+
+uint64_t world_instant_us(const struct world *world)
+{
+    return world->told_us > world->now_us ? world->told_us : world->now_us;
 }
 
 uint64_t world_now_us(const struct world *world)

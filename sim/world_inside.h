@@ -35,6 +35,7 @@ struct world {
     struct node *nodes; /* [node_count + 1]; nodes[0] is nobody */
 
     uint64_t now_us;
+    uint64_t told_us; /* the instant inside a step at which its node fell; else 0 */
     uint64_t event_count;
     uint32_t filed_count; /* entries of the plan that were filed */
     bool healed;
@@ -56,6 +57,9 @@ void world_schedule(struct world *world, uint64_t time_us, enum world_event_kind
 
 /* Come to the first real event of a world just made. */
 void world_settle(struct world *world);
+
+/* The instant that is now: in a step that a node fell in, the one at which it fell. */
+uint64_t world_instant_us(const struct world *world);
 
 /* observe.c */
 void observe_event(struct world *world, const struct queue_event *event, uint32_t node);

@@ -252,8 +252,9 @@ static void opening_to_a_silent_node_times_out_after_twenty_seconds(void)
 static void an_opening_waits_for_a_node_that_boots_in_time(void)
 {
     struct stage *stage = stage_create(&plain, 1);
-    net_node_down(stage->net, 0, B);
     open_link(stage, A, B);
+    run(stage, 5000);
+    net_node_down(stage->net, stage->now_us, B); /* before it could hear of it */
     run(stage, 15 * SECOND_US);
     net_node_up(stage->net, stage->now_us, B);
     run(stage, 100 * SECOND_US);
@@ -425,6 +426,10 @@ static void a_stream_that_loses_everything_times_out_after_a_minute(void)
     const uint64_t start_us = stage->now_us;
     stage->profile.loss_ppm = 1000000;
     EXPECT_EQUAL(send_bytes(stage, A, link, 100), 100);
+    net_begin(stage->net, start_us, 1, NET_STALL, A, ALL, 0);
+    net_end(stage->net, start_us, 1); /* brings nothing back */
+    stage->profile.loss_ppm = 0;
+    EXPECT_EQUAL(send_bytes(stage, A, link, 100), 100); /* waits for what is lost before it */
     run(stage, start_us + 200 * SECOND_US);
     expect_next(stage, start_us + NET_TIMEOUT_US, A, EVENT_LINK_DOWN);
     expect_silence(stage);
@@ -569,6 +574,24 @@ static void of_a_half_open_link_one_end_is_told_and_the_other_learns_when_it_sen
         stage_free(stage);
     }
     EXPECT(told_count[A] > 0 && told_count[B] > 0);
+}
+
+static void closing_an_end_that_is_gone_tells_the_peer_nothing(void)
+{
+    uint32_t gone_count = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct stage *stage = stage_create(&plain, seed);
+        const uint32_t link = open_and_wait(stage);
+        net_half_open(stage->net, stage->now_us, A, B);
+        const bool gone = send_bytes(stage, A, link, 1) == ERR_CLOSED; /* or it is B's end */
+        net_close(stage->net, stage->now_us, A, link);
+        run(stage, stage->now_us + 100 * SECOND_US);
+        EXPECT_EQUAL(stage->count, gone ? 0 : 1);
+        EXPECT_EQUAL(net_link_count(stage->net), gone ? 1 : 0);
+        gone_count += gone;
+        stage_free(stage);
+    }
+    EXPECT(gone_count > 0 && gone_count < 20);
 }
 
 static void nothing_is_delivered_behind_the_end_of_a_link(void)
@@ -952,6 +975,7 @@ int main(void)
     RUN(bytes_to_a_closed_end_are_answered_by_a_reset);
     RUN(a_reset_is_told_to_both_ends_at_once_and_loses_what_is_under_way);
     RUN(of_a_half_open_link_one_end_is_told_and_the_other_learns_when_it_sends);
+    RUN(closing_an_end_that_is_gone_tells_the_peer_nothing);
     RUN(nothing_is_delivered_behind_the_end_of_a_link);
     RUN(a_node_that_hung_and_restarted_answers_at_once);
     RUN(a_node_that_loses_power_says_nothing);
