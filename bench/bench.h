@@ -1,4 +1,5 @@
-/* What benchmarks share: how time is taken, and how figures are printed.
+/* What benchmarks share: how time is taken, how figures are printed, and the fleet that is
+ * measured.
  *
  * Time is CPU time of this process: its neighbours on the machine disturb it less than wall time. A
  * figure is the median of several rounds, and what is compared is measured in turns within one run:
@@ -14,7 +15,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { BENCH_ROUNDS = 7 };
+#include "sim/run.h"
+
+enum { BENCH_ROUNDS = 5 };
 
 /* Of one figure, each round. */
 struct bench_sample {
@@ -66,6 +69,46 @@ static inline void bench_print(const char *what, double value, const char *unit)
 {
     const int decimals = value < 10 ? 3 : value < 1000 ? 1 : 0;
     printf("  %-48s %14.*f %s\n", what, decimals, value, unit);
+}
+
+static inline void bench_set(struct plan *plan, const char *key, const char *value)
+{
+    char error[256];
+    if (!settings_set(&plan->settings, key, value, error, sizeof error)) {
+        fprintf(stderr, "bench: %s\n", error);
+        exit(2);
+    }
+}
+
+/* 1 cloud, 2 gateways, so many devices, a reading every 10 s, and no faults. */
+static inline void bench_fleet(struct plan *plan, uint32_t devices, const char *duration,
+                               const char *heal)
+{
+    char count[16];
+    snprintf(count, sizeof count, "%u", devices);
+    plan_init(plan, 1);
+    bench_set(plan, "run.crypto", "ideal");
+    bench_set(plan, "fleet.gateways", "2");
+    bench_set(plan, "fleet.devices", count);
+    bench_set(plan, "gateway.sessions", "512");
+    bench_set(plan, "device.sample_every", "10s");
+    bench_set(plan, "run.duration", duration);
+    bench_set(plan, "run.heal", heal);
+}
+
+/* A run that passes, or there is nothing to measure. */
+static inline void bench_run(const struct plan *plan, const struct world_options *options,
+                             struct run_result *result)
+{
+    struct run_request request;
+    run_request_init(&request);
+    request.plan = plan;
+    request.options = *options;
+    run(&request, result);
+    if (result->verdict != VERDICT_PASS) {
+        fprintf(stderr, "bench: %s: %s\n", verdict_name(result->verdict), result->message);
+        exit(4);
+    }
 }
 
 #endif

@@ -6,13 +6,24 @@
 #include "sim/random.h"
 
 enum {
-    SIZES = 5,           /* 10^2 .. 10^6 pending events */
-    DELAYS = 1u << 16,   /* drawn in advance: not the draws are to be measured */
-    CHUNK = 1u << 18,    /* events of a round */
+    SIZES = 5,         /* 10^2 .. 10^6 pending events */
+    DELAYS = 1u << 16, /* drawn in advance: not the draws are to be measured */
+    CHUNK = 1u << 18,  /* events of a round */
     CHUNK_SMOKE = 1u << 10,
 };
 
-enum kind { KIND_NOW, KIND_SEGMENT, KIND_LINK, KIND_TIMER, KIND_KEEP_ALIVE, KIND_WATCHDOG, KINDS };
+#define END_US UINT64_C(1000000000000000)
+
+enum kind {
+    KIND_NOW,
+    KIND_SEGMENT,
+    KIND_LINK,
+    KIND_TIMER,
+    KIND_KEEP_ALIVE,
+    KIND_WATCHDOG,
+    KINDS,
+    KIND_END
+};
 
 /* How long after an event of a kind its successor comes; what a fleet on LTE-M does. */
 static const struct {
@@ -79,11 +90,12 @@ static void step(struct bare_world *world)
         schedule(world, event.a);
         break;
     case KINDS:
+    case KIND_END:
         break;
     }
 }
 
-static void run(struct bare_world *world, uint32_t events, struct bench_sample *rates)
+static void live(struct bare_world *world, uint32_t events, struct bench_sample *rates)
 {
     const double start_s = bench_cpu_s();
     for (uint32_t i = 0; i < events; i++) {
@@ -101,19 +113,21 @@ int main(int argc, char **argv)
     draw_delays();
     for (uint32_t size = 0, pending = 100; size < sizes; size++, pending *= 10) {
         queue_init(&worlds[size].queue);
+        CHECK(queue_push(&worlds[size].queue, END_US, KIND_END, 0, 0));
         for (uint32_t i = 0; i < pending; i++) {
             schedule(&worlds[size], i);
         }
         struct bench_sample warm = {0};
-        run(&worlds[size], smoke ? pending : 3 * pending, &warm);
+        live(&worlds[size], smoke ? pending : 3 * pending, &warm);
     }
     for (uint32_t round = 0; round < (smoke ? 1 : BENCH_ROUNDS); round++) {
         for (uint32_t size = 0; size < sizes; size++) {
-            run(&worlds[size], chunk, &rates[size]);
+            live(&worlds[size], chunk, &rates[size]);
         }
     }
-    bench_title("bare world: queue and dispatch, events a second by pending events",
-                "each event schedules one of 0 us to 5 min later; CPU time, median of 7 in turns");
+    bench_title(
+        "bare world: queue and dispatch, events a second by pending events",
+        "each event schedules one of 0 us to 5 min later; CPU time, median of rounds in turns");
     for (uint32_t size = 0, pending = 100; size < sizes; size++, pending *= 10) {
         char what[64];
         const double rate = bench_median(&rates[size]);

@@ -1,15 +1,12 @@
-/* How fast is a fleet, what does it cost to watch it, and how much memory does a device take?
- * 1 cloud, 2 gateways, 50 devices, a reading every 10 s, one simulated hour, no faults. */
+/* How fast is a fleet, what does it cost to watch it, and how much memory does a device take? */
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
 #include "core/check.h"
 #include "core/device.h"
-#include "sim/flash.h"
 #include "sim/node.h"
 #include "sim/record.h"
-#include "sim/run.h"
 
 enum { DEVICES = 50, DEVICES_MORE = 250 };
 
@@ -17,49 +14,13 @@ enum { DEVICES = 50, DEVICES_MORE = 250 };
 enum variant { IDEAL, NO_HASH, NO_LAWS, NEITHER, RING, OPENSSL, VARIANTS };
 
 struct measure {
-    struct bench_sample cpu_s, wall_s, row_s;
+    struct bench_sample reading_us; /* CPU time of the run over its accepted readings */
+    struct bench_sample wall_s, row_s;
     struct run_result result; /* of the last round */
 };
 
 static bool smoke;
 static char directory[] = "/tmp/brownout-bench-XXXXXX";
-
-static void set(struct plan *plan, const char *key, const char *value)
-{
-    char error[256];
-    if (!settings_set(&plan->settings, key, value, error, sizeof error)) {
-        fprintf(stderr, "bench: %s\n", error);
-        exit(2);
-    }
-}
-
-static void make_plan(struct plan *plan, uint32_t devices, const char *crypto)
-{
-    char count[16];
-    snprintf(count, sizeof count, "%u", devices);
-    plan_init(plan, 1);
-    set(plan, "run.crypto", crypto);
-    set(plan, "fleet.gateways", "2");
-    set(plan, "fleet.devices", count);
-    set(plan, "gateway.sessions", "512");
-    set(plan, "device.sample_every", "10s");
-    set(plan, "run.duration", smoke ? "2m" : "55m");
-    set(plan, "run.heal", smoke ? "3m" : "5m");
-}
-
-static void run_plan(const struct plan *plan, const struct world_options *options,
-                     struct run_result *result)
-{
-    struct run_request request;
-    run_request_init(&request);
-    request.plan = plan;
-    request.options = *options;
-    run(&request, result);
-    if (result->verdict != VERDICT_PASS) {
-        fprintf(stderr, "bench: %s: %s\n", verdict_name(result->verdict), result->message);
-        exit(4);
-    }
-}
 
 static void measure(enum variant variant, struct measure *measure)
 {
@@ -74,11 +35,17 @@ static void measure(enum variant variant, struct measure *measure)
         options.item = trace_item;
         options.item_ctx = &trace;
     }
-    make_plan(&plan, DEVICES, variant == OPENSSL ? "openssl" : "ideal");
+    if (smoke || variant == OPENSSL) {
+        bench_fleet(&plan, DEVICES, "5m", "1m");
+    } else {
+        bench_fleet(&plan, DEVICES, "55m", "5m");
+    }
+    bench_set(&plan, "run.crypto", variant == OPENSSL ? "openssl" : "ideal");
     run_result_free(&measure->result);
     const double start_s = bench_cpu_s();
-    run_plan(&plan, &options, &measure->result);
-    bench_add(&measure->cpu_s, bench_cpu_s() - start_s);
+    bench_run(&plan, &options, &measure->result);
+    const double readings = (double)measure->result.figures[FIGURE_accepted];
+    bench_add(&measure->reading_us, (bench_cpu_s() - start_s) / readings * 1e6);
     bench_add(&measure->wall_s, (double)measure->result.wall_us / 1e6);
     if (variant == RING) {
         trace_close(&trace);
@@ -90,11 +57,8 @@ static void measure(enum variant variant, struct measure *measure)
 static void record(struct record *file, struct measure *measure)
 {
     char error[RECORD_ERROR_BYTES];
-    const struct record_run row = {.scenario = "",
-                                   .scenario_hash = "",
-                                   .settings = "",
-                                   .seed = 1,
-                                   .result = &measure->result};
+    const struct record_run row = {
+        .scenario = "", .scenario_hash = "", .settings = "", .seed = 1, .result = &measure->result};
     const double start_s = bench_cpu_s();
     if (record_write(file, &row, error, sizeof error) == 0) {
         fprintf(stderr, "bench: %s\n", error);
@@ -118,10 +82,8 @@ static double peak_with(uint32_t devices)
     struct run_result result;
     struct world_options options;
     world_options_init(&options);
-    make_plan(&plan, devices, "ideal");
-    set(&plan, "run.duration", "2m");
-    set(&plan, "run.heal", "3m");
-    run_plan(&plan, &options, &result);
+    bench_fleet(&plan, devices, "2m", "3m");
+    bench_run(&plan, &options, &result);
     run_result_free(&result);
     plan_free(&plan);
     return peak_bytes();
@@ -147,16 +109,17 @@ static void measure_memory(void)
 {
     struct plan plan;
     const double few = peak_with(DEVICES), more = peak_with(DEVICES_MORE);
-    make_plan(&plan, DEVICES, "ideal");
+    bench_fleet(&plan, DEVICES, "2m", "3m");
     const uint64_t *setting = plan.settings.number;
     const double cells =
         (double)setting[SETTING_flash_sector] * (double)setting[SETTING_flash_sectors];
-    bench_title("memory of a device", "sizes of its parts; and the growth of the peak resident size "
-                                      "from 50 to 250 devices, in a run of 5 minutes");
+    bench_title("memory of a device",
+                "sizes of its parts; and the growth of the peak resident size "
+                "from 50 to 250 devices, in a run of 5 minutes");
     bench_print("role", sizeof(struct device), "B");
     bench_print("node", sizeof(struct node), "B");
-    bench_print("flash: cells and their wear",
-                cells + cells / (double)setting[SETTING_flash_unit], "B");
+    bench_print("flash: cells and their wear", cells + cells / (double)setting[SETTING_flash_unit],
+                "B");
     bench_print("judge",
                 (judge_bytes(setting, DEVICES_MORE) - judge_bytes(setting, DEVICES)) /
                     (DEVICES_MORE - DEVICES),
@@ -171,15 +134,18 @@ static void measure_memory(void)
 static void print_speed(const char *title, const struct measure *measure)
 {
     const struct run_result *result = &measure->result;
-    const double cpu_s = bench_median(&measure->cpu_s), wall_s = bench_median(&measure->wall_s);
+    const double wall_s = bench_median(&measure->wall_s);
+    const double reading_us = bench_median(&measure->reading_us);
     const double readings = (double)result->figures[FIGURE_accepted];
-    bench_title(title, "all laws on, hash on; world made and freed; medians, in turns with the rest");
+    const double event_us = reading_us * readings / (double)result->events;
+    bench_title(title, "all laws and the hash on; making and freeing the world is part of it; "
+                       "medians of rounds");
     bench_print("events", (double)result->events, "");
-    bench_print("events a second of CPU", (double)result->events / cpu_s, "1/s");
-    bench_print("CPU time of an event", cpu_s / (double)result->events * 1e6, "us");
+    bench_print("events a second of CPU time", 1e6 / event_us, "1/s");
+    bench_print("CPU time of an event", event_us, "us");
+    bench_print("CPU time of a reading", reading_us, "us");
     bench_print("simulated : wall", (double)result->sim_us / 1e6 / wall_s, ": 1");
     bench_print("readings accepted a second of wall time", readings / wall_s, "1/s");
-    bench_print("CPU time of a reading", cpu_s / readings * 1e6, "us");
 }
 
 static void print_work(const struct run_result *result)
@@ -219,18 +185,20 @@ static void print_costs(const struct measure *measures)
 {
     const struct measure *all = &measures[IDEAL];
     struct bench_sample recorded = {0};
-    for (uint32_t i = 0; i < all->cpu_s.count; i++) {
-        bench_add(&recorded, all->cpu_s.values[i] + all->row_s.values[i]);
+    for (uint32_t i = 0; i < all->reading_us.count; i++) {
+        const double readings = (double)all->result.figures[FIGURE_accepted];
+        bench_add(&recorded, all->reading_us.values[i] + all->row_s.values[i] / readings * 1e6);
     }
-    bench_title("what watching costs", "CPU time with / without, under ideal: median of the "
-                                       "rounds' ratios, in turns");
-    print_ratio("hash", &all->cpu_s, &measures[NO_HASH].cpu_s);
-    print_ratio("laws", &all->cpu_s, &measures[NO_LAWS].cpu_s);
-    print_ratio("hash and laws", &all->cpu_s, &measures[NEITHER].cpu_s);
-    print_ratio("last items kept, for a trace", &measures[RING].cpu_s, &all->cpu_s);
-    print_ratio("recorder: the row of this run", &recorded, &all->cpu_s);
+    bench_title("what watching costs", "CPU time of a reading with / without, under ideal: "
+                                       "median of the rounds' ratios, measured in turns");
+    print_ratio("hash", &all->reading_us, &measures[NO_HASH].reading_us);
+    print_ratio("laws", &all->reading_us, &measures[NO_LAWS].reading_us);
+    print_ratio("hash and laws", &all->reading_us, &measures[NEITHER].reading_us);
+    print_ratio("last items kept, for a trace", &measures[RING].reading_us, &all->reading_us);
+    print_ratio("recorder: the row of this run", &recorded, &all->reading_us);
     bench_print("recorder: the row itself", bench_median(&all->row_s) * 1e3, "ms");
-    print_ratio("real signatures: openssl against ideal", &measures[OPENSSL].cpu_s, &all->cpu_s);
+    print_ratio("real signatures: openssl against ideal", &measures[OPENSSL].reading_us,
+                &all->reading_us);
 }
 
 int main(int argc, char **argv)
@@ -258,8 +226,8 @@ int main(int argc, char **argv)
     record_close(file);
     unlink(path);
     rmdir(directory);
-    print_speed("fleet of 50 devices, one hour, under ideal", &measures[IDEAL]);
-    print_speed("fleet of 50 devices, one hour, under openssl", &measures[OPENSSL]);
+    print_speed("fleet of 50 devices, one simulated hour, under ideal", &measures[IDEAL]);
+    print_speed("fleet of 50 devices, six simulated minutes, under openssl", &measures[OPENSSL]);
     print_work(&measures[IDEAL].result);
     print_costs(measures);
     for (unsigned variant = 0; variant < VARIANTS; variant++) {

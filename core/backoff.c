@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "core/big_endian.h"
 #include "core/check.h"
 
 static uint64_t ceiling_us(const struct backoff *backoff);
@@ -23,10 +24,7 @@ enum err backoff_next(struct backoff *backoff, const struct port *port, uint64_t
     if (err != ERR_OK) {
         return err;
     }
-    uint64_t draw = 0;
-    for (uint32_t i = 0; i < sizeof bytes; i++) {
-        draw = draw << 8 | bytes[i];
-    }
+    const uint64_t draw = big_endian_get(bytes, sizeof bytes);
     /* The bias of the remainder is below ceiling / 2^64: nothing for delays of minutes. */
     const uint64_t ceiling = ceiling_us(backoff);
     *delay_us = draw % (ceiling + 1);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "core/utf8.h"
 
 /* RFC 8949 section 3.1: the high three bits of an item's first byte. */
 enum major {
@@ -360,37 +361,15 @@ static void check_key_order(struct cbor_reader *reader, struct level *map)
     map->previous_bytes = key_bytes;
 }
 
-/* RFC 3629 section 4: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool is_utf8(const uint8_t *bytes, uint32_t size_bytes)
 {
     uint32_t at = 0;
     while (at < size_bytes) {
-        const uint8_t lead = bytes[at++];
-        uint32_t more = 0;
-        uint8_t low = 0x80, high = 0xbf; /* bounds of the second byte */
-        if (lead >= 0xc2 && lead <= 0xdf) {
-            more = 1;
-        } else if (lead >= 0xe0 && lead <= 0xef) {
-            more = 2;
-            low = lead == 0xe0 ? 0xa0 : low;
-            high = lead == 0xed ? 0x9f : high;
-        } else if (lead >= 0xf0 && lead <= 0xf4) {
-            more = 3;
-            low = lead == 0xf0 ? 0x90 : low;
-            high = lead == 0xf4 ? 0x8f : high;
-        } else if (lead >= 0x80) {
+        const uint32_t length = utf8_character_bytes(bytes + at, size_bytes - at);
+        if (length == 0) {
             return false;
         }
-        if (more > size_bytes - at) {
-            return false;
-        }
-        for (; more > 0; more--, at++) {
-            if (bytes[at] < low || bytes[at] > high) {
-                return false;
-            }
-            low = 0x80;
-            high = 0xbf;
-        }
+        at += length;
     }
     return true;
 }

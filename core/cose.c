@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/big_endian.h"
 #include "core/cbor.h"
 #include "core/check.h"
 #include "core/limits.h"
@@ -102,19 +103,17 @@ static enum err parse_protected(struct cose_sign1 *sign1)
     if (err != ERR_OK || kid == NULL || count != 3 || algorithm != ALGORITHM_EDDSA) {
         return ERR_MALFORMED;
     }
-    for (uint32_t i = 0; i < KID_BYTES; i++) {
-        sign1->signer = sign1->signer << 8 | kid[i];
-    }
+    sign1->signer = (uint32_t)big_endian_get(kid, KID_BYTES);
     return ERR_OK;
 }
 
 static uint32_t put_protected(uint8_t bytes[PROTECTED_BYTES_MAX], uint32_t signer,
                               uint32_t content_type)
 {
-    const uint8_t kid[KID_BYTES] = {(uint8_t)(signer >> 24), (uint8_t)(signer >> 16),
-                                    (uint8_t)(signer >> 8), (uint8_t)signer};
+    uint8_t kid[KID_BYTES];
     struct cbor_writer writer;
     uint32_t size_bytes;
+    big_endian_put(kid, KID_BYTES, signer);
     cbor_write(&writer, bytes, PROTECTED_BYTES_MAX);
     cbor_put_map(&writer, 3);
     cbor_put_uint(&writer, LABEL_ALGORITHM);

@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "core/big_endian.h"
 #include "core/check.h"
 #include "core/evidence.h"
+#include "core/topic.h"
 
 /* A gateway that took our sessions only to drop them would see the first delays of the backoff for
  * ever: it starts anew only after an ack, or after a connection that lasted. */
@@ -11,8 +13,6 @@
 
 /* Signatures that a peer may make us verify in vain on one connection: then it is left. */
 enum { FORGERIES_MAX = 8 };
-
-enum { TOPIC_BYTES = 13 }; /* letter, slash, ten digits, NUL */
 
 enum next_gateway { GATEWAY_SAME, GATEWAY_NEXT };
 
@@ -42,12 +42,12 @@ static void leave(struct device *device, const struct port *port, uint64_t now_u
 static void connection_over(struct device *device, const struct port *port, uint64_t now_us,
                             enum next_gateway next);
 static bool connection_was_useful(const struct device *device, uint64_t now_us);
+static enum next_gateway gateway_after(const struct device *device, uint64_t now_us);
 static void connection_clear(struct device *device);
 static void reset_later(struct device *device, uint64_t now_us);
 static void end_epoch(struct device *device, const struct port *port, uint64_t now_us);
 static void arm_watchdog(struct device *device, const struct port *port, uint64_t now_us);
 static uint64_t draw_below(const struct device *device, const struct port *port, uint64_t bound);
-static uint32_t topic_write(char topic[TOPIC_BYTES], char letter, uint32_t number);
 static void drop(struct device *device, const struct port *port, enum refusal refusal);
 static void say(const struct device *device, const struct port *port, struct evidence evidence);
 static uint64_t add(uint64_t left, uint64_t right);
@@ -184,8 +184,7 @@ static bool happened(struct device *device, const struct port *port, uint64_t no
         if (happening->refused) {
             drop(device, port, REFUSAL_PROTOCOL);
         }
-        connection_over(device, port, now_us,
-                        connection_was_useful(device, now_us) ? GATEWAY_SAME : GATEWAY_NEXT);
+        connection_over(device, port, now_us, gateway_after(device, now_us));
         break;
     case MQTT_NOTHING:
     case MQTT_HAPPENED_CONNECT:
@@ -204,11 +203,9 @@ static void ready(struct device *device, uint64_t now_us)
 static void downlink(struct device *device, const struct port *port, uint64_t now_us,
                      const struct mqtt_happening *publish)
 {
-    char topic[TOPIC_BYTES];
-    const uint32_t size_bytes = topic_write(topic, 'd', device->config.id);
+    uint32_t number = 0;
     struct cose_sign1 parsed;
-    if (publish->topic.size_bytes != size_bytes ||
-        memcmp(publish->topic.bytes, topic, size_bytes) != 0) {
+    if (!topic_read(&publish->topic, 'd', &number) || number != device->config.id) {
         drop(device, port, REFUSAL_MISMATCH);
     } else if (cose_parse(publish->payload.bytes, publish->payload.size_bytes, &parsed) != ERR_OK) {
         drop(device, port, REFUSAL_MALFORMED);
@@ -278,13 +275,14 @@ static void take_challenge(struct device *device, const struct port *port, uint6
         return;
     }
     device->connection.responded = true;
-    const bool again =
-        device->challenged && memcmp(device->nonce, challenge.nonce, sizeof device->nonce) == 0;
+    const bool first = !device->challenged;
+    const bool again = !first && memcmp(device->nonce, challenge.nonce, sizeof device->nonce) == 0;
     device->challenged = true;
     memcpy(device->nonce, challenge.nonce, sizeof device->nonce);
-    /* What a link holds back would be lost by closing: then the ack timeout reconnects. */
+    /* What a link holds back would be lost by closing: then the ack timeout reconnects. To the same
+     * gateway, behind the response, but once: it could replay two old challenges in turn. */
     if (!again && device->outbox.sent_count > 0 && device->client.outgoing.size_bytes == 0) {
-        leave(device, port, now_us, GATEWAY_SAME);
+        leave(device, port, now_us, first ? GATEWAY_SAME : GATEWAY_NEXT);
     }
 }
 
@@ -316,7 +314,7 @@ static bool respond(struct device *device, const struct port *port, uint64_t now
         return false;
     }
     char topic[TOPIC_BYTES];
-    (void)topic_write(topic, 't', device->config.id);
+    topic_write(topic, 't', device->config.id);
     err = mqtt_client_publish(&device->client, port, now_us, topic, envelope.bytes,
                               envelope.size_bytes, 0);
     if (err == ERR_CLOSED) {
@@ -336,8 +334,7 @@ static void timers(struct device *device, const struct port *port, const struct 
     if (device->client.state != MQTT_CLIENT_CLOSED &&
         now_us >= mqtt_client_deadline_us(&device->client) &&
         mqtt_client_timeout(&device->client, port, now_us)) {
-        connection_over(device, port, now_us,
-                        connection_was_useful(device, now_us) ? GATEWAY_SAME : GATEWAY_NEXT);
+        connection_over(device, port, now_us, gateway_after(device, now_us));
     }
     if (now_us >= add(device->connection.await_us, device->config.ack_timeout_us)) {
         leave(device, port, now_us, GATEWAY_NEXT);
@@ -364,7 +361,7 @@ static void sample(struct device *device, const struct port *port, const struct 
         device->counts.lost++;
         say(device, port,
             (struct evidence){
-                .kind = EVIDENCE_LOSE, .counter = counter, .value = (uint64_t) - (int64_t)err});
+                .kind = EVIDENCE_LOSE, .counter = counter, .value = (uint64_t)(-(int64_t)err)});
     }
 }
 
@@ -413,7 +410,7 @@ static void send_unsent(struct device *device, const struct port *port, uint64_t
     struct outbox *outbox = &device->outbox;
     struct mqtt_client *client = &device->client;
     char topic[TOPIC_BYTES];
-    (void)topic_write(topic, 't', device->config.id);
+    topic_write(topic, 't', device->config.id);
     while (client->state == MQTT_CLIENT_READY && outbox->sent_count < outbox->count) {
         struct outbox_entry *entry = &outbox->entries[outbox->sent_count];
         /* A link that holds bytes back says when it has room: so SEND is only said of what goes. */
@@ -444,8 +441,7 @@ static void send_unsent(struct device *device, const struct port *port, uint64_t
         err = mqtt_client_publish(client, port, now_us, topic, envelope.bytes, envelope.size_bytes,
                                   entry->counter);
         if (err == ERR_CLOSED) {
-            leave(device, port, now_us,
-                  connection_was_useful(device, now_us) ? GATEWAY_SAME : GATEWAY_NEXT);
+            leave(device, port, now_us, gateway_after(device, now_us));
         }
     }
 }
@@ -497,6 +493,15 @@ static bool connection_was_useful(const struct device *device, uint64_t now_us)
            (connection->ready_us != UINT64_MAX && now_us - connection->ready_us >= USEFUL_US);
 }
 
+/* Back to one that did its work, or had none to do: a gateway that takes readings and closes before
+ * their ack is due must not keep the device. */
+static enum next_gateway gateway_after(const struct device *device, uint64_t now_us)
+{
+    const struct device_connection *connection = &device->connection;
+    const bool idle = connection->await_us == UINT64_MAX && connection_was_useful(device, now_us);
+    return connection->useful || idle ? GATEWAY_SAME : GATEWAY_NEXT;
+}
+
 static void connection_clear(struct device *device)
 {
     device->connection = (struct device_connection){.ready_us = UINT64_MAX, .await_us = UINT64_MAX};
@@ -536,29 +541,9 @@ static uint64_t draw_below(const struct device *device, const struct port *port,
     uint8_t bytes[8];
     uint64_t draw = device->config.id * UINT64_C(0x9E3779B97F4A7C15);
     if (port->entropy(port->ctx, bytes, sizeof bytes) == ERR_OK) {
-        for (uint32_t i = 0; i < sizeof bytes; i++) {
-            draw = draw << 8 | bytes[i];
-        }
+        draw = big_endian_get(bytes, sizeof bytes);
     }
     return draw % bound;
-}
-
-/* Its size without the NUL. */
-static uint32_t topic_write(char topic[TOPIC_BYTES], char letter, uint32_t number)
-{
-    char digits[10];
-    uint32_t count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    topic[0] = letter;
-    topic[1] = '/';
-    for (uint32_t i = 0; i < count; i++) {
-        topic[2 + i] = digits[count - 1 - i];
-    }
-    topic[2 + count] = '\0';
-    return 2 + count;
 }
 
 static void drop(struct device *device, const struct port *port, enum refusal refusal)

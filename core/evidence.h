@@ -9,8 +9,9 @@
 
 /* X(NAME, Name, meaning of `counter`, meaning of `value`); `body` is named where it is used. */
 #define EVIDENCE_LIST(X)                                                                           \
-    /* any role, end of an x_init that succeeded: all that it found in its store or on its disk is \
-     * durable now. counter: device: next counter. value: enum reset_reason */                     \
+    /* any role, end of an x_init: all that it found in its store or on its disk is durable now. A \
+     * server that found no disk does not say it; a device without its flash does, with epoch 0.   \
+     * counter: device: next counter. value: enum reset_reason */                                  \
     X(BOOT, Boot)                                                                                  \
     /* device: counters below `counter` may be used; said after the record is durable */           \
     X(RESERVE, Reserve)                                                                            \
@@ -22,7 +23,8 @@
     X(LOSE, Lose)                                                                                  \
     /* device: before the first byte of body is handed to a link. value: gateway */                \
     X(SEND, Send)                                                                                  \
-    /* device: the oldest reading is dropped because the outbox is full (the counted rule) */      \
+    /* device: a reading is dropped by the counted rule: the oldest, when outbox or flash are      \
+     * full; each, when the epoch ends; one whose record does not read back */                     \
     X(SHED, Shed)                                                                                  \
     /* device: the cloud's signed ack covers this reading; it is forgotten next */                 \
     X(RELEASE, Release)                                                                            \

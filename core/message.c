@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/big_endian.h"
 #include "core/cbor.h"
 #include "core/check.h"
 
@@ -20,7 +21,6 @@ _Static_assert(COSE_BYTES_MAX + 1 + 5 + 5 + 5 + 3 + ENVELOPE_BYTES_MAX <= FORWAR
                "the largest envelope fits a forward");
 
 static void put_nonce(uint8_t nonce[AEAD_NONCE_BYTES], uint32_t epoch, uint64_t counter);
-static void put_big_endian(uint8_t *bytes, uint32_t size_bytes, uint64_t value);
 static enum err sign_payload(const struct port *port, const struct key_pair *pair, uint32_t signer,
                              enum message_type type, const struct cbor_writer *payload,
                              struct envelope *out) MUST_USE;
@@ -34,8 +34,8 @@ enum err message_reading_key(const struct port *port, const uint8_t secret[KEY_B
     static const char label[] = "brownout reading";
     uint8_t info[sizeof label - 1 + 8], okm[KEY_BYTES];
     memcpy(info, label, sizeof label - 1);
-    put_big_endian(info + sizeof label - 1, 4, device);
-    put_big_endian(info + sizeof label - 1 + 4, 4, epoch);
+    big_endian_put(info + sizeof label - 1, 4, device);
+    big_endian_put(info + sizeof label - 1 + 4, 4, epoch);
     const enum err err = port->crypto.hkdf(port->crypto.ctx, secret, info, sizeof info, okm);
     if (err == ERR_OK) {
         memcpy(key, okm, AEAD_KEY_BYTES);
@@ -265,16 +265,8 @@ enum err message_open_reading(const struct port *port, const uint8_t reading_key
 
 static void put_nonce(uint8_t nonce[AEAD_NONCE_BYTES], uint32_t epoch, uint64_t counter)
 {
-    put_big_endian(nonce, 4, epoch);
-    put_big_endian(nonce + 4, 8, counter);
-}
-
-static void put_big_endian(uint8_t *bytes, uint32_t size_bytes, uint64_t value)
-{
-    for (uint32_t i = size_bytes; i > 0; i--) {
-        bytes[i - 1] = (uint8_t)value;
-        value >>= 8;
-    }
+    big_endian_put(nonce, 4, epoch);
+    big_endian_put(nonce + 4, 8, counter);
 }
 
 static enum err sign_payload(const struct port *port, const struct key_pair *pair, uint32_t signer,

@@ -1,11 +1,15 @@
 /* The messages of the fleet: what each COSE payload holds, who signs it, and how it is read.
  *
  *   TELEMETRY   device  -> cloud    [device, epoch, counter, nonce, sealed reading]
- *   FORWARD     gateway -> cloud    [gateway, tenant, policy version, TELEMETRY or RESPONSE
- * envelope] ACK         cloud   -> device   [device, epoch, floor, bitmap]: all <= floor is closed,
- * bit i of the bitmap (bit 0 = LSB of byte 0) says that floor + 1 + i is accepted CHALLENGE   cloud
- * -> device   [device, nonce]: the cloud has no window for this device RESPONSE    device  -> cloud
- * [device, nonce, epoch, floor]: all <= floor will never be sent again
+ *   FORWARD     gateway -> cloud    [gateway, tenant, policy version, envelope]
+ *   ACK         cloud   -> device   [device, epoch, floor, bitmap]
+ *   CHALLENGE   cloud   -> device   [device, nonce]
+ *   RESPONSE    device  -> cloud    [device, nonce, epoch, floor]
+ *
+ * The envelope of a FORWARD is a TELEMETRY or a RESPONSE. In an ACK all counters <= floor are
+ * closed, and bit i of the bitmap (bit 0 = LSB of byte 0) says that floor + 1 + i is accepted. A
+ * CHALLENGE says that the cloud has no window for this device; in the RESPONSE all counters <=
+ * floor will never be sent again.
  *
  * Who signs is whom the payload names: kid and device number (TELEMETRY, RESPONSE) or gateway
  * number (FORWARD) are equal, or the message is malformed.
@@ -58,9 +62,8 @@ struct ack {
     uint32_t device;
     uint32_t epoch;
     uint64_t floor;
-    const uint8_t
-        *bitmap; /* borrowed; WINDOW_BITS_MAX / 8 bytes at the most; no bit is past UINT64_MAX */
-    uint32_t bitmap_bytes;
+    const uint8_t *bitmap; /* borrowed; no bit is past UINT64_MAX */
+    uint32_t bitmap_bytes; /* WINDOW_BITS_MAX / 8 at the most */
 };
 
 struct challenge {

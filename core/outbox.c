@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/big_endian.h"
 #include "core/check.h"
 #include "core/evidence.h"
 
@@ -23,8 +24,6 @@ static enum err put_shedding(struct outbox *outbox, const struct port *port, uin
 static void insert(struct outbox *outbox, uint64_t counter, uint32_t slot);
 static uint32_t free_slot(const struct outbox *outbox);
 static bool ack_covers(const struct ack *ack, uint64_t counter);
-static void put_big_endian(uint8_t *bytes, uint32_t size_bytes, uint64_t value);
-static uint64_t get_big_endian(const uint8_t *bytes, uint32_t size_bytes);
 static void say(const struct outbox *outbox, const struct port *port, struct evidence evidence);
 
 enum err outbox_init(struct outbox *outbox, const struct port *port, uint32_t device,
@@ -95,9 +94,9 @@ static enum err load_state(struct outbox *outbox, const struct port *port, uint6
     if (err != ERR_OK || size_bytes != sizeof bytes) {
         return ERR_NOT_FOUND;
     }
-    const uint64_t reserved = get_big_endian(bytes + 4, 8);
-    *floor = get_big_endian(bytes + 12, 8);
-    if (epoch == 0 || get_big_endian(bytes, 4) != epoch || *floor >= reserved ||
+    const uint64_t reserved = big_endian_get(bytes + 4, 8);
+    *floor = big_endian_get(bytes + 12, 8);
+    if (epoch == 0 || big_endian_get(bytes, 4) != epoch || *floor >= reserved ||
         reserved > COUNTER_MAX) {
         return ERR_NOT_FOUND;
     }
@@ -292,9 +291,9 @@ uint64_t outbox_floor(const struct outbox *outbox)
 static enum err put_state(struct outbox *outbox, const struct port *port, uint64_t reserved)
 {
     uint8_t bytes[STATE_BYTES];
-    put_big_endian(bytes, 4, outbox->epoch);
-    put_big_endian(bytes + 4, 8, reserved);
-    put_big_endian(bytes + 12, 8, outbox_floor(outbox));
+    big_endian_put(bytes, 4, outbox->epoch);
+    big_endian_put(bytes + 4, 8, reserved);
+    big_endian_put(bytes + 12, 8, outbox_floor(outbox));
     return put_shedding(outbox, port, RECORD_STATE, bytes, sizeof bytes);
 }
 
@@ -342,23 +341,6 @@ static bool ack_covers(const struct ack *ack, uint64_t counter)
     }
     const uint64_t bit = counter - ack->floor - 1;
     return bit / 8 < ack->bitmap_bytes && (ack->bitmap[bit / 8] >> (bit % 8) & 1u) != 0;
-}
-
-static void put_big_endian(uint8_t *bytes, uint32_t size_bytes, uint64_t value)
-{
-    for (uint32_t i = size_bytes; i > 0; i--) {
-        bytes[i - 1] = (uint8_t)(value & 0xFFu);
-        value >>= 8;
-    }
-}
-
-static uint64_t get_big_endian(const uint8_t *bytes, uint32_t size_bytes)
-{
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < size_bytes; i++) {
-        value = value << 8 | bytes[i];
-    }
-    return value;
 }
 
 static void say(const struct outbox *outbox, const struct port *port, struct evidence evidence)

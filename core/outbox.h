@@ -2,16 +2,18 @@
  * cloud has not acked. Private to device.c.
  *
  * The store holds two kinds of records:
- *   state    [epoch, reserved, floor] in one record, so that no counter is ever read beside an
- * epoch that it does not belong to. The floor costs no write of its own: it rides along with each
- * reserve. reading  the signed envelope, under the number of its slot. A slot is free again when
- * its reading is released or shed, and the lowest free slot is taken: forgetting is not durable,
- * and so no more records than slots can come back after a restart, and few of them do. Those above
- * the floor are sent, and acked, once more.
+ *
+ *   state     [epoch, reserved, floor] in one record, so that no counter is ever read beside an
+ *             epoch that it does not belong to; the floor rides along with each reserve
+ *   reading   the signed envelope, under the number of its slot
+ *
+ * A slot is free again when its reading is released or shed, and the lowest free slot is taken:
+ * forgetting is not durable, and so no more records than slots can come back after a restart, and
+ * few of them do. Those above the floor are sent, and acked, once more.
  *
  * A lost store never brings a counter back: COUNTER_EPOCH rises before the flash is formatted, and
  * a store is lost when its state is missing, not of the epoch that COUNTER_EPOCH says, or
- * contradicted by a reading beyond the reserve.
+ * contradicted by a reading beyond the reserve, or when rot may hide a newer one.
  */
 #ifndef BROWNOUT_CORE_OUTBOX_H
 #define BROWNOUT_CORE_OUTBOX_H

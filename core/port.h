@@ -4,8 +4,8 @@
  *   - it never blocks, never calls back into core, and never keeps a pointer past its return;
  *   - `ctx` comes first and belongs to whoever made the port;
  *   - flash, disk, counters and crypto are synchronous: done or an error. Only links say "later";
- *   - when the power is gone every call is without effect and answers ERR_IO until the step returns.
- * A role gets the port anew with each call and keeps no pointer to it.
+ *   - when the power is gone every call is without effect and answers ERR_IO until the step
+ * returns. A role gets the port anew with each call and keeps no pointer to it.
  */
 #ifndef BROWNOUT_CORE_PORT_H
 #define BROWNOUT_CORE_PORT_H
@@ -34,7 +34,7 @@ struct key_pair {
 
 struct clock_reading {
     uint64_t monotonic_us; /* since boot; never goes back; may drift and stand still in suspend */
-    uint64_t wall_us;      /* since 1970 as this node believes: may step, freeze, drift; 0 = unset */
+    uint64_t wall_us; /* since 1970 as this node believes: may step, freeze, drift; 0 = unset */
 };
 
 /* All sectors alike; unit of program and erased value as F1-F4 of a NOR part. */
@@ -46,13 +46,14 @@ struct flash_geometry {
 };
 
 enum reset_reason {
-    RESET_POWER_ON,  /* power came (back) */
-    RESET_WATCHDOG,  /* the watchdog bit */
-    RESET_SOFTWARE,  /* port->reset */
-    RESET_PROCESS,   /* the process died, the machine did not: what was written is there */
+    RESET_POWER_ON, /* power came (back) */
+    RESET_WATCHDOG, /* the watchdog bit */
+    RESET_SOFTWARE, /* port->reset */
+    RESET_PROCESS,  /* the process died, the machine did not: what was written is there */
 };
 
-/* Monotonic counters: never decrease, survive loss of flash; a cut leaves the old or the new value. */
+/* Monotonic counters: never decrease, survive loss of flash; a cut leaves the old or the new value.
+ */
 enum port_counter {
     COUNTER_EPOCH,    /* telemetry epoch: raised whenever the store is formatted */
     COUNTER_SECURITY, /* security floor of firmware images */
@@ -105,9 +106,11 @@ struct port {
 
     /* Flash (NOR): program only clears bits (towards the complement of erased_value), erase sets a
      * whole sector. Not atomic: a cut tears what is in flight. Durable after sync only.
-     * offset from 0 to sector_bytes * sector_count; a range outside, or misaligned, is ERR_RANGE. */
+     * offset from 0 to sector_bytes * sector_count; a range outside, or misaligned, is ERR_RANGE.
+     */
     struct flash_geometry flash;
-    enum err (*flash_read)(void *ctx, uint32_t offset, uint8_t *bytes, uint32_t size_bytes) MUST_USE;
+    enum err (*flash_read)(void *ctx, uint32_t offset, uint8_t *bytes,
+                           uint32_t size_bytes) MUST_USE;
     enum err (*flash_program)(void *ctx, uint32_t offset, const uint8_t *bytes,
                               uint32_t size_bytes) MUST_USE;
     enum err (*flash_erase)(void *ctx, uint32_t offset) MUST_USE;

@@ -22,6 +22,11 @@
  * the next mount exactly the mark, in the next one the erase, and the same bits then read
  * otherwise.
  *
+ * What rots is not repaired, but told from what power tore, and counted: a frame that rotted hides
+ * all frames behind it in its sector, newer versions of live records among them, and its owner must
+ * know (`lost`). Not seen: rot in the last frame of the newest sector, which looks torn, and in a
+ * header, which takes its sector with it.
+ *
  * The index of live records is in RAM, in the order in which the records were put.
  */
 #ifndef BROWNOUT_CORE_STORE_H
@@ -53,7 +58,7 @@ struct store {
     uint32_t entry_count;
     struct store_entry entries[STORE_RECORDS_MAX]; /* ascending sequence */
     uint64_t erases;                               /* since mount */
-    uint64_t lost; /* since mount: records that failed their CRC when they were to be copied */
+    uint64_t lost; /* the mount and since: rotten frames, and live records that found no place */
     bool failed;   /* a program or erase failed while the power was on: read-only from here */
 };
 

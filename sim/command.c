@@ -16,7 +16,8 @@ const char command_settings_help[] =
 #define SETTING(id, key, kind, standard, min, max, doc) "  " key "\n      " doc "\n"
 #include "sim/setting.def"
 #undef SETTING
-    "\nfault classes (--set faults.NAME=2h: on every target once in two hours; also .lasts, .amount, "
+    "\nfault classes (--set faults.NAME=2h: on every target once in two hours; also .lasts, "
+    ".amount, "
     ".on):\n"
 #define EFFECT(NAME, name, target, lasts, amount, doc) "  " #name "\n      " doc "\n"
 #include "sim/effect.def"
@@ -53,8 +54,7 @@ void command_settings(struct command_settings *target, const struct option_setti
                       struct run_request *request)
 {
     for (uint32_t i = 0; i < settings->count; i++) {
-        target->list[i] =
-            (struct run_setting){settings->list[i].key, settings->list[i].value};
+        target->list[i] = (struct run_setting){settings->list[i].key, settings->list[i].value};
     }
     request->settings = target->list;
     request->setting_count = settings->count;
@@ -158,8 +158,8 @@ bool command_plan_write(const char *path, const char *text, const struct run_res
     }
     hash_print(result->digest, hash);
     record_build(&build);
-    fprintf(file, "%s# lived: verdict %s hash %s program %s\n", text,
-            verdict_name(result->verdict), hash, build.program);
+    fprintf(file, "%s# lived: verdict %s hash %s program %s\n", text, verdict_name(result->verdict),
+            hash, build.program);
     const bool good = ferror(file) == 0;
     if (fclose(file) != 0 || !good) {
         snprintf(error, error_bytes, "%s is not whole: is the disk full?", path);

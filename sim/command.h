@@ -1,5 +1,5 @@
-/* The verbs of the command, and what they share. argv[0] is the verb; each returns an exit code (enum
- * verdict of run.h). */
+/* The verbs of the command, and what they share. argv[0] is the verb; each returns an exit code
+ * (enum verdict of run.h). */
 #ifndef BROWNOUT_SIM_COMMAND_H
 #define BROWNOUT_SIM_COMMAND_H
 

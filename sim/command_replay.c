@@ -24,7 +24,7 @@ struct call {
 
 /* A run that is brought back: where from, and what came of it then. */
 struct subject {
-    int64_t run_id;            /* 0: from a file */
+    int64_t run_id; /* 0: from a file */
     struct plan plan;
     bool has_plan;             /* else scenario, seed and settings */
     struct record_found found; /* verdict, hash and program are also set for a file */
@@ -34,15 +34,28 @@ struct subject {
 static bool parse(struct call *call, int argc, char **argv, int *exit_code)
 {
     const struct option options[] = {
-        {.name = "--db", .kind = OPTION_TEXT, .target = &call->db, .value = "FILE",
+        {.name = "--db",
+         .kind = OPTION_TEXT,
+         .target = &call->db,
+         .value = "FILE",
          .doc = "the run database; " RECORD_FILE " without it"},
-        {.name = "--until", .kind = OPTION_COUNT, .target = &call->until, .max = UINT64_MAX - 1,
-         .value = "EVENT", .doc = "stop before this event, and show what every node is in"},
-        {.name = "--gdb", .kind = OPTION_FLAG, .target = &call->gdb,
+        {.name = "--until",
+         .kind = OPTION_COUNT,
+         .target = &call->until,
+         .max = UINT64_MAX - 1,
+         .value = "EVENT",
+         .doc = "stop before this event, and show what every node is in"},
+        {.name = "--gdb",
+         .kind = OPTION_FLAG,
+         .target = &call->gdb,
          .doc = "under gdb, stopping where the law breaks, or at --until"},
-        {.name = "--trace", .kind = OPTION_FLAG, .target = &call->trace,
+        {.name = "--trace",
+         .kind = OPTION_FLAG,
+         .target = &call->trace,
          .doc = "put all events into the database; of a plan file: print them"},
-        {.name = "--json", .kind = OPTION_FLAG, .target = &call->json,
+        {.name = "--json",
+         .kind = OPTION_FLAG,
+         .target = &call->json,
          .doc = "print one JSON object instead of text"},
         {.name = "--gdb-inner", .kind = OPTION_FLAG, .target = &call->gdb_inner},
     };
@@ -50,7 +63,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
         .name = "replay",
         .argument = "RUN_ID|FILE.plan",
         .doc = "The same run again; another hash from the same program is exit code 3",
-        .details = "A run that passed keeps no plan: it is run again from scenario and seed.",
+        .details =
+            "A run that passed keeps no plan, and what a Lua function judged needs Lua: such runs\n"
+            "are run again from scenario, seed and settings.",
         .example = "brownout replay 17 --until 4711",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
@@ -76,7 +91,7 @@ static void read_lived(FILE *file, struct record_found *found)
 
 static bool load_file(const char *path, struct subject *subject, char *error, size_t error_bytes)
 {
-    char reason[RECORD_ERROR_BYTES];
+    char reason[400];
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         snprintf(error, error_bytes, "%s: %s; name a plan file, or the number of a run", path,
@@ -136,8 +151,7 @@ static bool load_run(struct call *call, struct subject *subject, char *error, si
     }
     errno = 0;
     subject->run_id = strtoll(call->what, NULL, 10);
-    const bool is_found =
-        record_find(record, subject->run_id, &subject->found, error, error_bytes);
+    const bool is_found = record_find(record, subject->run_id, &subject->found, error, error_bytes);
     record_close(record);
     if (!is_found) {
         return false;
@@ -272,9 +286,9 @@ static bool keep_trace(const struct call *call, const struct subject *subject, s
         return command_print_trace(&watch->trace, &result->plan.settings);
     }
     struct record *record = record_open(call->db, RECORD_WRITE, error, sizeof error);
-    const bool good = record != NULL && record_trace(record, subject->run_id,
-                                                     &result->plan.settings, &watch->trace, error,
-                                                     sizeof error);
+    const bool good =
+        record != NULL && record_trace(record, subject->run_id, &result->plan.settings,
+                                       &watch->trace, error, sizeof error);
     record_close(record);
     if (!good) {
         fprintf(stderr, "brownout replay: %s\n", error);
@@ -311,9 +325,8 @@ static int finish(const struct call *call, const struct subject *subject, struct
         print_report_json(stdout, &report);
     } else {
         print_begin(&print, stdout);
-        if (!subject->has_plan) {
-            fputs("It kept no plan: run again from its scenario and seed.\n\n", stdout);
-        }
+        printf("%s, seed %" PRIu64 "%s\n\n", report.scenario, report.seed,
+               subject->has_plan ? "" : ", run again from the scenario itself");
         print_report(&print, &report);
         if (watch->views != NULL) {
             printf("\nnodes before event %" PRIu64 "\n%s", result->events, watch->views);

@@ -7,6 +7,8 @@
 
 #include "core/check.h"
 
+enum { BLOCK_BYTES = 512 };
+
 void hash_init(struct hash *hash, bool on, bool history_only)
 {
     memset(hash, 0, sizeof *hash);
@@ -29,12 +31,14 @@ static void flush(struct hash *hash)
     hash->size_bytes = 0;
 }
 
+/* Most of what comes are words, and the buffer makes blocks of them; what is a block already, such
+ * as a disk's page, goes past it. */
 static void append(struct hash *hash, const void *bytes, uint32_t size_bytes)
 {
-    if (size_bytes > HASH_BUFFER_BYTES - hash->size_bytes) {
+    if (size_bytes > HASH_BUFFER_BYTES - hash->size_bytes || size_bytes >= BLOCK_BYTES) {
         flush(hash);
     }
-    if (size_bytes > HASH_BUFFER_BYTES) {
+    if (size_bytes >= BLOCK_BYTES) {
         CHECK(XXH3_128bits_update(hash->state, bytes, size_bytes) == XXH_OK);
         return;
     }
@@ -42,16 +46,26 @@ static void append(struct hash *hash, const void *bytes, uint32_t size_bytes)
     hash->size_bytes += size_bytes;
 }
 
+/* Room for a word. */
+static uint8_t *reserve(struct hash *hash, uint32_t size_bytes)
+{
+    if (size_bytes > HASH_BUFFER_BYTES - hash->size_bytes) {
+        flush(hash);
+    }
+    uint8_t *bytes = hash->buffer + hash->size_bytes;
+    hash->size_bytes += size_bytes;
+    return bytes;
+}
+
 void hash_u64(struct hash *hash, uint64_t value)
 {
     if (!hash->on) {
         return;
     }
-    uint8_t bytes[8];
+    uint8_t *bytes = reserve(hash, 8);
     for (unsigned i = 0; i < 8; i++) {
         bytes[i] = (uint8_t)(value >> (8 * i));
     }
-    append(hash, bytes, sizeof bytes);
 }
 
 void hash_u32(struct hash *hash, uint32_t value)
@@ -59,9 +73,10 @@ void hash_u32(struct hash *hash, uint32_t value)
     if (!hash->on) {
         return;
     }
-    const uint8_t bytes[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
-                              (uint8_t)(value >> 24)};
-    append(hash, bytes, sizeof bytes);
+    uint8_t *bytes = reserve(hash, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    }
 }
 
 void hash_bytes(struct hash *hash, const void *bytes, uint32_t size_bytes)

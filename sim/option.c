@@ -23,8 +23,10 @@ bool option_settings_add(struct option_settings *settings, const char *text, cha
 {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {
-        snprintf(error, error_bytes, "'%.80s' sets nothing; write --set key=value, such as "
-                                     "--set fleet.devices=60", text);
+        snprintf(error, error_bytes,
+                 "'%.80s' sets nothing; write --set key=value, such as "
+                 "--set fleet.devices=60",
+                 text);
         return false;
     }
     const size_t key_bytes = (size_t)(equals - text);

@@ -143,8 +143,7 @@ static void law_state(const struct print *print, const struct totals *totals, un
         print_paint(print, PRINT_DIM, "not exercised");
     } else if (totals->is_void[law] > 0) {
         snprintf(text, sizeof text,
-                 runs == 1 ? "void where a fault takes it out"
-                           : "held; void in part in %" PRIu64 " of %" PRIu64,
+                 runs == 1 ? "void in part" : "held; void in part in %" PRIu64 " of %" PRIu64,
                  totals->is_void[law], runs);
         print_paint(print, PRINT_ODD, text);
     } else {
@@ -235,7 +234,7 @@ void print_per_reading(const struct print *print, const struct totals *totals)
     if (totals->figures[FIGURE_accepted] == 0) {
         return;
     }
-    fputs("  per delivered reading: ", print->file);
+    fputs("per delivered reading: ", print->file);
     per_reading(print, totals, FIGURE_air_bytes, "bytes on air, ");
     per_reading(print, totals, FIGURE_signatures, "signatures, ");
     per_reading(print, totals, FIGURE_flash_erases, "flash erases\n");
@@ -323,8 +322,7 @@ static void print_headline(const struct print *print, const struct report *repor
         return;
     }
     print_verdict(print, result->verdict);
-    fprintf(print->file, "  %s\n",
-            result->message[0] == '\0' ? "all laws held" : result->message);
+    fprintf(print->file, "  %s\n", result->message[0] == '\0' ? "all laws held" : result->message);
     if (result->violated) {
         print_violation(print, result);
     }
@@ -334,12 +332,10 @@ static void print_pace(const struct print *print, const struct run_result *resul
 {
     char time[40];
     print_time(result->sim_us, time, sizeof time);
-    fprintf(print->file,
-            "\n%" PRIu64 " events, %s simulated in %" PRIu64 ".%02" PRIu64 " s", result->events,
-            time + 1, result->wall_us / 1000000, result->wall_us / 10000 % 100);
+    fprintf(print->file, "%" PRIu64 " events, %s simulated in %" PRIu64 ".%02" PRIu64 " s",
+            result->events, time + 1, result->wall_us / 1000000, result->wall_us / 10000 % 100);
     if (result->wall_us > 0) {
-        fprintf(print->file, " (%" PRIu64 " events/s)",
-                result->events * 1000000 / result->wall_us);
+        fprintf(print->file, " (%" PRIu64 " events/s)", result->events * 1000000 / result->wall_us);
     }
     fputc('\n', print->file);
 }
@@ -357,11 +353,14 @@ void print_report(const struct print *print, struct report *report)
     }
     print_headline(print, report);
     if (result->events > 0) {
-        print_laws(print, &totals, 1);
-        print_figures(print, &totals);
-        print_per_reading(print, &totals);
-        print_faults(print, &totals);
-        print_probes(print, &totals);
+        if (!report->stopped) {
+            print_laws(print, &totals, 1);
+            print_figures(print, &totals);
+            print_faults(print, &totals);
+            print_probes(print, &totals);
+            fputc('\n', print->file);
+            print_per_reading(print, &totals);
+        }
         print_pace(print, result);
         hash_print(result->digest, hash);
         fprintf(print->file, "hash    %s\n", hash);

@@ -55,7 +55,8 @@ void print_probes(const struct print *print, const struct totals *totals);
 /* What a delivered reading costs; nothing where none was. */
 void print_per_reading(const struct print *print, const struct totals *totals);
 
-/* A command's word as a shell takes it: quoted where it must be. Appends to what stands in `line`. */
+/* A command's word as a shell takes it: quoted where it must be. Appends to what stands in `line`.
+ */
 void print_word(char *line, size_t line_bytes, const char *word);
 /* "+01:02:03.004005" */
 void print_time(uint64_t us, char *text, size_t text_bytes);

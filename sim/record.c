@@ -1,6 +1,7 @@
 /* Opening, checking and reading a run database. */
 #include "sim/record.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ bool record_explain(struct record *record, char *error, size_t error_bytes)
                  "--db";
         break;
     case SQLITE_NOTADB:
-        remedy = ": it is no SQLite database; name another file with --db";
+        remedy = "; it stays as it is, name another file with --db";
         break;
     case SQLITE_CORRUPT:
         remedy = ": it is damaged; rescue it with sqlite3's .recover, or name another file with "
@@ -102,16 +103,18 @@ static enum owner owner(struct record *record, char *error, size_t error_bytes)
         return OWNER_NOBODY;
     }
     if (application != RECORD_APPLICATION) {
-        snprintf(error, error_bytes, "%s is a database of another program, and stays as it is; "
-                                     "name another file with --db", record->path);
+        snprintf(error, error_bytes,
+                 "%s is a database of another program, and stays as it is; "
+                 "name another file with --db",
+                 record->path);
         return OWNER_OTHER;
     }
     if (version != RECORD_SCHEMA) {
         snprintf(error, error_bytes,
                  "%s was made by %s brownout (schema %lld, this one has %d); use that one, or name "
                  "another file with --db",
-                 record->path, version > RECORD_SCHEMA ? "a newer" : "an older",
-                 (long long)version, RECORD_SCHEMA);
+                 record->path, version > RECORD_SCHEMA ? "a newer" : "an older", (long long)version,
+                 RECORD_SCHEMA);
         return OWNER_OTHER;
     }
     return OWNER_BROWNOUT;
@@ -143,8 +146,7 @@ static bool create_schema(struct record *record, char *error, size_t error_bytes
     return good;
 }
 
-static bool prepare(struct record *record, enum record_access how, char *error,
-                    size_t error_bytes)
+static bool prepare(struct record *record, enum record_access how, char *error, size_t error_bytes)
 {
     sqlite3_busy_timeout(record->database, BUSY_MS);
     const enum owner is = owner(record, error, error_bytes);
@@ -177,9 +179,9 @@ struct record *record_open(const char *path, enum record_access how, char *error
 {
     struct record *record = calloc(1, sizeof *record);
     CHECK(record != NULL);
-    const int flags = how == RECORD_READ    ? SQLITE_OPEN_READONLY
-                      : how == RECORD_WRITE ? SQLITE_OPEN_READWRITE
-                                               : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    /* Also for reading: who only reads would leave the files of the WAL behind. Where this user may
+     * not write, SQLite opens for reading by itself. */
+    const int flags = SQLITE_OPEN_READWRITE | (how == RECORD_CREATE ? SQLITE_OPEN_CREATE : 0);
     snprintf(record->path, sizeof record->path, "%s", path);
     if (how != RECORD_CREATE && access(path, F_OK) != 0) {
         snprintf(error, error_bytes, "there is no file %s; name the run database with --db", path);

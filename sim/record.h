@@ -1,9 +1,9 @@
-/* The run database: one SQLite file with every run, what it lived and what came of it. Its schema and
- * the views that answer questions are in record_schema.c, and in the file itself (`.schema`).
+/* The run database: one SQLite file with every run, what it lived and what came of it. Its schema
+ * and the views that answer questions are in record_schema.c, and in the file itself (`.schema`).
  *
- * One transaction a run: who is killed loses nothing that was finished. One process writes. The file
- * is opened on the `unix` VFS (the simulated one is SQLite's default in this process), never while a
- * node steps, and never across a fork.
+ * One transaction a run: who is killed loses nothing that was finished. One process writes. The
+ * file is opened on the `unix` VFS (the simulated one is SQLite's default in this process), never
+ * while a node steps, and never across a fork.
  */
 #ifndef BROWNOUT_SIM_RECORD_H
 #define BROWNOUT_SIM_RECORD_H
@@ -27,8 +27,8 @@ struct record;
 
 enum record_access { RECORD_READ, RECORD_WRITE, RECORD_CREATE };
 
-/* NULL: error names the file, what is wrong with it, and the remedy. CREATE makes the file if there is
- * none. An empty file becomes a run database, a foreign one never. */
+/* NULL: error names the file, what is wrong with it, and the remedy. CREATE makes the file if there
+ * is none. An empty file becomes a run database, a foreign one never. */
 struct record *record_open(const char *path, enum record_access how, char *error,
                            size_t error_bytes);
 void record_close(struct record *record);

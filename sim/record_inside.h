@@ -2,7 +2,6 @@
 #ifndef BROWNOUT_SIM_RECORD_INSIDE_H
 #define BROWNOUT_SIM_RECORD_INSIDE_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 
 #include "sim/record.h"
@@ -34,14 +33,14 @@ enum record_statement {
 };
 
 struct record {
-    sqlite3 *database;
-    sqlite3_stmt *statements[RECORD_STATEMENT_COUNT]; /* prepared when they are first used */
-    int64_t build;                                    /* id of this program's row; 0: none yet */
+    struct sqlite3 *database;
+    struct sqlite3_stmt *statements[RECORD_STATEMENT_COUNT]; /* prepared when they are first used */
+    int64_t build; /* id of this program's row; 0: none yet */
     char path[256];
 };
 
 /* The statement, reset and without bindings; NULL: SQLite has an error. */
-sqlite3_stmt *record_statement(struct record *record, enum record_statement which);
+struct sqlite3_stmt *record_statement(struct record *record, enum record_statement which);
 bool record_exec(struct record *record, const char *sql);
 /* Say in `error` what SQLite's error means for who asked, and what to do. Always false. */
 bool record_explain(struct record *record, char *error, size_t error_bytes);

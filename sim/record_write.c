@@ -1,4 +1,5 @@
 /* Rows of a run database: one run, one transaction. */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -59,8 +60,8 @@ static struct row row_begin(struct record *record, enum record_statement which)
 
 static void row_number(struct row *row, uint64_t number)
 {
-    row->good = row->good && sqlite3_bind_int64(row->statement, ++row->index, (int64_t)number) ==
-                                 SQLITE_OK;
+    row->good =
+        row->good && sqlite3_bind_int64(row->statement, ++row->index, (int64_t)number) == SQLITE_OK;
 }
 
 /* NULL text: NULL. */
@@ -281,8 +282,9 @@ static bool finish(struct record *record, bool good, enum events_outcome events,
         return true;
     }
     if (good && events == EVENTS_UNREADABLE) {
-        snprintf(error, error_bytes, "the temporary file of the trace is not whole: make room "
-                                     "where temporary files live");
+        snprintf(error, error_bytes,
+                 "the temporary file of the trace is not whole: make room "
+                 "where temporary files live");
     } else {
         record_explain(record, error, error_bytes);
     }
@@ -300,8 +302,8 @@ int64_t record_write(struct record *record, const struct record_run *run, char *
         record_explain(record, error, error_bytes);
         return 0;
     }
-    bool good = write_build(record) && write_run(record, run, &id) &&
-                write_counts(record, run->result, id);
+    bool good =
+        write_build(record) && write_run(record, run, &id) && write_counts(record, run->result, id);
     if (good && run->result->violated) {
         good = write_violation(record, run->result, id);
     }

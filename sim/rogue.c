@@ -5,7 +5,7 @@
 #include "core/check.h"
 #include "core/message.h"
 #include "core/mqtt/session.h"
-#include "core/server/topic.h"
+#include "core/topic.h"
 #include "sim/effect.h"
 
 enum {

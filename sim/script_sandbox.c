@@ -198,6 +198,9 @@ const char *script_text(lua_State *lua, int index)
     case LUA_TSTRING:
         return luaL_tolstring(lua, index, NULL);
     default: /* the stock function would add an address */
+        if (luaL_getmetafield(lua, index, "__name") == LUA_TSTRING) {
+            return lua_tostring(lua, -1);
+        }
         return lua_pushstring(lua, luaL_typename(lua, index));
     }
 }

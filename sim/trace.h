@@ -1,6 +1,6 @@
-/* What was seen of a run, kept outside of it: the last items in memory, or all of them in a nameless
- * temporary file. Only afterwards are they shown or recorded: a recorder that wrote while a node
- * steps would share SQLite's state with it. */
+/* What was seen of a run, kept outside of it: the last items in memory, or all of them in a
+ * nameless temporary file. Only afterwards are they shown or recorded: a recorder that wrote while
+ * a node steps would share SQLite's state with it. */
 #ifndef BROWNOUT_SIM_TRACE_H
 #define BROWNOUT_SIM_TRACE_H
 

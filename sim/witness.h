@@ -1,5 +1,6 @@
 /* A run and its witness: one that broke a law is run again at once from its plan, now with its last
- * items kept. That costs nothing where all is well, and proves in passing that the failure repeats. */
+ * items kept. That costs nothing where all is well, and proves in passing that the failure repeats.
+ */
 #ifndef BROWNOUT_SIM_WITNESS_H
 #define BROWNOUT_SIM_WITNESS_H
 
@@ -10,8 +11,9 @@
 
 struct witness {
     struct run_result result;
-    char *plan;         /* text of the plan as it was lived; NULL: the run passed, or never began */
-    struct trace trace; /* of a broken law; or what the caller had opened and put into the request */
+    char *plan; /* text of the plan as it was lived; NULL: the run passed, or never began */
+    struct trace
+        trace; /* of a broken law; or what the caller had opened and put into the request */
 };
 
 /* If request->options.item is set, the caller watches, and the run is not repeated. A repetition

@@ -3,9 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/big_endian.h"
 #include "core/check.h"
-
-enum { DECIMAL_BYTES_MAX = 10 }; /* of a uint32_t */
+#include "core/decimal.h"
 
 /* What one call of mqtt_client_take works with. */
 struct taking {
@@ -233,10 +233,8 @@ void mqtt_proof(const uint8_t nonce[MQTT_NONCE_BYTES], uint32_t client, uint32_t
     memcpy(proof, purpose, at);
     memcpy(proof + at, nonce, MQTT_NONCE_BYTES);
     at += MQTT_NONCE_BYTES;
-    for (uint32_t index = 0; index < 4; index++) {
-        proof[at + index] = (uint8_t)(client >> (24 - 8 * index));
-        proof[at + 4 + index] = (uint8_t)(broker >> (24 - 8 * index));
-    }
+    big_endian_put(proof + at, 4, client);
+    big_endian_put(proof + at + 4, 4, broker);
 }
 
 static void say_down(struct mqtt_happening *happening, uint8_t reason, bool refused)
@@ -266,16 +264,6 @@ static bool send(struct mqtt_client *client, const struct port *port, uint64_t n
     return true;
 }
 
-static struct mqtt_slice decimal(uint32_t number, uint8_t text[DECIMAL_BYTES_MAX])
-{
-    uint32_t at = DECIMAL_BYTES_MAX;
-    do {
-        text[--at] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return (struct mqtt_slice){text + at, DECIMAL_BYTES_MAX - at};
-}
-
 static void connect(struct mqtt_client *client, const struct taking *taking)
 {
     if (client->state != MQTT_CLIENT_LINKING) {
@@ -284,7 +272,7 @@ static void connect(struct mqtt_client *client, const struct taking *taking)
     uint8_t text[DECIMAL_BYTES_MAX];
     struct mqtt_packet packet;
     mqtt_packet_init(&packet, MQTT_CONNECT);
-    packet.client_id = decimal(client->self, text);
+    packet.client_id = (struct mqtt_slice){text, decimal_write(text, client->self)};
     packet.clean_start = true;
     packet.keep_alive_s = client->keep_alive_asked_s;
     packet.properties.receive_maximum = MQTT_INFLIGHT_MAX;

@@ -57,21 +57,23 @@ static const struct packet_kind packet_kinds[16] = {/* table 2-1; type 0 is forb
 };
 /* clang-format on */
 
-enum { /* section 3.1.2.3 */
-       CONNECT_RESERVED = 0x01,
-       CONNECT_CLEAN_START = 0x02,
-       CONNECT_WILL = 0x04,
-       CONNECT_WILL_QOS = 0x18,
-       CONNECT_WILL_RETAIN = 0x20,
-       CONNECT_PASSWORD = 0x40,
-       CONNECT_USER_NAME = 0x80,
+/* Section 3.1.2.3. */
+enum {
+    CONNECT_RESERVED = 0x01,
+    CONNECT_CLEAN_START = 0x02,
+    CONNECT_WILL = 0x04,
+    CONNECT_WILL_QOS = 0x18,
+    CONNECT_WILL_RETAIN = 0x20,
+    CONNECT_PASSWORD = 0x40,
+    CONNECT_USER_NAME = 0x80,
 };
 
-enum { /* section 3.3.1 */
-       PUBLISH_RETAIN = 0x01,
-       PUBLISH_QOS_SHIFT = 1,
-       PUBLISH_QOS = 0x06,
-       PUBLISH_DUP = 0x08,
+/* Section 3.3.1. */
+enum {
+    PUBLISH_RETAIN = 0x01,
+    PUBLISH_QOS_SHIFT = 1,
+    PUBLISH_QOS = 0x06,
+    PUBLISH_DUP = 0x08,
 };
 
 static const uint8_t protocol_name[] = {0, 4, 'M', 'Q', 'T', 'T'}; /* [MQTT-3.1.2-1] */

@@ -13,61 +13,63 @@
 #include "core/err.h"
 #include "core/limits.h"
 
-enum mqtt_type { /* section 2.1.2 */
-                 MQTT_CONNECT = 1,
-                 MQTT_CONNACK = 2,
-                 MQTT_PUBLISH = 3,
-                 MQTT_PUBACK = 4,
-                 MQTT_PUBREC = 5,
-                 MQTT_PUBREL = 6,
-                 MQTT_PUBCOMP = 7,
-                 MQTT_SUBSCRIBE = 8,
-                 MQTT_SUBACK = 9,
-                 MQTT_UNSUBSCRIBE = 10,
-                 MQTT_UNSUBACK = 11,
-                 MQTT_PINGREQ = 12,
-                 MQTT_PINGRESP = 13,
-                 MQTT_DISCONNECT = 14,
-                 MQTT_AUTH = 15,
+/* Section 2.1.2. */
+enum mqtt_type {
+    MQTT_CONNECT = 1,
+    MQTT_CONNACK = 2,
+    MQTT_PUBLISH = 3,
+    MQTT_PUBACK = 4,
+    MQTT_PUBREC = 5,
+    MQTT_PUBREL = 6,
+    MQTT_PUBCOMP = 7,
+    MQTT_SUBSCRIBE = 8,
+    MQTT_SUBACK = 9,
+    MQTT_UNSUBSCRIBE = 10,
+    MQTT_UNSUBACK = 11,
+    MQTT_PINGREQ = 12,
+    MQTT_PINGRESP = 13,
+    MQTT_DISCONNECT = 14,
+    MQTT_AUTH = 15,
 };
 
-enum mqtt_reason { /* section 2.4; those that brownout sends */
-                   MQTT_SUCCESS = 0x00,
-                   MQTT_CONTINUE_AUTHENTICATION = 0x18,
-                   MQTT_UNSPECIFIED_ERROR = 0x80,
-                   MQTT_MALFORMED_PACKET = 0x81,
-                   MQTT_PROTOCOL_ERROR = 0x82,
-                   MQTT_IMPLEMENTATION_ERROR = 0x83, /* valid, and not accepted here */
-                   MQTT_UNSUPPORTED_PROTOCOL_VERSION = 0x84,
-                   MQTT_CLIENT_IDENTIFIER_NOT_VALID = 0x85,
-                   MQTT_NOT_AUTHORIZED = 0x87,
-                   MQTT_SERVER_BUSY = 0x89,
-                   MQTT_BAD_AUTHENTICATION_METHOD = 0x8C,
-                   MQTT_KEEP_ALIVE_TIMEOUT = 0x8D,
-                   MQTT_SESSION_TAKEN_OVER = 0x8E,
-                   MQTT_TOPIC_NAME_INVALID = 0x90, /* well-formed, and not accepted here */
-                   MQTT_RECEIVE_MAXIMUM_EXCEEDED = 0x93,
-                   MQTT_TOPIC_ALIAS_INVALID = 0x94,
-                   MQTT_PACKET_TOO_LARGE = 0x95,
-                   MQTT_QUOTA_EXCEEDED = 0x97,
-                   MQTT_PAYLOAD_FORMAT_INVALID = 0x99,
-                   MQTT_RETAIN_NOT_SUPPORTED = 0x9A,
-                   MQTT_QOS_NOT_SUPPORTED = 0x9B,
+/* Section 2.4; those that brownout sends. */
+enum mqtt_reason {
+    MQTT_SUCCESS = 0x00,
+    MQTT_CONTINUE_AUTHENTICATION = 0x18,
+    MQTT_UNSPECIFIED_ERROR = 0x80,
+    MQTT_MALFORMED_PACKET = 0x81,
+    MQTT_PROTOCOL_ERROR = 0x82,
+    MQTT_IMPLEMENTATION_ERROR = 0x83, /* valid, and not accepted here */
+    MQTT_UNSUPPORTED_PROTOCOL_VERSION = 0x84,
+    MQTT_CLIENT_IDENTIFIER_NOT_VALID = 0x85,
+    MQTT_NOT_AUTHORIZED = 0x87,
+    MQTT_SERVER_BUSY = 0x89,
+    MQTT_BAD_AUTHENTICATION_METHOD = 0x8C,
+    MQTT_KEEP_ALIVE_TIMEOUT = 0x8D,
+    MQTT_SESSION_TAKEN_OVER = 0x8E,
+    MQTT_TOPIC_NAME_INVALID = 0x90, /* well-formed, and not accepted here */
+    MQTT_RECEIVE_MAXIMUM_EXCEEDED = 0x93,
+    MQTT_TOPIC_ALIAS_INVALID = 0x94,
+    MQTT_PACKET_TOO_LARGE = 0x95,
+    MQTT_QUOTA_EXCEEDED = 0x97,
+    MQTT_PAYLOAD_FORMAT_INVALID = 0x99,
+    MQTT_RETAIN_NOT_SUPPORTED = 0x9A,
+    MQTT_QOS_NOT_SUPPORTED = 0x9B,
 };
 
-enum mqtt_property { /* section 2.2.2.2; those that struct mqtt_properties keeps, and one to refuse
-                      */
-                     MQTT_SUBSCRIPTION_IDENTIFIER = 11,
-                     MQTT_SESSION_EXPIRY_INTERVAL = 17,
-                     MQTT_SERVER_KEEP_ALIVE = 19,
-                     MQTT_AUTHENTICATION_METHOD = 21,
-                     MQTT_AUTHENTICATION_DATA = 22,
-                     MQTT_REASON_STRING = 31,
-                     MQTT_RECEIVE_MAXIMUM = 33,
-                     MQTT_TOPIC_ALIAS = 35,
-                     MQTT_MAXIMUM_QOS = 36,
-                     MQTT_RETAIN_AVAILABLE = 37,
-                     MQTT_MAXIMUM_PACKET_SIZE = 39,
+/* Section 2.2.2.2; those that struct mqtt_properties keeps, and one to refuse. */
+enum mqtt_property {
+    MQTT_SUBSCRIPTION_IDENTIFIER = 11,
+    MQTT_SESSION_EXPIRY_INTERVAL = 17,
+    MQTT_SERVER_KEEP_ALIVE = 19,
+    MQTT_AUTHENTICATION_METHOD = 21,
+    MQTT_AUTHENTICATION_DATA = 22,
+    MQTT_REASON_STRING = 31,
+    MQTT_RECEIVE_MAXIMUM = 33,
+    MQTT_TOPIC_ALIAS = 35,
+    MQTT_MAXIMUM_QOS = 36,
+    MQTT_RETAIN_AVAILABLE = 37,
+    MQTT_MAXIMUM_PACKET_SIZE = 39,
 };
 
 #define MQTT_PROPERTY_BIT(property) (UINT64_C(1) << (property))

@@ -5,15 +5,16 @@
 
 #include "core/check.h"
 
-enum data { /* section 1.5; of a TOPIC, also that it has no wildcards */
-            DATA_BYTE,
-            DATA_TWO,
-            DATA_FOUR,
-            DATA_VARINT,
-            DATA_TEXT,
-            DATA_TOPIC,
-            DATA_BINARY,
-            DATA_PAIR,
+/* Section 1.5; of a TOPIC, also that it has no wildcards. */
+enum data {
+    DATA_BYTE,
+    DATA_TWO,
+    DATA_FOUR,
+    DATA_VARINT,
+    DATA_TEXT,
+    DATA_TOPIC,
+    DATA_BINARY,
+    DATA_PAIR,
 };
 
 struct property {

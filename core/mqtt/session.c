@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "core/decimal.h"
 
 /* What one call of mqtt_session_take works with. */
 struct taking {
@@ -212,23 +213,6 @@ static void send_reason(struct mqtt_session *session, const struct port *port, e
     send(session, port, &packet);
 }
 
-/* Decimal, 1..UINT32_MAX, without leading zeros: one number has one name. */
-static bool read_decimal(struct mqtt_slice text, uint32_t *number)
-{
-    uint64_t value = 0;
-    if (text.size_bytes < 1 || text.size_bytes > 10 || text.bytes[0] == '0') {
-        return false;
-    }
-    for (uint32_t index = 0; index < text.size_bytes; index++) {
-        if (text.bytes[index] < '0' || text.bytes[index] > '9') {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(text.bytes[index] - '0');
-    }
-    *number = (uint32_t)value;
-    return value <= UINT32_MAX;
-}
-
 /* The reason to refuse the packet, or 0; so for all take_*. */
 static uint8_t take_connect(struct mqtt_session *session, const struct taking *taking,
                             const struct mqtt_packet *packet)
@@ -244,7 +228,8 @@ static uint8_t take_connect(struct mqtt_session *session, const struct taking *t
     if (packet->will) { /* better refused than not published [MQTT-3.1.2-8] */
         return MQTT_IMPLEMENTATION_ERROR;
     }
-    if (!read_decimal(packet->client_id, &session->client)) {
+    const struct mqtt_slice name = packet->client_id;
+    if (!decimal_read(name.bytes, name.size_bytes, &session->client) || session->client == 0) {
         return MQTT_CLIENT_IDENTIFIER_NOT_VALID; /* [MQTT-3.1.3-8] */
     }
     session->keep_alive_s = packet->keep_alive_s; /* [MQTT-3.2.2-22] */

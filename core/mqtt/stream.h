@@ -18,10 +18,10 @@ struct mqtt_framer {
 };
 
 /* Take bytes from input until one packet is whole. Both structs start as zero.
- * ERR_OK: the slices of *packet point into the framer or the input, and are good until the next
- * call ERR_NOT_FOUND: the input is used up, no packet is whole yet ERR_MALFORMED: *reason as for
- * mqtt_decode; 0x95 is found from the length, without buffering. Each packet and each refusal is
- * the same however the stream is cut. */
+ * ERR_OK (the slices of *packet point into the framer or the input, and are good until the next
+ * call) | ERR_NOT_FOUND (the input is used up, no packet is whole yet) | ERR_MALFORMED (*reason as
+ * for mqtt_decode; 0x95 is found from the length, without buffering).
+ * Each packet and each refusal is the same however the stream is cut. */
 enum err mqtt_framer_next(struct mqtt_framer *framer, struct mqtt_input *input,
                           struct mqtt_packet *packet, uint8_t *reason) MUST_USE;
 

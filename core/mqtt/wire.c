@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "core/utf8.h"
 
 int32_t mqtt_varint(const uint8_t *bytes, uint32_t size_bytes, uint32_t *value)
 {
@@ -68,41 +69,12 @@ struct mqtt_slice mqtt_read_binary(struct mqtt_cursor *cursor)
     return (struct mqtt_slice){bytes, bytes == NULL ? 0 : size_bytes};
 }
 
-/* Bytes of the well-formed character here; 0 if there is none, or if it is U+0000 [MQTT-1.5.4-1]
- * [MQTT-1.5.4-2]. Unicode 15, table 3-7: the second byte keeps overlong forms, surrogates and what
- * is above U+10FFFF out. */
-static uint32_t utf8_character_bytes(const uint8_t *bytes, uint32_t size_bytes)
-{
-    const uint8_t lead = bytes[0];
-    if (lead < 0x80) {
-        return lead == 0 ? 0 : 1;
-    }
-    if (lead < 0xC2 || lead > 0xF4) {
-        return 0;
-    }
-    const uint32_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (length > size_bytes) {
-        return 0;
-    }
-    const uint8_t least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const uint8_t most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (bytes[1] < least || bytes[1] > most) {
-        return 0;
-    }
-    for (uint32_t index = 2; index < length; index++) {
-        if ((bytes[index] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return length;
-}
-
 struct mqtt_slice mqtt_read_text(struct mqtt_cursor *cursor)
 {
     const struct mqtt_slice text = mqtt_read_binary(cursor);
     for (uint32_t index = 0; index < text.size_bytes;) {
         const uint32_t length = utf8_character_bytes(text.bytes + index, text.size_bytes - index);
-        if (length == 0) {
+        if (length == 0 || text.bytes[index] == 0) { /* [MQTT-1.5.4-1] [MQTT-1.5.4-2] */
             mqtt_cursor_fail(cursor, MQTT_MALFORMED_PACKET);
             break;
         }

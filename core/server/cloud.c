@@ -10,7 +10,7 @@
 #include "core/mqtt/session.h"
 #include "core/server/database.h"
 #include "core/server/sessions.h"
-#include "core/server/topic.h"
+#include "core/topic.h"
 #include "core/window.h"
 
 /* After a failed x_init: time until the next attempt, so that a broken disk is no reset storm. */

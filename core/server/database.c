@@ -57,9 +57,11 @@ enum err database_open(struct database *database, const struct port *port, const
     if (err == ERR_OK) {
         /* What a process wrote and died before it synced is readable now and not durable: a
          * duplicate of it would be acked, and a loss of power would take it. The checkpoint syncs
-         * the log before anything rests on it. */
+         * the log before anything rests on it, and before a full disk can stop it: then the log
+         * stays, and what is in it is served. */
         err = database_err(sqlite3_wal_checkpoint_v2(database->sqlite, NULL,
                                                      SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
+        err = err == ERR_FULL ? ERR_OK : err;
     }
     if (err == ERR_OK) {
         err = database_prepare(database, "BEGIN", &database->begin);

@@ -11,7 +11,7 @@
 #include "core/mqtt/client.h"
 #include "core/server/database.h"
 #include "core/server/sessions.h"
-#include "core/server/topic.h"
+#include "core/topic.h"
 
 /* A discharged row is deleted with the next commit that happens anyway: a delete that power loses
  * only causes a resend, which the cloud refuses as a duplicate. None waits longer than this. */

@@ -9,6 +9,7 @@
 struct fake_file {
     sqlite3_file base;
     struct fake_disk *disk;
+    bool log;           /* the write-ahead log: what a commit rests on until a checkpoint is done */
     sqlite3_file *real; /* right behind */
 };
 
@@ -42,7 +43,7 @@ static int fake_write(sqlite3_file *file, const void *bytes, int size, sqlite3_i
         return SQLITE_FULL;
     }
     fake->disk->writes++;
-    fake->disk->unsynced++;
+    fake->disk->unsynced += fake->log;
     return fake->real->pMethods->xWrite(fake->real, bytes, size, at);
 }
 
@@ -60,7 +61,9 @@ static int fake_sync(sqlite3_file *file, int flags)
     if (fake->disk->broken) {
         return SQLITE_IOERR_FSYNC;
     }
-    fake->disk->unsynced = 0;
+    if (fake->log) {
+        fake->disk->unsynced = 0;
+    }
     return SQLITE_OK;
 }
 
@@ -129,6 +132,7 @@ static int fake_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
     struct fake_file *fake = fake_of(file);
     memset(fake, 0, sizeof *fake);
     fake->disk = disk;
+    fake->log = (flags & SQLITE_OPEN_WAL) != 0;
     fake->real = (sqlite3_file *)(void *)(fake + 1);
     const int code = disk->real->xOpen(disk->real, path, fake->real, flags, out_flags);
     fake->base.pMethods = fake->real->pMethods == NULL ? NULL : &fake_methods;

@@ -1,5 +1,5 @@
 /* A SQLite VFS for tests: the default one behind a switch that makes it full or broken, and a mark
- * of what is written and not yet synced. It offers no shared memory. */
+ * of what is written to the log and not yet synced. It offers no shared memory. */
 #ifndef BROWNOUT_TEST_FAKE_DISK_H
 #define BROWNOUT_TEST_FAKE_DISK_H
 
@@ -10,11 +10,11 @@
 struct fake_disk {
     sqlite3_vfs vfs; /* its pAppData is the disk */
     sqlite3_vfs *real;
-    bool full;       /* no write that makes a file longer succeeds */
-    bool broken;     /* no write and no sync succeeds */
-    bool frail;      /* breaks when it is found full */
-    uint32_t writes; /* that succeeded */
-    uint32_t unsynced;
+    bool full;         /* no write that makes a file longer succeeds */
+    bool broken;       /* no write and no sync succeeds */
+    bool frail;        /* breaks when it is found full */
+    uint32_t writes;   /* that succeeded */
+    uint32_t unsynced; /* writes to the log */
 };
 
 /* Register under this name. name: borrowed as long as the disk is used. */

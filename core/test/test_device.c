@@ -429,6 +429,41 @@ static void only_a_connection_that_proved_useful_starts_the_backoff_anew(void)
     EXPECT_EQUAL(world.device.backoff.attempt, 1);
 }
 
+static void a_gateway_that_takes_readings_and_closes_before_their_ack_is_left(void)
+{
+    begin();
+    run_samples(1);
+    world_run(&world, first_sample_us() + 9 * SECOND);
+    world_break_link(&world);
+    EXPECT_EQUAL(world.device.gateway_index, 1); /* nothing came of it */
+    world_run(&world, world.now_us + said_last(&world, EVIDENCE_BACKOFF)->value);
+    const uint64_t ready_us = world.now_us;
+    world.config.ack_timeout_us = 60 * SECOND;
+    world.device.config.ack_timeout_us = 60 * SECOND;
+    world_run(&world, ready_us + 31 * SECOND); /* long enough for the backoff to start anew */
+    world_break_link(&world);
+    EXPECT_EQUAL(world.device.backoff.attempt, 1);
+    EXPECT_EQUAL(world.device.gateway_index, 0);
+    world_run(&world, world.now_us + said_last(&world, EVIDENCE_BACKOFF)->value);
+    ack(view().counter_next - 1, 0);
+    world_break_link(&world);
+    EXPECT_EQUAL(world.device.gateway_index, 0); /* this one brought an ack */
+}
+
+static void a_gateway_that_replays_challenges_in_turn_is_left(void)
+{
+    begin();
+    run_samples(2);
+    for (uint8_t i = 0; i < 3; i++) {
+        const struct envelope challenge = challenge_of(i % 2);
+        EXPECT_EQUAL(world.peer, i < 2 ? GATEWAY_A : GATEWAY_B);
+        world_downlink(&world, &challenge);
+        EXPECT(!view().connected);
+        world_run(&world, world.now_us + said_last(&world, EVIDENCE_BACKOFF)->value);
+    }
+    EXPECT_EQUAL(world.peer, GATEWAY_A); /* the same for B */
+}
+
 static void a_challenge_is_answered_once_a_connection_and_all_is_sent_again(void)
 {
     begin();
@@ -588,6 +623,8 @@ int main(void)
     RUN(an_ack_of_the_oldest_starts_the_wait_for_the_next);
     RUN(failed_attempts_wait_longer_and_walk_through_the_gateways);
     RUN(only_a_connection_that_proved_useful_starts_the_backoff_anew);
+    RUN(a_gateway_that_takes_readings_and_closes_before_their_ack_is_left);
+    RUN(a_gateway_that_replays_challenges_in_turn_is_left);
     RUN(a_challenge_is_answered_once_a_connection_and_all_is_sent_again);
     RUN(a_challenge_with_nothing_unacked_closes_all_that_was_used);
     RUN(a_response_that_a_link_holds_back_is_not_cut_off);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "core/store_inside.h"
 #include "core/test/device_world.h"
 
 static struct world other;
@@ -224,6 +225,31 @@ static void a_state_that_cannot_be_believed_ends_the_epoch(void)
     EXPECT_EQUAL(view().oldest, 3);
 }
 
+/* One bit anywhere: in the newest state, in a reading, in what follows. What the store says that it
+ * cannot see is left out. */
+static void a_flipped_bit_never_brings_a_counter_back(void)
+{
+    begin();
+    world.config.sample_every_us = 2 * SECOND;
+    world.refuses_links = true;
+    world_boot(&world, RESET_POWER_ON);
+    run_samples(15);
+    other = world;
+    uint32_t founded = 0;
+    for (uint32_t at = 0; at < sizeof world.flash; at++) {
+        if (at % SECTOR_BYTES < store_first_frame(&world.port)) {
+            continue; /* a header */
+        }
+        world = other;
+        world.flash[at] ^= (uint8_t)(1u << at % 8);
+        world_boot(&world, RESET_POWER_ON);
+        founded += view().epoch > 1;
+        run_samples(2 * world.config.reserve);
+        expect_honest_evidence(&world);
+    }
+    EXPECT(founded > 100);
+}
+
 static void an_epoch_whose_counters_are_used_up_is_followed_by_the_next(void)
 {
     begin();
@@ -355,6 +381,7 @@ int main(void)
     RUN(acked_readings_do_not_come_back_for_ever);
     RUN(a_store_of_another_epoch_than_the_counters_is_founded_anew);
     RUN(a_state_that_cannot_be_believed_ends_the_epoch);
+    RUN(a_flipped_bit_never_brings_a_counter_back);
     RUN(an_epoch_whose_counters_are_used_up_is_followed_by_the_next);
     RUN(an_ack_beyond_what_was_used_proves_an_old_flash_and_ends_the_epoch);
     RUN(a_flash_that_fails_loses_with_a_word_and_asks_for_a_reset_in_time);

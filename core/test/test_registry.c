@@ -2,7 +2,7 @@
  * Method: every entry and every neighbour of small registries; topics at the edges of their form.
  */
 #include "core/server/registry.h"
-#include "core/server/topic.h"
+#include "core/topic.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
  * sim/test/test_store_cuts.c.
  */
 #include "core/store.h"
+#include "core/store_inside.h"
 
 #include <string.h>
 
@@ -303,14 +304,14 @@ static void a_refused_put_changes_nothing(void)
 
 static void the_index_holds_what_a_mount_brings_back(void)
 {
-    const struct port port = part(64, 4096, 4, 0xff);
+    const struct port port = part(STORE_SECTORS_MAX, 4096, 4, 0xff);
     struct store store = formatted(&port);
     uint32_t refused = 0;
     for (uint64_t id = 1; id <= 4000; id++) { /* room for thousands of frames on flash */
         enum err err = put(&store, &port, id, 0, 8);
         if (err == ERR_FULL) {
             refused++;
-            for (uint64_t old = 0; old < 100; old++) {
+            for (uint64_t old = 0; old < STORE_RECORDS_MAX / 3; old++) {
                 EXPECT(store_forget(&store, id - STORE_RECORDS_MAX + old));
             }
             err = put(&store, &port, id, 0, 8);
@@ -336,17 +337,17 @@ static void full_index_still_takes_new_versions(void)
     }
     EXPECT_EQUAL(put(&store, &port, STORE_RECORDS_MAX + 1, 0, 8), ERR_FULL);
     for (uint32_t version = 1; version < 50; version++) {
-        EXPECT_EQUAL(put(&store, &port, version * 3, version, 8), ERR_OK);
+        EXPECT_EQUAL(put(&store, &port, 2 + version % (STORE_RECORDS_MAX - 1), version, 8), ERR_OK);
     }
     store = mounted(&port);
     EXPECT_EQUAL(store.entry_count, STORE_RECORDS_MAX);
-    expect_record(&store, &port, 48 * 3, 48, 8);
+    expect_record(&store, &port, 2 + 49 % (STORE_RECORDS_MAX - 1), 49, 8);
     expect_record(&store, &port, 1, 0, 8);
 }
 
 static void wear_is_spread_over_all_sectors_and_a_boot_costs_two_erases(void)
 {
-    const struct port port = part(8, 1024, 8, 0xff);
+    const struct port port = part(3, 1024, 8, 0xff);
     struct store store = formatted(&port);
     EXPECT_EQUAL(put(&store, &port, 1, 0, 100), ERR_OK);
     for (uint32_t boot = 0; boot < 100; boot++) {
@@ -379,6 +380,69 @@ static void damaged_bytes_are_reported_and_do_not_stop_the_store(void)
     EXPECT_EQUAL(store.lost, 1);
     EXPECT_EQUAL(store_get(&store, &port, 1, bytes, &size_bytes), ERR_NOT_FOUND);
     expect_record(&store, &port, 2, 0, 40);
+}
+
+static void flip(uint32_t offset)
+{
+    ram.cells[offset] ^= 0x10;
+}
+
+static void rot_hides_what_stands_behind_it_and_is_told_from_a_torn_tail(void)
+{
+    static const uint32_t units[] = {1, 4, 32};
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct port port = part(4, 512, units[i], 0xff);
+        struct store store = formatted(&port);
+        for (uint64_t id = 1; id <= 3; id++) {
+            EXPECT_EQUAL(put(&store, &port, id, 0, 60), ERR_OK);
+        }
+        const struct ram clean = ram;
+        for (uint32_t entry = 0; entry < 3; entry++) {
+            const uint32_t offset = store.entries[entry].offset;
+            for (uint32_t at = 0; at < 24 + 60; at++) {
+                ram = clean;
+                flip(offset + at);
+                const struct store after = mounted(&port);
+                EXPECT_EQUAL(after.entry_count, entry);
+                EXPECT_EQUAL(after.lost, entry < 2); /* the last one looks torn */
+            }
+        }
+    }
+}
+
+static void rot_in_a_closed_sector_is_never_taken_for_its_end(void)
+{
+    const struct port port = part(4, 512, 4, 0xff);
+    struct store store = formatted(&port);
+    uint64_t id = 1;
+    while (store.sector_sequence < 2) {
+        EXPECT_EQUAL(put(&store, &port, id++, 0, 60), ERR_OK);
+    }
+    const struct ram clean = ram;
+    const uint32_t closed = store.entry_count - 1; /* all but the newest stand in the first */
+    for (uint32_t entry = 0; entry < closed; entry++) {
+        for (uint32_t at = 0; at < 24 + 60; at++) {
+            ram = clean;
+            flip(store.entries[entry].offset + at);
+            const struct store after = mounted(&port);
+            EXPECT_EQUAL(after.entry_count, entry + 1);
+            EXPECT_EQUAL(after.lost, 1);
+        }
+    }
+    ram = clean;
+    EXPECT_EQUAL(mounted(&port).lost, 0);
+}
+
+static void a_record_without_a_place_still_counts_for_the_order_of_puts(void)
+{
+    struct store store = {.entry_count = STORE_RECORDS_MAX, .record_sequence = STORE_RECORDS_MAX};
+    for (uint32_t i = 0; i < STORE_RECORDS_MAX; i++) {
+        store.entries[i] = (struct store_entry){.id = i, .sequence = i + 1};
+    }
+    store_index_insert(&store, &(struct store_entry){.id = 9999, .sequence = 77777});
+    EXPECT_EQUAL(store.lost, 1);
+    EXPECT_EQUAL(store.entry_count, STORE_RECORDS_MAX);
+    EXPECT_EQUAL(store.record_sequence, 77777); /* or its next version would be the older one */
 }
 
 static void a_small_buffer_is_refused(void)
@@ -435,6 +499,9 @@ int main(void)
     RUN(full_index_still_takes_new_versions);
     RUN(wear_is_spread_over_all_sectors_and_a_boot_costs_two_erases);
     RUN(damaged_bytes_are_reported_and_do_not_stop_the_store);
+    RUN(rot_hides_what_stands_behind_it_and_is_told_from_a_torn_tail);
+    RUN(rot_in_a_closed_sector_is_never_taken_for_its_end);
+    RUN(a_record_without_a_place_still_counts_for_the_order_of_puts);
     RUN(a_small_buffer_is_refused);
     RUN(a_failed_operation_makes_the_store_read_only_until_the_next_mount);
     return 0;

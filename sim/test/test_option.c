@@ -21,11 +21,22 @@ static struct option_settings settings;
 static const struct option options[] = {
     {.name = "--json", .kind = OPTION_FLAG, .target = &json, .doc = "one JSON object"},
     {.name = "--db", .kind = OPTION_TEXT, .target = &path, .value = "FILE", .doc = "the database"},
-    {.name = "--runs", .kind = OPTION_COUNT, .target = &runs, .min = 1, .max = 1000, .value = "N",
+    {.name = "--runs",
+     .kind = OPTION_COUNT,
+     .target = &runs,
+     .min = 1,
+     .max = 1000,
+     .value = "N",
      .doc = "how many"},
-    {.name = "--timeout", .kind = OPTION_TIME, .target = &timeout_us, .value = "TIME",
+    {.name = "--timeout",
+     .kind = OPTION_TIME,
+     .target = &timeout_us,
+     .value = "TIME",
      .doc = "at the most"},
-    {.name = "--set", .kind = OPTION_SETTING, .target = &settings, .value = "KEY=VALUE",
+    {.name = "--set",
+     .kind = OPTION_SETTING,
+     .target = &settings,
+     .value = "KEY=VALUE",
      .doc = "one setting"},
     {.name = "--inner", .kind = OPTION_FLAG, .target = &json},
 };
@@ -54,7 +65,8 @@ static enum option_outcome parse(const struct option_verb *of, const char *line)
     memset(&settings, 0, sizeof settings);
     error[0] = '\0';
     snprintf(words, sizeof words, "%s", line);
-    for (char *word = strtok_r(words, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+    for (char *word = strtok_r(words, " ", &save); word != NULL;
+         word = strtok_r(NULL, " ", &save)) {
         argv[argc++] = word;
     }
     return option_parse(of, argc, argv, &argument, error, sizeof error);

@@ -1,11 +1,13 @@
 /* Goal: a scenario can do what script.h says and nothing else, every budget ends with a message,
  * and what it does to the world is in the plan. Method: small scenarios as texts, opened, or run to
  * the end in this process. */
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/check.h"
+#include "core/limits.h"
 #include "core/test/test.h"
 #include "sim/run.h"
 #include "sim/script.h"
@@ -197,6 +199,80 @@ static void a_file_that_is_none_is_refused(void)
     script_close(NULL);
 }
 
+/* ---- what comes with it ---------------------------------------------------------------------- */
+
+static char *whole_file(const char *name)
+{
+    FILE *file = fopen(name, "rb");
+    char *text = calloc(1, 1 << 17);
+    EXPECT(file != NULL && text != NULL);
+    EXPECT(fread(text, 1, (1 << 17) - 1, file) > 0);
+    EXPECT(feof(file));
+    fclose(file);
+    return text;
+}
+
+static void every_scenario_opens_and_asks_a_question(void)
+{
+    glob_t found;
+    EXPECT_EQUAL(glob("scenarios/*.lua", 0, NULL, &found), 0);
+    EXPECT(found.gl_pathc > 10);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct plan plan;
+        char error[512] = "";
+        plan_init(&plan, 1);
+        if (strcmp(found.gl_pathv[i], "scenarios/brownout.lua") != 0) {
+            struct script *script = script_open(found.gl_pathv[i], &plan, error, sizeof error);
+            if (script == NULL && OUTBOX_MAX < 256 && strstr(error, "is out of range") != NULL) {
+                plan_free(&plan);
+                continue; /* the limits are shrunk, and the scenario wants more */
+            }
+            if (script == NULL) {
+                fprintf(stderr, "%s\n", error);
+                exit(1);
+            }
+            contains(script_question(script), "?");
+            script_close(script);
+        }
+        plan_free(&plan);
+    }
+    globfree(&found);
+}
+
+static void the_annotated_api_names_everything(void)
+{
+    static const char *const names[] = {
+#define SETTING(id, key, kind, standard, min, max, doc) #id,
+#include "sim/setting.def"
+#undef SETTING
+    };
+    char line[96];
+    char *text = whole_file("scenarios/brownout.lua");
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        snprintf(line, sizeof line, "\n---@field %s? ", strchr(names[i], '_') + 1);
+        contains(text, line);
+    }
+    for (unsigned i = 0; i < EFFECT_COUNT; i++) {
+        const char *name = effect_info((enum effect)i).name;
+        snprintf(line, sizeof line, "\n---| \"%s\" # ", name);
+        contains(text, line);
+        snprintf(line, sizeof line, "\n---@field %s? Duration|Fault ", name);
+        contains(text, line);
+        snprintf(line, sizeof line, "\nfunction World:%s(on, ", name);
+        contains(text, line);
+    }
+    for (unsigned i = 0; i < FIGURE_COUNT; i++) {
+        snprintf(line, sizeof line, "\n---| \"%s\" # %s", figure_name((enum figure)i),
+                 figure_doc((enum figure)i));
+        contains(text, line);
+    }
+    for (unsigned i = 0; i < OPERATION_KIND_COUNT; i++) {
+        snprintf(line, sizeof line, "\n---| \"%s\"\n", port_operation_name(i));
+        contains(text, line);
+    }
+    free(text);
+}
+
 /* ---- the sandbox ----------------------------------------------------------------------------- */
 
 static void what_a_scenario_has_not_is_said(void)
@@ -293,8 +369,8 @@ static void chance_comes_from_the_seed(void)
 {
     struct plan one, two;
     const char *text =
-        "return { fleet = { devices = math.random(1000), gateways = math.random(3, 4) },"
-        " device = { outbox = 1 + math.random(100) } }";
+        "return { fleet = { devices = math.random(60), gateways = math.random(3, 4) },"
+        " device = { outbox = math.random(8) } }";
     opened(text, &one);
     opened(text, &two);
     EXPECT(memcmp(&one.settings, &two.settings, sizeof one.settings) == 0);
@@ -348,7 +424,7 @@ static void libraries_do_their_work(void)
           "1)\n"
           "return {}");
     refused("\nlocal x = ('x'):rep()", 2, "bad argument #1 to 'rep'");
-    refused("table.concat({ {} })", 1, "invalid value (at index 1)");
+    refused("table.concat({ {} })", 1, "invalid value (table) at index 1");
 }
 
 /* ---- budgets --------------------------------------------------------------------------------- */
@@ -371,7 +447,8 @@ static void a_loop_without_end_ends(void)
             "local x = t[1]",
             0, "stack overflow");
     refused("local function f() return f() end\nf()", 1, SPENT);
-    refused("local function f() f() end\nf()", 1, "stack overflow");
+    refused("local function f() local a, b, c, d, e, g, h, i, j = 1 f() end\nf()", 1,
+            "stack overflow");
     refused("table.sort({ 1, 2, 3 }, function() while true do end end)", 1, SPENT);
     refused("local t = setmetatable({}, { __len = function() return 1 << 60 end })\n"
             "table.insert(t, 1, 2)",
@@ -413,7 +490,7 @@ static void patterns_are_bounded(void)
     refused("('x'):match('[a')", 1, "malformed pattern");
     refused("('x'):match('%')", 1, "malformed pattern");
     holds("assert(('a'):rep(60000):find('b') == nil and ('a'):rep(60000):match('^a*$'))\n"
-          "assert(('[]*-'):match('[]*%-?[]+') == ']*-')\n"
+          "assert(('[]*-'):match('[]*%-?[]+') == '[]*-')\n"
           "return {}");
 }
 
@@ -532,7 +609,7 @@ static void hooks_hear_evidence_after_the_step(void)
            "  first = w:on('ACCEPT', function(e)\n"
            "    heard = heard + 1\n"
            "    assert(e.name == 'ACCEPT' and e.node == 'cloud1' and e.device:match('^dev%d$'))\n"
-           "    assert(e.epoch == 1 and e.counter >= 1 and e.time >= w:now())\n"
+           "    assert(e.epoch == 1 and e.counter >= 0 and e.time >= w:now())\n"
            "    if heard == 5 then\n"
            "      w:off(first); w:off(first); w:crash('cloud1', '1s')\n"
            "      w:on('ACCEPT', function() late = late + 1 end)\n"
@@ -615,7 +692,7 @@ static void mistakes_while_running_are_named(void)
     runs_wrongly(DO("w:power_cut('dev1')"), 3, "power_cut needs a duration: lasts = \"20s\"");
     runs_wrongly(DO("w:power_cut('dev1', 20)"), 3, "lasts: '20' is not a duration");
     runs_wrongly(DO("w:power_cut('dev1', '1s', {}, 1)"), 3, "one argument too many");
-    runs_wrongly(DO("w:power_cut('dev1', '1s', { nht = 1 })"), 3, "did you mean 'nth'?");
+    runs_wrongly(DO("w:power_cut('dev1', '1s', { phse = 1 })"), 3, "did you mean 'phase'?");
     runs_wrongly(DO("w:power_cut('dev1', '1s', { nth = 1 })"), 3, "nth belongs to a trigger");
     runs_wrongly(DO("w:power_cut('dev1', '1s', { other = 'gw1' })"), 3, "leave other out");
     runs_wrongly(DO("w:power_cut('dev1', '1s', { operation = 'flash_prog' })"), 3,
@@ -681,6 +758,8 @@ int main(void)
     RUN(the_first_line_is_the_question);
     RUN(mistakes_are_named_with_line_and_remedy);
     RUN(a_file_that_is_none_is_refused);
+    RUN(every_scenario_opens_and_asks_a_question);
+    RUN(the_annotated_api_names_everything);
     RUN(what_a_scenario_has_not_is_said);
     RUN(no_text_shows_an_address);
     RUN(tables_are_walked_in_order);

@@ -1,5 +1,6 @@
 /* Goal: one plan, one hash; every law holds on a calm and on a rough day; what is filed strikes.
- * Method: small fleets from plans made here, run to the end in this process, compared with each other. */
+ * Method: small fleets from plans made here, run to the end in this process, compared with each
+ * other. */
 #include <string.h>
 
 #include "core/check.h"

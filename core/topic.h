@@ -1,6 +1,6 @@
 /* Topics of the fleet: one letter, a slash, a number in decimal ("t/17"). */
-#ifndef BROWNOUT_CORE_SERVER_TOPIC_H
-#define BROWNOUT_CORE_SERVER_TOPIC_H
+#ifndef BROWNOUT_CORE_TOPIC_H
+#define BROWNOUT_CORE_TOPIC_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,0 +1,290 @@
+/* sector = header | seal | mark | frame | frame | ... | erased
+ *
+ *   header   magic 4 | version 4 | sequence 8 | replaces 8 | erased | crc 4; at least two units
+ *   seal     4: the header's crc, inverted; programmed once the header is durable
+ *   mark     as large as a seal, all bits programmed: this sector no longer counts
+ *   frame    crc 4 | size 4 | sequence 8 | id 8 | bytes
+ *
+ * Each part is padded with the erased value to whole program units; numbers are little-endian. */
+#include "core/store_inside.h"
+
+#include <string.h>
+
+#include "core/check.h"
+
+enum {
+    HEADER_MAGIC = 0x4c57424f, /* "OBWL" */
+    HEADER_VERSION = 1,
+    HEADER_FIELDS_BYTES = 24,
+    HEADER_BYTES_MAX = 2 * STORE_UNIT_BYTES_MAX,
+    CRC_BYTES = 4,
+    MARK_READS = 16, /* uncertain bits seldom answer so often alike */
+};
+
+static uint32_t align(const struct port *port, uint32_t size_bytes);
+static uint32_t header_bytes(const struct port *port);
+static uint32_t seal_bytes(const struct port *port);
+static uint32_t header_make(const struct port *port, uint64_t sequence, uint64_t replaces,
+                            uint8_t bytes[HEADER_BYTES_MAX]);
+static uint32_t frame_crc(const struct store_frame *frame, uint64_t sector_sequence);
+static enum err program(const struct store *store, const struct port *port, uint32_t sector,
+                        uint32_t position, const uint8_t *bytes, uint32_t size_bytes) MUST_USE;
+static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t size_bytes);
+static void put_u32(uint8_t *bytes, uint32_t value);
+static void put_u64(uint8_t *bytes, uint64_t value);
+static uint32_t get_u32(const uint8_t *bytes);
+static uint64_t get_u64(const uint8_t *bytes);
+
+uint32_t store_frame_bytes(const struct port *port, uint32_t size_bytes)
+{
+    return align(port, STORE_FRAME_FIELDS_BYTES + size_bytes);
+}
+
+uint32_t store_sector_offset(const struct store *store, const struct port *port, uint32_t sector)
+{
+    CHECK(sector < store->sector_count);
+    return (store->first_sector + sector) * port->flash.sector_bytes;
+}
+
+uint32_t store_first_frame(const struct port *port)
+{
+    return header_bytes(port) + 2 * seal_bytes(port);
+}
+
+bool store_is_erased(const struct port *port, const uint8_t *bytes, uint32_t size_bytes)
+{
+    uint32_t erased = 0;
+    while (erased < size_bytes && bytes[erased] == port->flash.erased_value) {
+        erased++;
+    }
+    return erased == size_bytes;
+}
+
+/* ---- Headers, seals and marks ---- */
+
+enum err store_header_read(const struct store *store, const struct port *port, uint32_t sector,
+                           struct store_header *header)
+{
+    uint8_t bytes[HEADER_BYTES_MAX + 2 * STORE_UNIT_BYTES_MAX];
+    const uint32_t size_bytes = header_bytes(port);
+    memset(header, 0, sizeof(*header));
+    if (port->flash_read(port->ctx, store_sector_offset(store, port, sector), bytes,
+                         store_first_frame(port)) != ERR_OK) {
+        return ERR_IO;
+    }
+    const uint32_t crc = crc32(0, bytes, HEADER_FIELDS_BYTES);
+    const bool marked =
+        !store_is_erased(port, bytes + size_bytes + seal_bytes(port), seal_bytes(port));
+    if (!marked && get_u32(bytes) == HEADER_MAGIC && get_u32(bytes + 4) == HEADER_VERSION &&
+        get_u32(bytes + size_bytes - CRC_BYTES) == crc) {
+        header->sequence = get_u64(bytes + 8);
+        header->replaces = get_u64(bytes + 16);
+        header->sealed = get_u32(bytes + size_bytes) == ~crc;
+    }
+    return ERR_OK;
+}
+
+enum err store_header_is_blank(const struct store *store, const struct port *port, uint32_t sector,
+                               bool *blank)
+{
+    uint8_t bytes[HEADER_BYTES_MAX];
+    const uint32_t size_bytes = header_bytes(port);
+    if (port->flash_read(port->ctx, store_sector_offset(store, port, sector), bytes, size_bytes) !=
+        ERR_OK) {
+        return ERR_IO;
+    }
+    *blank = store_is_erased(port, bytes, size_bytes);
+    return ERR_OK;
+}
+
+enum err store_header_program(const struct store *store, const struct port *port, uint64_t replaces)
+{
+    const uint32_t sector = store->head_sector;
+    uint8_t bytes[HEADER_BYTES_MAX];
+    (void)header_make(port, store->sector_headers[sector], replaces, bytes);
+    return program(store, port, sector, 0, bytes, header_bytes(port));
+}
+
+enum err store_seal_program(const struct store *store, const struct port *port, uint64_t replaces)
+{
+    const uint32_t sector = store->head_sector;
+    uint8_t header[HEADER_BYTES_MAX];
+    uint8_t bytes[STORE_UNIT_BYTES_MAX];
+    memset(bytes, port->flash.erased_value, sizeof(bytes));
+    put_u32(bytes, ~header_make(port, store->sector_headers[sector], replaces, header));
+    return program(store, port, sector, header_bytes(port), bytes, seal_bytes(port));
+}
+
+enum err store_mark_read(const struct store *store, const struct port *port, uint32_t sector,
+                         bool *marked)
+{
+    const uint32_t position = header_bytes(port) + seal_bytes(port);
+    const uint32_t offset = store_sector_offset(store, port, sector) + position;
+    uint8_t bytes[STORE_UNIT_BYTES_MAX];
+    *marked = false;
+    for (uint32_t i = 0; i < MARK_READS && !*marked; i++) {
+        if (port->flash_read(port->ctx, offset, bytes, seal_bytes(port)) != ERR_OK) {
+            return ERR_IO;
+        }
+        *marked = !store_is_erased(port, bytes, seal_bytes(port));
+    }
+    return ERR_OK;
+}
+
+enum err store_mark_program(const struct store *store, const struct port *port, uint32_t sector)
+{
+    const uint32_t position = header_bytes(port) + seal_bytes(port);
+    uint8_t bytes[STORE_UNIT_BYTES_MAX];
+    memset(bytes, (uint8_t)~port->flash.erased_value, sizeof(bytes));
+    return program(store, port, sector, position, bytes, seal_bytes(port));
+}
+
+/* ---- Frames ---- */
+
+enum err store_frame_read(const struct store *store, const struct port *port, uint32_t sector,
+                          uint32_t position, struct store_frame *frame)
+{
+    const uint32_t sector_bytes = port->flash.sector_bytes;
+    const uint32_t offset = store_sector_offset(store, port, sector) + position;
+    if (position > sector_bytes || sector_bytes - position < STORE_FRAME_FIELDS_BYTES) {
+        return ERR_NOT_FOUND;
+    }
+    if (port->flash_read(port->ctx, offset, frame->bytes, STORE_FRAME_FIELDS_BYTES) != ERR_OK) {
+        return ERR_IO;
+    }
+    frame->size_bytes = get_u32(frame->bytes + 4);
+    frame->sequence = get_u64(frame->bytes + 8);
+    frame->id = get_u64(frame->bytes + 16);
+    if (frame->size_bytes == 0 || frame->size_bytes > STORE_RECORD_BYTES_MAX ||
+        store_frame_bytes(port, frame->size_bytes) > sector_bytes - position) {
+        return ERR_CORRUPT;
+    }
+    if (port->flash_read(port->ctx, offset + STORE_FRAME_FIELDS_BYTES,
+                         frame->bytes + STORE_FRAME_FIELDS_BYTES, frame->size_bytes) != ERR_OK) {
+        return ERR_IO;
+    }
+    const uint32_t crc = frame_crc(frame, store->sector_headers[sector]);
+    return get_u32(frame->bytes) == crc ? ERR_OK : ERR_CORRUPT;
+}
+
+enum err store_frame_program(const struct store *store, const struct port *port,
+                             struct store_frame *frame)
+{
+    const uint32_t frame_bytes = store_frame_bytes(port, frame->size_bytes);
+    const uint32_t used_bytes = STORE_FRAME_FIELDS_BYTES + frame->size_bytes;
+    const uint32_t offset = store_sector_offset(store, port, store->head_sector);
+    CHECK(frame_bytes <= sizeof(frame->bytes));
+    CHECK(frame->sequence != 0);
+    put_u32(frame->bytes + 4, frame->size_bytes);
+    put_u64(frame->bytes + 8, frame->sequence);
+    put_u64(frame->bytes + 16, frame->id);
+    put_u32(frame->bytes, frame_crc(frame, store->sector_headers[store->head_sector]));
+    memset(frame->bytes + used_bytes, port->flash.erased_value, frame_bytes - used_bytes);
+    return port->flash_program(port->ctx, offset + store->head_offset, frame->bytes, frame_bytes) ==
+                   ERR_OK
+               ? ERR_OK
+               : ERR_IO;
+}
+
+/* ---- The form of each ---- */
+
+static uint32_t align(const struct port *port, uint32_t size_bytes)
+{
+    const uint32_t unit = port->flash.program_bytes;
+    return (size_bytes + unit - 1) / unit * unit;
+}
+
+/* Two units at least, magic in the first and crc in the last: a header that reads as erased was not
+ * even half programmed, and cannot turn out valid later. */
+static uint32_t header_bytes(const struct port *port)
+{
+    const uint32_t size_bytes = align(port, HEADER_FIELDS_BYTES + CRC_BYTES);
+    const uint32_t two_units = 2 * port->flash.program_bytes;
+    return size_bytes > two_units ? size_bytes : two_units;
+}
+
+static uint32_t seal_bytes(const struct port *port)
+{
+    return align(port, CRC_BYTES);
+}
+
+/* Returns the crc. */
+static uint32_t header_make(const struct port *port, uint64_t sequence, uint64_t replaces,
+                            uint8_t bytes[HEADER_BYTES_MAX])
+{
+    CHECK(sequence != 0);
+    CHECK(replaces < sequence);
+    memset(bytes, port->flash.erased_value, HEADER_BYTES_MAX);
+    put_u32(bytes, HEADER_MAGIC);
+    put_u32(bytes + 4, HEADER_VERSION);
+    put_u64(bytes + 8, sequence);
+    put_u64(bytes + 16, replaces);
+    const uint32_t crc = crc32(0, bytes, HEADER_FIELDS_BYTES);
+    put_u32(bytes + header_bytes(port) - CRC_BYTES, crc);
+    return crc;
+}
+
+/* The sector's sequence is part of it: a frame of the sector's last life is none of this one. */
+static uint32_t frame_crc(const struct store_frame *frame, uint64_t sector_sequence)
+{
+    uint8_t bytes[8];
+    put_u64(bytes, sector_sequence);
+    const uint32_t crc = crc32(0, bytes, sizeof(bytes));
+    return crc32(crc, frame->bytes + CRC_BYTES,
+                 STORE_FRAME_FIELDS_BYTES - CRC_BYTES + frame->size_bytes);
+}
+
+/* Durable once it returns ERR_OK. */
+static enum err program(const struct store *store, const struct port *port, uint32_t sector,
+                        uint32_t position, const uint8_t *bytes, uint32_t size_bytes)
+{
+    const uint32_t offset = store_sector_offset(store, port, sector) + position;
+    if (port->flash_program(port->ctx, offset, bytes, size_bytes) != ERR_OK ||
+        port->flash_sync(port->ctx) != ERR_OK) {
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+/* CRC-32 (IEEE 802.3, reflected), four bits at a time; crc: 0, or the result so far. */
+static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t size_bytes)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    crc = ~crc;
+    for (uint32_t i = 0; i < size_bytes; i++) {
+        crc = (crc >> 4) ^ table[(crc ^ bytes[i]) & 15u];
+        crc = (crc >> 4) ^ table[(crc ^ (uint32_t)(bytes[i] >> 4)) & 15u];
+    }
+    return ~crc;
+}
+
+static void put_u32(uint8_t *bytes, uint32_t value)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static void put_u64(uint8_t *bytes, uint64_t value)
+{
+    put_u32(bytes, (uint32_t)value);
+    put_u32(bytes + 4, (uint32_t)(value >> 32));
+}
+
+static uint32_t get_u32(const uint8_t *bytes)
+{
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        value |= (uint32_t)bytes[i] << (8 * i);
+    }
+    return value;
+}
+
+static uint64_t get_u64(const uint8_t *bytes)
+{
+    return get_u32(bytes) | (uint64_t)get_u32(bytes + 4) << 32;
+}

@@ -1,0 +1,554 @@
+/* brownout mutants: every planted bug must be silent while nothing strikes, and be caught by the
+ * law that it names when something does. */
+#include <cJSON.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/check.h"
+#include "sim/command.h"
+#include "sim/mutant.h"
+#include "sim/print.h"
+#include "sim/selfcheck.h"
+#include "sim/status.h"
+
+enum { MUTANTS_MAX = 256, CALM_RUNS = 5, RUNS_DEFAULT = 200, JOBS_MAX = 64 };
+
+struct call {
+    const char *name; /* several with commas between; NULL: all */
+    const char *scenario, *source, *build;
+    uint64_t runs, jobs;
+    bool all, keep, json;
+    char source_folder[MUTANT_PATH_BYTES], build_folder[MUTANT_PATH_BYTES];
+};
+
+/* What came of one planted bug. Plain bytes: it comes through a pipe. */
+enum outcome {
+    CAUGHT,
+    SURVIVED,  /* no run broke a law */
+    OTHER_LAW, /* a law that it does not name was broken first */
+    LOUD,      /* it does not even need a fault */
+    ALIKE,     /* the program without it breaks the law as well */
+    BROKEN,    /* the patch does not apply, or what comes of it does not run */
+};
+static const char *const outcome_names[] = {"caught", "survived", "other law",
+                                            "loud",   "alike",    "broken"};
+
+struct finding {
+    enum outcome outcome;
+    uint64_t seed, event; /* that caught it */
+    uint64_t also;        /* runs before that broke a law of `also:` */
+    uint64_t wall_us;
+    char message[1024];
+    char folder[MUTANT_PATH_BYTES]; /* kept; else empty */
+};
+
+struct planted {
+    struct mutant mutant;
+    struct finding finding;
+    pid_t pid; /* 0: not begun, or done */
+    int output;
+};
+
+/* ---- one planted bug ------------------------------------------------------------------------- */
+
+static void task_of(struct twin_task *task, const struct call *call, const struct mutant *mutant,
+                    const struct mutant_shop *shop, uint64_t seed)
+{
+    twin_task_init(task);
+    task->program = shop->program;
+    task->scenario = call->scenario != NULL ? call->scenario : mutant->scenario;
+    task->settings = &mutant->settings;
+    task->crypto = "ideal";
+    task->seed = seed;
+}
+
+/* Both providers, other memory and all that: whatever selfcheck does, the planted program does. */
+static bool is_determined(const struct call *call, const struct mutant *mutant,
+                          const struct mutant_shop *shop, uint64_t seed, struct finding *finding)
+{
+    static struct selfcheck_result result;
+    const struct selfcheck_request request = {
+        .program = shop->program,
+        .scenario = call->scenario != NULL ? call->scenario : mutant->scenario,
+        .seed = seed,
+        .settings = &mutant->settings,
+    };
+    selfcheck(&request, &result);
+    if (result.verdict != VERDICT_PASS && result.verdict != VERDICT_NONDETERMINISTIC) {
+        finding->outcome = BROKEN;
+        snprintf(finding->message, sizeof finding->message, "%s", result.message);
+    } else if (result.verdict == VERDICT_NONDETERMINISTIC) {
+        finding->outcome = CAUGHT;
+        finding->seed = seed;
+        finding->event = result.difference.event;
+    }
+    return result.verdict == VERDICT_PASS;
+}
+
+/* The same run by the program without the bug: what it breaks as well proves nothing. */
+static bool is_its_own(const struct call *call, struct twin_task task, struct finding *finding)
+{
+    char program[2 * MUTANT_PATH_BYTES];
+    struct twin_answer answer;
+    snprintf(program, sizeof program, "%s/brownout", call->build_folder);
+    task.program = program;
+    if (!twin_run(&task, &answer, finding->message, sizeof finding->message)) {
+        finding->outcome = BROKEN;
+        return false;
+    }
+    if (answer.verdict != VERDICT_PASS) {
+        finding->outcome = ALIKE;
+        snprintf(finding->message, sizeof finding->message, "without the bug: %s", answer.message);
+        return false;
+    }
+    return true;
+}
+
+/* True: go on with the next seed. */
+static bool run_one(const struct call *call, const struct mutant *mutant,
+                    const struct mutant_shop *shop, uint64_t seed, struct finding *finding)
+{
+    struct twin_task task;
+    struct twin_answer answer;
+    if (mutant->law == MUTANT_DETERMINISM) {
+        return is_determined(call, mutant, shop, seed, finding);
+    }
+    task_of(&task, call, mutant, shop, seed);
+    if (!twin_run(&task, &answer, finding->message, sizeof finding->message)) {
+        finding->outcome = BROKEN;
+        return false;
+    }
+    if (answer.verdict == VERDICT_PASS) {
+        return true;
+    }
+    for (uint32_t law = 0; law < LAW_COUNT; law++) {
+        if (mutant->also[law] && strcmp(answer.law, law_name((enum law)law)) == 0) {
+            finding->also++;
+            return true;
+        }
+    }
+    finding->seed = seed;
+    finding->event = answer.event;
+    if (is_its_own(call, task, finding)) {
+        finding->outcome =
+            strcmp(answer.law, law_name((enum law)mutant->law)) == 0 ? CAUGHT : OTHER_LAW;
+        snprintf(finding->message, sizeof finding->message, "%s", answer.message);
+    }
+    return false;
+}
+
+static bool is_silent(const struct call *call, const struct mutant *mutant,
+                      const struct mutant_shop *shop, struct finding *finding)
+{
+    for (uint64_t seed = 1; seed <= CALM_RUNS; seed++) {
+        struct twin_task task;
+        struct twin_answer answer;
+        task_of(&task, call, mutant, shop, seed);
+        task.calm = true;
+        if (!twin_run(&task, &answer, finding->message, sizeof finding->message)) {
+            finding->outcome = BROKEN;
+            return false;
+        }
+        if (answer.verdict != VERDICT_PASS) {
+            finding->outcome = LOUD;
+            finding->seed = seed;
+            snprintf(finding->message, sizeof finding->message, "without faults: %s",
+                     answer.message);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void examine(const struct call *call, const struct mutant_build *build,
+                    const struct mutant *mutant, struct finding *finding)
+{
+    struct mutant_shop shop;
+    struct status status;
+    status_begin(&status);
+    memset(finding, 0, sizeof *finding);
+    finding->outcome = BROKEN;
+    if (!mutant_shop_open(&shop, mutant, finding->message, sizeof finding->message)) {
+        return;
+    }
+    if (mutant_apply(mutant, &shop, call->source_folder, finding->message,
+                     sizeof finding->message) &&
+        mutant_make(mutant, &shop, build, call->source_folder, finding->message,
+                    sizeof finding->message) &&
+        is_silent(call, mutant, &shop, finding)) {
+        finding->outcome = SURVIVED;
+        uint64_t seed = 1;
+        while (seed <= call->runs && run_one(call, mutant, &shop, seed, finding)) {
+            seed++;
+        }
+    }
+    if (call->keep) {
+        snprintf(finding->folder, sizeof finding->folder, "%s", shop.folder);
+    } else {
+        mutant_shop_close(&shop);
+    }
+    finding->wall_us = status_elapsed_us(&status);
+}
+
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+static bool begin(const struct call *call, const struct mutant_build *build,
+                  struct planted *planted)
+{
+    int ends[2];
+    if (pipe(ends) != 0) {
+        return false;
+    }
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        struct finding finding;
+        (void)close(ends[0]);
+        examine(call, build, &planted->mutant, &finding);
+        /* Smaller than what a pipe takes at once. */
+        _exit(write(ends[1], &finding, sizeof finding) == (ssize_t)sizeof finding ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    planted->pid = pid;
+    planted->output = ends[0];
+    return pid > 0;
+}
+
+static void end(struct planted *planted)
+{
+    ssize_t count;
+    do {
+        count = read(planted->output, &planted->finding, sizeof planted->finding);
+    } while (count < 0 && errno == EINTR);
+    if (count != (ssize_t)sizeof planted->finding) {
+        planted->finding = (struct finding){.outcome = BROKEN, .message = "its process died"};
+    }
+    (void)close(planted->output);
+    planted->pid = 0;
+}
+
+static struct planted *await(struct planted *list, uint32_t count)
+{
+    for (;;) {
+        const pid_t pid = wait(NULL);
+        CHECK(pid > 0 || errno == EINTR);
+        for (uint32_t i = 0; i < count; i++) {
+            if (pid > 0 && list[i].pid == pid) {
+                end(&list[i]);
+                return &list[i];
+            }
+        }
+    }
+}
+
+static bool examine_all(const struct call *call, const struct mutant_build *build,
+                        struct planted *list, uint32_t count)
+{
+    uint32_t begun = 0, done = 0;
+    struct status status;
+    status_begin(&status);
+    while (done < count) {
+        while (begun < count && begun - done < call->jobs) {
+            if (!begin(call, build, &list[begun])) {
+                status_clear(&status);
+                return false;
+            }
+            begun++;
+        }
+        const struct planted *last = await(list, count);
+        done++;
+        if (status_due(&status)) {
+            char text[160];
+            snprintf(text, sizeof text, "%u of %u: %s %s", (unsigned)done, (unsigned)count,
+                     last->mutant.name, outcome_names[last->finding.outcome]);
+            status_show(&status, text);
+        }
+    }
+    status_clear(&status);
+    return true;
+}
+
+/* ---- what came of it ------------------------------------------------------------------------- */
+
+static void replay_line(char *line, size_t line_bytes, const struct call *call,
+                        const struct planted *planted)
+{
+    static struct option_settings settings;
+    const struct finding *finding = &planted->finding;
+    const char *scenario = call->scenario != NULL ? call->scenario : planted->mutant.scenario;
+    char run[COMMAND_LINE_BYTES / 2], error[64];
+    if (finding->folder[0] == '\0') {
+        snprintf(line, line_bytes, "brownout mutants %s --keep", planted->mutant.name);
+        return;
+    }
+    settings = planted->mutant.settings;
+    (void)option_settings_add(&settings, "run.crypto=ideal", error, sizeof error);
+    command_run_line(run, sizeof run, scenario, finding->seed, &settings);
+    snprintf(line, line_bytes, "%s/%s", finding->folder, run);
+}
+
+static void print_one(const struct print *print, const struct call *call,
+                      const struct planted *planted)
+{
+    const struct finding *finding = &planted->finding;
+    const bool good = finding->outcome == CAUGHT;
+    char line[COMMAND_LINE_BYTES], name[16], also[48] = "";
+    snprintf(name, sizeof name, "%-9s", outcome_names[finding->outcome]);
+    print_paint(print, good ? PRINT_GOOD : PRINT_BAD, name);
+    if (finding->also > 0) {
+        snprintf(also, sizeof also, "  (%" PRIu64 " runs broke another law)", finding->also);
+    }
+    fprintf(print->file, "  %-27s %-20s seed %4" PRIu64 "  %3" PRIu64 ".%" PRIu64 " s%s\n",
+            planted->mutant.name, mutant_law_name(planted->mutant.law), finding->seed,
+            finding->wall_us / 1000000, finding->wall_us / 100000 % 10, also);
+    if (!good && finding->message[0] != '\0') {
+        fprintf(print->file, "           %s\n", finding->message);
+    }
+    if (!good || finding->folder[0] != '\0') {
+        replay_line(line, sizeof line, call, planted);
+        fprintf(print->file, "           %s\n", line);
+    }
+}
+
+static void print_all(const struct call *call, const struct planted *list, uint32_t count)
+{
+    struct print print;
+    uint32_t caught = 0;
+    print_begin(&print, stdout);
+    for (uint32_t i = 0; i < count; i++) {
+        print_one(&print, call, &list[i]);
+        caught += list[i].finding.outcome == CAUGHT ? 1 : 0;
+    }
+    fprintf(print.file, "%u of %u planted bugs caught by the law that they name\n",
+            (unsigned)caught, (unsigned)count);
+}
+
+static void print_json(const struct call *call, const struct planted *list, uint32_t count,
+                       enum verdict verdict)
+{
+    cJSON *object = cJSON_CreateObject(), *array = cJSON_CreateArray();
+    char line[COMMAND_LINE_BYTES];
+    json_text(object, "verdict", verdict_name(verdict));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct planted *planted = &list[i];
+        cJSON *row = cJSON_CreateObject();
+        json_text(row, "name", planted->mutant.name);
+        json_text(row, "why", planted->mutant.why);
+        json_text(row, "file", planted->mutant.file);
+        json_text(row, "law", mutant_law_name(planted->mutant.law));
+        json_text(row, "outcome", outcome_names[planted->finding.outcome]);
+        json_number(row, "seed", planted->finding.seed);
+        json_number(row, "event", planted->finding.event);
+        json_number(row, "also", planted->finding.also);
+        json_seconds(row, "seconds", planted->finding.wall_us);
+        json_text(row, "message", planted->finding.message);
+        replay_line(line, sizeof line, call, planted);
+        json_text(row, "replay", line);
+        cJSON_AddItemToArray(array, row);
+    }
+    cJSON_AddItemToObject(object, "mutants", array);
+    json_print(stdout, object);
+}
+
+static enum verdict judge(const struct planted *list, uint32_t count)
+{
+    enum verdict verdict = VERDICT_PASS;
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].finding.outcome == BROKEN) {
+            return VERDICT_HARNESS;
+        }
+        verdict = list[i].finding.outcome == CAUGHT ? verdict : VERDICT_FAIL;
+    }
+    return verdict;
+}
+
+/* ---- what is asked --------------------------------------------------------------------------- */
+
+static bool parse(struct call *call, int argc, char **argv, int *exit_code)
+{
+    const struct option options[] = {
+        {.name = "--all",
+         .kind = OPTION_FLAG,
+         .target = &call->all,
+         .doc = "all of them; the same as no name"},
+        {.name = "--runs",
+         .kind = OPTION_COUNT,
+         .target = &call->runs,
+         .min = 1,
+         .max = 1000000,
+         .value = "N",
+         .doc = "seeds 1 to N until it is caught (200)"},
+        {.name = "--jobs",
+         .kind = OPTION_COUNT,
+         .target = &call->jobs,
+         .min = 1,
+         .max = JOBS_MAX,
+         .value = "J",
+         .doc = "so many at once; otherwise one a processor"},
+        {.name = "--scenario",
+         .kind = OPTION_TEXT,
+         .target = &call->scenario,
+         .value = "FILE",
+         .doc = "in place of the one that each names"},
+        {.name = "--source",
+         .kind = OPTION_TEXT,
+         .target = &call->source,
+         .value = "FOLDER",
+         .doc = "root of the tree; otherwise the one that was built"},
+        {.name = "--build",
+         .kind = OPTION_TEXT,
+         .target = &call->build,
+         .value = "FOLDER",
+         .doc = "where mutants.json and the libraries are; otherwise beside this program"},
+        {.name = "--keep",
+         .kind = OPTION_FLAG,
+         .target = &call->keep,
+         .doc = "keep the planted programs, and print how each is run"},
+        {.name = "--json",
+         .kind = OPTION_FLAG,
+         .target = &call->json,
+         .doc = "print one JSON object instead of a table"},
+    };
+    const struct option_verb verb = {
+        .name = "mutants",
+        .argument = "[NAME]",
+        .doc = "Planted bugs: each must be caught by the law that it names, and be silent without "
+               "faults",
+        .details =
+            "A planted bug is a patch in sim/mutants. It is applied to a copy of one source\n"
+            "file, which is compiled and linked in place of the real one. Exit code 1: one\n"
+            "survived, or was caught by another law; 4: a patch does not apply any more.\n"
+            "NAME is one of them, or several with commas between.\n",
+        .example = "brownout mutants window_edge_open --keep",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    memset(call, 0, sizeof *call);
+    call->runs = RUNS_DEFAULT;
+    call->jobs = processors < 1 ? 1 : processors > JOBS_MAX ? JOBS_MAX : (uint64_t)processors;
+    return command_parse(&verb, argc, argv, &call->name, exit_code);
+}
+
+static bool find_folders(struct call *call, struct mutant_build **build, char *error,
+                         size_t error_bytes)
+{
+    if (call->build != NULL) {
+        snprintf(call->build_folder, sizeof call->build_folder, "%s", call->build);
+    } else {
+        const ssize_t length =
+            readlink("/proc/self/exe", call->build_folder, sizeof call->build_folder - 1);
+        call->build_folder[length > 0 ? length : 0] = '\0';
+        char *slash = strrchr(call->build_folder, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+    }
+    *build = mutant_build_open(call->build_folder, error, error_bytes);
+    if (*build == NULL) {
+        return false;
+    }
+    snprintf(call->source_folder, sizeof call->source_folder, "%s",
+             call->source != NULL ? call->source : mutant_build_source(*build));
+    return true;
+}
+
+static int is_patch(const struct dirent *entry)
+{
+    const size_t length = strlen(entry->d_name), suffix = strlen(MUTANT_SUFFIX);
+    return length > suffix && strcmp(entry->d_name + length - suffix, MUTANT_SUFFIX) == 0;
+}
+
+/* Is `name` among "a,b,c"? */
+static bool is_asked(const char *names, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = names; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',' ? 1 : 0;
+        if (strcspn(at, ",") == length && strncmp(at, name, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It is named from the root of the tree, which need not be here. */
+static void place_scenario(struct mutant *mutant, const char *source_folder)
+{
+    char path[2 * MUTANT_PATH_BYTES + 2];
+    snprintf(path, sizeof path, "%s/%s", source_folder, mutant->scenario);
+    if (access(mutant->scenario, F_OK) != 0 && strlen(path) < sizeof mutant->scenario) {
+        memcpy(mutant->scenario, path, strlen(path) + 1);
+    }
+}
+
+static bool read_all(const struct call *call, struct planted *list, uint32_t *count, char *error,
+                     size_t error_bytes)
+{
+    char folder[MUTANT_PATH_BYTES + 16], path[2 * MUTANT_PATH_BYTES + 16];
+    const char *names[MUTANTS_MAX];
+    struct dirent **entries = NULL;
+    bool good = true;
+    *count = 0;
+    snprintf(folder, sizeof folder, "%s/sim/mutants", call->source_folder);
+    const int found = scandir(folder, &entries, is_patch, alphasort);
+    for (int i = 0; i < found && good; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        good = *count < MUTANTS_MAX && mutant_read(&list[*count].mutant, path, error, error_bytes);
+        names[i < MUTANTS_MAX ? i : 0] = entries[i]->d_name;
+        place_scenario(&list[*count].mutant, call->source_folder);
+        if (good && (call->name == NULL || is_asked(call->name, list[*count].mutant.name))) {
+            (*count)++;
+        }
+    }
+    if (good && *count == 0) {
+        char typed[128];
+        snprintf(typed, sizeof typed, "%.100s", call->name == NULL ? "" : call->name);
+        option_unknown("planted bug", typed, names, found < 0 ? 0 : (size_t)found, error,
+                       error_bytes);
+    }
+    for (int i = 0; i < found; i++) {
+        free(entries[i]);
+    }
+    free(entries);
+    return good && *count > 0;
+}
+
+int command_mutants(int argc, char **argv)
+{
+    static struct call call;
+    struct mutant_build *build = NULL;
+    char error[1024] = "";
+    uint32_t count = 0;
+    int exit_code;
+    if (!parse(&call, argc, argv, &exit_code)) {
+        return exit_code;
+    }
+    if (!find_folders(&call, &build, error, sizeof error)) {
+        return command_refuse("mutants", error);
+    }
+    struct planted *list = calloc(MUTANTS_MAX, sizeof *list);
+    CHECK(list != NULL);
+    if (!read_all(&call, list, &count, error, sizeof error)) {
+        exit_code = command_refuse("mutants", error);
+    } else if (!examine_all(&call, build, list, count)) {
+        (void)command_refuse("mutants", "no more processes can be made; ask for fewer --jobs");
+        exit_code = VERDICT_HARNESS;
+    } else {
+        const enum verdict verdict = judge(list, count);
+        if (call.json) {
+            print_json(&call, list, count, verdict);
+        } else {
+            print_all(&call, list, count);
+        }
+        exit_code = (int)verdict;
+    }
+    free(list);
+    mutant_build_close(build);
+    return exit_code;
+}

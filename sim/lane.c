@@ -1,0 +1,368 @@
+#include "sim/lane.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/check.h"
+#include "sim/setting.h"
+#include "sim/status.h"
+
+enum { SAID_BYTES = 320 };
+
+/* What goes over the socket; the plan's text and the items follow. Both ends are one program. */
+struct message {
+    uint64_t plan_bytes; /* with its terminating zero; 0: none */
+    uint64_t item_first, item_count;
+    struct run_result result; /* without its pointers */
+    char what[LANE_WHAT_BYTES];
+};
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+static bool write_all(int file, const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    while (size > 0) {
+        const ssize_t written = write(file, at, size);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return false;
+        }
+        at += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+static bool read_all(int file, void *bytes, size_t size)
+{
+    uint8_t *at = bytes;
+    while (size > 0) {
+        const ssize_t got = read(file, at, size);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return false;
+        }
+        at += got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+struct bytes {
+    uint8_t *at;
+    size_t size, capacity;
+};
+
+static bool bytes_read(struct bytes *bytes, int file)
+{
+    if (bytes->capacity - bytes->size < 65536) {
+        bytes->capacity = bytes->capacity * 2 + 131072;
+        bytes->at = realloc(bytes->at, bytes->capacity);
+        CHECK(bytes->at != NULL);
+    }
+    const ssize_t got = read(file, bytes->at + bytes->size, bytes->capacity - bytes->size);
+    if (got > 0) {
+        bytes->size += (size_t)got;
+    }
+    return got > 0 || (got < 0 && errno == EINTR);
+}
+
+/* ---- the child: one job ---------------------------------------------------------------------- */
+
+static void write_item(void *ctx, const struct world_item *item)
+{
+    fwrite(item, sizeof *item, 1, ctx);
+}
+
+static _Noreturn void child(const struct lane_work *work, uint64_t job, int out, int said)
+{
+    struct run_request request;
+    struct witness witness;
+    static struct message message;
+    /* What it prints is no result; it is told if the child dies. */
+    dup2(said, STDOUT_FILENO);
+    dup2(said, STDERR_FILENO);
+    run_request_init(&request);
+    work->request(work->ctx, job, &request);
+    witness_run(&request, &witness);
+    message.result = witness.result;
+    message.result.plan.entries = NULL;
+    message.result.plan.entry_count = message.result.plan.entry_capacity = 0;
+    message.result.violation.what = NULL;
+    if (witness.result.violated && witness.result.violation.what != NULL) {
+        snprintf(message.what, sizeof message.what, "%s", witness.result.violation.what);
+    }
+    message.plan_bytes = witness.plan == NULL ? 0 : strlen(witness.plan) + 1;
+    message.item_count = trace_kept(&witness.trace);
+    message.item_first = witness.trace.count - message.item_count;
+    FILE *file = fdopen(out, "wb");
+    CHECK(file != NULL);
+    fwrite(&message, sizeof message, 1, file);
+    if (message.plan_bytes > 0) {
+        fwrite(witness.plan, message.plan_bytes, 1, file);
+    }
+    (void)trace_each(&witness.trace, write_item, file);
+    _exit(fclose(file) == 0 ? 0 : VERDICT_HARNESS);
+}
+
+/* ---- the lane: one child after the other ------------------------------------------------------
+ */
+
+static const char *signal_name(int number)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } names[] = {{SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},
+                 {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"},   {SIGKILL, "SIGKILL"},
+                 {SIGTERM, "SIGTERM"}, {SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"}};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].number == number) {
+            return names[i].name;
+        }
+    }
+    return "a signal";
+}
+
+/* The first of what the child said before it died, on one line. */
+static void read_said(int said, char text[SAID_BYTES])
+{
+    const ssize_t size = pread(said, text, SAID_BYTES - 1, 0);
+    text[size > 0 ? size : 0] = '\0';
+    for (char *at = text; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ') {
+            *at = ' ';
+        }
+    }
+}
+
+static void explain_death(struct run_result *result, int status, bool late, uint64_t timeout_us,
+                          int said)
+{
+    char text[SAID_BYTES], limit[40];
+    read_said(said, text);
+    duration_print(timeout_us, limit, sizeof limit);
+    result->verdict = VERDICT_HARNESS;
+    if (late) {
+        result->verdict = VERDICT_UNKNOWN;
+        snprintf(result->message, sizeof result->message, "no end after %s of wall time", limit);
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+        result->verdict = VERDICT_UNKNOWN;
+        snprintf(result->message, sizeof result->message,
+                 "killed by SIGKILL, as the system does where memory runs out");
+    } else if (WIFSIGNALED(status)) {
+        snprintf(result->message, sizeof result->message, "died of %s%s%s",
+                 signal_name(WTERMSIG(status)), text[0] == '\0' ? "" : ": ", text);
+    } else {
+        snprintf(result->message, sizeof result->message, "ended with exit code %d%s%s",
+                 WIFEXITED(status) ? WEXITSTATUS(status) : -1, text[0] == '\0' ? "" : ": ", text);
+    }
+}
+
+static bool is_whole(const struct bytes *bytes)
+{
+    struct message message;
+    if (bytes->size < sizeof message) {
+        return false;
+    }
+    memcpy(&message, bytes->at, sizeof message);
+    return bytes->size ==
+           sizeof message + message.plan_bytes + message.item_count * sizeof(struct world_item);
+}
+
+/* Read what the child writes until it closes. False: it took too long. Ends this process if the
+ * parent is gone. */
+static bool listen_to(int in, int parent, pid_t pid, uint64_t timeout_us, struct bytes *bytes)
+{
+    const uint64_t start_us = status_wall_us();
+    for (;;) {
+        struct pollfd files[2] = {{in, POLLIN, 0}, {parent, POLLIN, 0}};
+        int wait_ms = -1;
+        if (timeout_us != 0) {
+            const uint64_t elapsed_us = status_wall_us() - start_us;
+            if (elapsed_us >= timeout_us) {
+                return false;
+            }
+            const uint64_t left_ms = (timeout_us - elapsed_us) / 1000 + 1;
+            wait_ms = (int)(left_ms < 60000 ? left_ms : 60000);
+        }
+        if (poll(files, 2, wait_ms) <= 0) {
+            continue;
+        }
+        if (files[1].revents != 0) { /* it never speaks while a job runs: it is gone */
+            kill(pid, SIGKILL);
+            _exit(VERDICT_HARNESS);
+        }
+        if (files[0].revents != 0 && !bytes_read(bytes, in)) {
+            return true;
+        }
+    }
+}
+
+static void run_job(const struct lane_work *work, uint64_t job, int parent, int said,
+                    struct bytes *bytes)
+{
+    static struct message failed;
+    int pair[2], status = 0;
+    memset(&failed, 0, sizeof failed);
+    bytes->size = 0;
+    CHECK(ftruncate(said, 0) == 0);
+    lseek(said, 0, SEEK_SET);
+    CHECK(pipe(pair) == 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        close(parent);
+        child(work, job, pair[1], said);
+    }
+    close(pair[1]);
+    if (pid > 0) {
+        const bool in_time = listen_to(pair[0], parent, pid, work->timeout_us, bytes);
+        if (!in_time) {
+            kill(pid, SIGKILL);
+        }
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
+        if (!in_time || status != 0 || !is_whole(bytes)) {
+            explain_death(&failed.result, status, !in_time, work->timeout_us, said);
+        }
+    } else {
+        failed.result.verdict = VERDICT_HARNESS;
+        snprintf(failed.result.message, sizeof failed.result.message, "no process for it: %s",
+                 strerror(errno));
+    }
+    close(pair[0]);
+    const bool good =
+        failed.result.verdict == VERDICT_PASS && write_all(parent, bytes->at, bytes->size);
+    if (!good && !write_all(parent, &failed, sizeof failed)) {
+        _exit(VERDICT_HARNESS);
+    }
+}
+
+static _Noreturn void lane_main(const struct lane_work *work, int parent)
+{
+    struct bytes bytes = {0};
+    uint64_t job;
+    FILE *said = tmpfile();
+    /* Ctrl-C goes to all processes of the terminal; the parent alone decides what it means. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_DFL);
+    if (said == NULL) {
+        fprintf(stderr, "brownout: no temporary file: %s\n", strerror(errno));
+        _exit(VERDICT_HARNESS);
+    }
+    while (read_all(parent, &job, sizeof job)) {
+        run_job(work, job, parent, fileno(said), &bytes);
+    }
+    _exit(0);
+}
+
+/* ---- the parent's side ----------------------------------------------------------------------- */
+
+bool lane_start(struct lane *lanes, uint32_t index, const struct lane_work *work)
+{
+    struct lane *lane = &lanes[index];
+    int pair[2];
+    memset(lane, 0, sizeof *lane);
+    lane->socket = -1;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) {
+        return false;
+    }
+    fflush(NULL); /* or the child has what is buffered here, too */
+    lane->pid = fork();
+    if (lane->pid == 0) {
+        for (uint32_t i = 0; i < index; i++) {
+            close(lanes[i].socket);
+        }
+        close(pair[0]);
+        lane_main(work, pair[1]);
+    }
+    close(pair[1]);
+    if (lane->pid < 0) {
+        close(pair[0]);
+        return false;
+    }
+    lane->socket = pair[0];
+    return true;
+}
+
+bool lane_give(struct lane *lane, uint64_t job)
+{
+    CHECK(!lane->busy);
+    if (!write_all(lane->socket, &job, sizeof job)) {
+        lane_stop(lane);
+        return false;
+    }
+    lane->busy = true;
+    lane->job = job;
+    return true;
+}
+
+static bool take(struct lane *lane, struct witness *witness)
+{
+    static struct message message;
+    if (!read_all(lane->socket, &message, sizeof message)) {
+        return false;
+    }
+    witness->result = message.result;
+    memcpy(lane->what, message.what, sizeof lane->what);
+    witness->result.violation.what = lane->what;
+    if (message.plan_bytes > 0) {
+        witness->plan = malloc(message.plan_bytes);
+        CHECK(witness->plan != NULL);
+        if (!read_all(lane->socket, witness->plan, message.plan_bytes)) {
+            return false;
+        }
+    }
+    if (message.item_count == 0) {
+        return true;
+    }
+    CHECK(trace_open(&witness->trace, false));
+    witness->trace.count = message.item_first;
+    for (uint64_t i = 0; i < message.item_count; i++) {
+        struct world_item item;
+        if (!read_all(lane->socket, &item, sizeof item)) {
+            return false;
+        }
+        trace_item(&witness->trace, &item);
+    }
+    return true;
+}
+
+void lane_take(struct lane *lane, struct witness *witness)
+{
+    memset(witness, 0, sizeof *witness);
+    if (!take(lane, witness)) {
+        witness_free(witness);
+        memset(witness, 0, sizeof *witness);
+        witness->result.verdict = VERDICT_HARNESS;
+        snprintf(witness->result.message, sizeof witness->result.message,
+                 "its worker process is gone");
+        lane_stop(lane);
+    }
+    lane->busy = false;
+}
+
+void lane_stop(struct lane *lane)
+{
+    if (lane->socket < 0) {
+        return;
+    }
+    close(lane->socket); /* it sees that, kills its child and ends */
+    lane->socket = -1;
+    while (waitpid(lane->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}

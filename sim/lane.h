@@ -1,0 +1,45 @@
+/* Lanes: processes that run jobs beside each other. A lane forks a child for every job, so that
+ * what one run does to its process, another never sees; a child that crashes or never ends is a
+ * result too. Lanes are started before a database is opened, and never touch it: results come back
+ * to the one who started them, over a socket.
+ *
+ *   parent --job--> lane --fork--> child
+ *   parent <--result, plan, items-- lane <-- child
+ */
+#ifndef BROWNOUT_SIM_LANE_H
+#define BROWNOUT_SIM_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sim/witness.h"
+
+enum { LANE_WHAT_BYTES = 256 };
+
+struct lane_work {
+    /* What to run, given the number of a job; called in the child. */
+    void (*request)(void *ctx, uint64_t job, struct run_request *request);
+    void *ctx;
+    uint64_t timeout_us; /* of wall time for one job; 0: none */
+};
+
+struct lane {
+    pid_t pid;
+    int socket; /* -1: the lane is gone */
+    bool busy;
+    uint64_t job;
+    char what[LANE_WHAT_BYTES]; /* of the last result's violation */
+};
+
+/* Start lanes[index]; those before it stand already. False: see errno. */
+bool lane_start(struct lane *lanes, uint32_t index, const struct lane_work *work);
+/* False: the lane is gone. */
+bool lane_give(struct lane *lane, uint64_t job);
+/* The result of its job; waits for it. A lane that is gone is a result, too: the harness failed.
+ * The witness is freed by the caller, and its violation's text lives until the next lane_take. */
+void lane_take(struct lane *lane, struct witness *witness);
+/* End it at once, and the job that it may have. */
+void lane_stop(struct lane *lane);
+
+#endif

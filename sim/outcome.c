@@ -1,0 +1,229 @@
+#include "sim/outcome.h"
+
+#include <cJSON.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "sim/command.h"
+
+enum { FAILURES_SHOWN = 20 };
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static void *grow(void *list, uint64_t count, uint64_t *capacity, size_t item_bytes)
+{
+    if (count < *capacity) {
+        return list;
+    }
+    *capacity = *capacity == 0 ? 1024 : *capacity * 2;
+    list = realloc(list, *capacity * item_bytes);
+    CHECK(list != NULL);
+    return list;
+}
+
+static void add_digest(struct outcome *outcome, const struct run_result *result)
+{
+    outcome->digests = grow(outcome->digests, outcome->digest_count, &outcome->digest_capacity,
+                            sizeof *outcome->digests);
+    memcpy(outcome->digests[outcome->digest_count++], result->digest, sizeof result->digest);
+}
+
+static void add_failure(struct outcome *outcome, const struct outcome_failure *failure)
+{
+    outcome->failures = grow(outcome->failures, outcome->failure_count, &outcome->failure_capacity,
+                             sizeof *outcome->failures);
+    outcome->failures[outcome->failure_count++] = *failure;
+}
+
+void outcome_add(struct outcome *outcome, const char *scenario, uint64_t seed, int64_t run_id,
+                 const struct run_result *result)
+{
+    outcome->done++;
+    outcome->verdicts[result->verdict]++;
+    outcome->events += result->events;
+    outcome->sim_us += result->sim_us;
+    totals_add(&outcome->totals, result);
+    if (result->events > 0) {
+        add_digest(outcome, result);
+    }
+    if (result->verdict != VERDICT_PASS) {
+        const struct outcome_failure failure = {
+            .run_id = run_id,
+            .scenario = scenario,
+            .seed = seed,
+            .verdict = result->verdict,
+            .violated = result->violated,
+            .law = result->violation.law,
+            .message = strdup(result->message),
+        };
+        CHECK(failure.message != NULL);
+        add_failure(outcome, &failure);
+    }
+}
+
+void outcome_fail(struct outcome *outcome, enum verdict verdict, const char *error)
+{
+    snprintf(outcome->error, sizeof outcome->error, "%s", error);
+    outcome->error_verdict = verdict;
+}
+
+int outcome_exit_code(const struct outcome *outcome)
+{
+    static const enum verdict order[] = {VERDICT_FAIL, VERDICT_NONDETERMINISTIC, VERDICT_HARNESS,
+                                         VERDICT_UNKNOWN};
+    if (outcome->error[0] != '\0') {
+        return (int)outcome->error_verdict;
+    }
+    for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (outcome->verdicts[order[i]] > 0) {
+            return (int)order[i];
+        }
+    }
+    return outcome->done < outcome->asked ? VERDICT_UNKNOWN : VERDICT_PASS;
+}
+
+void outcome_free(struct outcome *outcome)
+{
+    for (uint64_t i = 0; i < outcome->failure_count; i++) {
+        free(outcome->failures[i].message);
+    }
+    free(outcome->failures);
+    free(outcome->digests);
+}
+
+static int compare_digests(const void *left, const void *right)
+{
+    return memcmp(left, right, 2 * sizeof(uint64_t));
+}
+
+static uint64_t distinct_hashes(struct outcome *outcome)
+{
+    uint64_t distinct = 0;
+    if (outcome->digest_count == 0) {
+        return 0;
+    }
+    qsort(outcome->digests, outcome->digest_count, sizeof *outcome->digests, compare_digests);
+    for (uint64_t i = 0; i < outcome->digest_count; i++) {
+        if (i == 0 || compare_digests(outcome->digests[i], outcome->digests[i - 1]) != 0) {
+            distinct++;
+        }
+    }
+    return distinct;
+}
+
+/* ---- as text --------------------------------------------------------------------------------- */
+
+static void print_failures(const struct outcome *outcome, const struct print *print)
+{
+    char line[COMMAND_LINE_BYTES];
+    for (uint64_t i = 0; i < outcome->failure_count && i < FAILURES_SHOWN; i++) {
+        const struct outcome_failure *failure = &outcome->failures[i];
+        command_replay_line(line, sizeof line, failure->run_id, outcome->db);
+        print_verdict(print, failure->verdict);
+        fprintf(print->file, "  %s, seed %" PRIu64 "\n  %s\n  ", failure->scenario, failure->seed,
+                failure->message);
+        print_paint(print, PRINT_STRONG, line);
+        fputs("\n\n", print->file);
+    }
+    if (outcome->failure_count > FAILURES_SHOWN) {
+        snprintf(line, sizeof line, "sqlite3");
+        print_word(line, sizeof line, outcome->db);
+        fprintf(print->file, "and %" PRIu64 " more: %s 'select * from failures'\n\n",
+                outcome->failure_count - FAILURES_SHOWN, line);
+    }
+}
+
+static void print_counts(const struct outcome *outcome, const struct print *print)
+{
+    static const struct {
+        enum verdict verdict;
+        const char *word;
+        enum print_colour colour;
+        bool always;
+    } words[] = {
+        {VERDICT_PASS, "passed", PRINT_GOOD, true},
+        {VERDICT_FAIL, "failed", PRINT_BAD, true},
+        {VERDICT_NONDETERMINISTIC, "not deterministic", PRINT_BAD, false},
+        {VERDICT_HARNESS, "failed in the harness", PRINT_BAD, false},
+        {VERDICT_UNKNOWN, "unknown", PRINT_ODD, false},
+    };
+    char text[64];
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const uint64_t count = outcome->verdicts[words[i].verdict];
+        if (count > 0 || words[i].always) {
+            snprintf(text, sizeof text, "%" PRIu64 " %s", count, words[i].word);
+            print_paint(print, count > 0 ? words[i].colour : PRINT_DIM, text);
+            fputs(", ", print->file);
+        }
+    }
+    fprintf(print->file, "of %" PRIu64 " runs%s\n", outcome->asked,
+            outcome->done < outcome->asked ? "; it was stopped before its end" : "");
+}
+
+void outcome_print(struct outcome *outcome, const struct print *print)
+{
+    const uint64_t wall_us = outcome->wall_us + 1;
+    print_failures(outcome, print);
+    print_counts(outcome, print);
+    if (outcome->done == 0) {
+        return;
+    }
+    print_laws(print, &outcome->totals, outcome->done);
+    print_faults(print, &outcome->totals);
+    print_probes(print, &outcome->totals);
+    fputc('\n', print->file);
+    print_per_reading(print, &outcome->totals);
+    fprintf(print->file,
+            "%" PRIu64 " events and %" PRIu64 " h simulated in %" PRIu64 ".%" PRIu64 " s (%" PRIu64
+            " events/s), %" PRIu64 " distinct hashes\nruns    %s\n",
+            outcome->events, outcome->sim_us / 3600000000u, wall_us / 1000000,
+            wall_us / 100000 % 10, outcome->events * 1000 / (wall_us / 1000 + 1),
+            distinct_hashes(outcome), outcome->db);
+}
+
+/* ---- as JSON --------------------------------------------------------------------------------- */
+
+static void add_failures(const struct outcome *outcome, struct cJSON *object)
+{
+    char line[COMMAND_LINE_BYTES];
+    struct cJSON *list = cJSON_AddArrayToObject(object, "failures");
+    CHECK(list != NULL);
+    for (uint64_t i = 0; i < outcome->failure_count; i++) {
+        const struct outcome_failure *failure = &outcome->failures[i];
+        struct cJSON *one = cJSON_CreateObject();
+        CHECK(one != NULL);
+        command_replay_line(line, sizeof line, failure->run_id, outcome->db);
+        json_number(one, "run_id", (uint64_t)failure->run_id);
+        json_text(one, "scenario", failure->scenario);
+        json_number(one, "seed", failure->seed);
+        json_text(one, "verdict", verdict_name(failure->verdict));
+        json_text(one, "law", failure->violated ? law_name(failure->law) : NULL);
+        json_text(one, "message", failure->message);
+        json_text(one, "replay", line);
+        CHECK(cJSON_AddItemToArray(list, one));
+    }
+}
+
+void outcome_print_json(struct outcome *outcome, FILE *file)
+{
+    struct cJSON *object = cJSON_CreateObject();
+    CHECK(object != NULL);
+    json_number(object, "runs", outcome->done);
+    json_number(object, "asked", outcome->asked);
+    json_number(object, "passed", outcome->verdicts[VERDICT_PASS]);
+    json_number(object, "failed", outcome->verdicts[VERDICT_FAIL]);
+    json_number(object, "nondeterministic", outcome->verdicts[VERDICT_NONDETERMINISTIC]);
+    json_number(object, "harness", outcome->verdicts[VERDICT_HARNESS]);
+    json_number(object, "unknown", outcome->verdicts[VERDICT_UNKNOWN]);
+    json_text(object, "error", outcome->error);
+    add_failures(outcome, object);
+    json_number(object, "distinct_hashes", distinct_hashes(outcome));
+    json_number(object, "events", outcome->events);
+    json_seconds(object, "sim_s", outcome->sim_us);
+    json_seconds(object, "wall_s", outcome->wall_us);
+    json_totals(object, &outcome->totals);
+    json_text(object, "db", outcome->db);
+    json_print(file, object);
+}

@@ -1,0 +1,48 @@
+/* What a sweep came to: counts, failures, and how to say it. */
+#ifndef BROWNOUT_SIM_OUTCOME_H
+#define BROWNOUT_SIM_OUTCOME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "sim/print.h"
+#include "sim/record.h"
+#include "sim/run.h"
+
+struct outcome_failure {
+    int64_t run_id;
+    const char *scenario; /* borrowed */
+    uint64_t seed;
+    enum verdict verdict;
+    bool violated;
+    enum law law;
+    char *message;
+};
+
+struct outcome {
+    const char *db;
+    uint64_t asked, done; /* runs */
+    uint64_t verdicts[VERDICT_UNKNOWN + 1];
+    uint64_t events, sim_us, wall_us;
+    struct totals totals;
+    uint64_t (*digests)[2];
+    uint64_t digest_count, digest_capacity;
+    struct outcome_failure *failures; /* whatever did not pass */
+    uint64_t failure_count, failure_capacity;
+    char error[RECORD_ERROR_BYTES]; /* why it could not go on; "": it could */
+    enum verdict error_verdict;
+};
+
+/* Count a run that was recorded. */
+void outcome_add(struct outcome *outcome, const char *scenario, uint64_t seed, int64_t run_id,
+                 const struct run_result *result);
+/* Stop for this reason. */
+void outcome_fail(struct outcome *outcome, enum verdict verdict, const char *error);
+/* No run is added afterwards. */
+void outcome_print(struct outcome *outcome, const struct print *print);
+void outcome_print_json(struct outcome *outcome, FILE *file);
+int outcome_exit_code(const struct outcome *outcome);
+void outcome_free(struct outcome *outcome);
+
+#endif
