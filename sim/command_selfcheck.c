@@ -96,11 +96,12 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
 
 /* ---- which scenarios ------------------------------------------------------------------------- */
 
-/* The annotated API for editors stands beside the scenarios, and is none. */
+/* As sweep takes them: the annotated API for editors stands beside the scenarios, and is none. */
 static int is_scenario(const struct dirent *entry)
 {
     const size_t length = strlen(entry->d_name);
     return length > 4 && strcmp(entry->d_name + length - 4, ".lua") == 0 &&
+           entry->d_name[0] != '_' && entry->d_name[0] != '.' &&
            strcmp(entry->d_name, "brownout.lua") != 0;
 }
 

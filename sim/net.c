@@ -211,6 +211,13 @@ const struct net_counts *net_counts(const struct net *net)
     return &net->counts;
 }
 
+uint32_t net_link_peer(const struct net *net, uint32_t node, uint32_t link_handle)
+{
+    const struct link *link = find(net, link_handle);
+    const unsigned side = link == NULL ? NO_SIDE : side_of(link, node);
+    return side == NO_SIDE ? 0 : link->ends[1 - side].node;
+}
+
 uint32_t net_link_count(const struct net *net)
 {
     return net->link_count;

@@ -97,6 +97,8 @@ void net_half_open(struct net *net, uint64_t now_us, uint32_t node, uint32_t oth
 void net_heal(struct net *net, uint64_t now_us);
 
 const struct net_counts *net_counts(const struct net *net);
+/* The node at the other end of a link; 0 if the link is gone. */
+uint32_t net_link_peer(const struct net *net, uint32_t node, uint32_t link);
 uint32_t net_link_count(const struct net *net);
 
 #endif

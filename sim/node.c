@@ -217,12 +217,14 @@ static enum err port_link_open(void *ctx, uint32_t peer, uint32_t *link)
     return (enum err)result;
 }
 
-static void count_bytes(struct node *node, uint32_t bytes)
+/* On air are the links that a device has an end of. */
+static void count_bytes(struct node *node, uint32_t link, uint32_t bytes)
 {
-    /* The device's side counts its link's uplink; the gateway's side its downlink, and so on. */
-    struct stage *stage = node->stage;
-    const bool backhaul = node->role_mask == ROLE_MASK_CLOUD;
-    stage->figures[backhaul ? FIGURE_backhaul_bytes : FIGURE_air_bytes] += bytes;
+    const struct settings *settings = &node->stage->plan->settings;
+    const uint32_t peer = net_link_peer(node->stage->net, node->number, link);
+    const bool air =
+        node->role_mask == ROLE_MASK_DEVICE || fleet_role(settings, peer) == ROLE_MASK_DEVICE;
+    node->stage->figures[air ? FIGURE_air_bytes : FIGURE_backhaul_bytes] += bytes;
 }
 
 static int32_t port_link_send(void *ctx, uint32_t link, const uint8_t *bytes, uint32_t size_bytes)
@@ -238,7 +240,7 @@ static int32_t port_link_send(void *ctx, uint32_t link, const uint8_t *bytes, ui
     if (ending != DIES_BEFORE && offered > 0) {
         result = net_send(node->stage->net, instant(node), node->number, link, bytes, offered);
         if (result > 0) {
-            count_bytes(node, (uint32_t)result);
+            count_bytes(node, link, (uint32_t)result);
         }
         if (result >= 0 && (uint32_t)result < offered) {
             node->stage->probes[PROBE_send_said_later]++;

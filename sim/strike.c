@@ -116,6 +116,9 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
                             .node = node->number},
             .what = "a CHECK failed",
         };
+        if (world->options.violated != NULL) {
+            world->options.violated(world->options.item_ctx);
+        }
     }
     world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
@@ -301,6 +304,11 @@ void strike(struct world *world, uint32_t index)
             world->stage.probes[PROBE_cut_while_idle]++;
             strike_down(world, node, index);
             update_cut(world, node);
+        } else if (entry->effect == EFFECT_DISK_LOST) {
+            count_fired(world, index);
+            void_laws(world, entry);
+            disk_erase(node->disk);
+            observe_image(world, node);
         }
         return;
     }
