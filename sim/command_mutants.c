@@ -491,31 +491,26 @@ static bool read_all(const struct call *call, struct planted *list, uint32_t *co
                      size_t error_bytes)
 {
     char folder[MUTANT_PATH_BYTES + 16], path[2 * MUTANT_PATH_BYTES + 16];
-    const char *names[MUTANTS_MAX];
     struct dirent **entries = NULL;
     bool good = true;
     *count = 0;
     snprintf(folder, sizeof folder, "%s/sim/mutants", call->source_folder);
     const int found = scandir(folder, &entries, is_patch, alphasort);
-    for (int i = 0; i < found && good; i++) {
+    for (int i = 0; i < found; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-        good = *count < MUTANTS_MAX && mutant_read(&list[*count].mutant, path, error, error_bytes);
-        names[i < MUTANTS_MAX ? i : 0] = entries[i]->d_name;
-        place_scenario(&list[*count].mutant, call->source_folder);
-        if (good && (call->name == NULL || is_asked(call->name, list[*count].mutant.name))) {
-            (*count)++;
+        free(entries[i]);
+        if (good && *count < MUTANTS_MAX) {
+            struct mutant *mutant = &list[*count].mutant;
+            good = mutant_read(mutant, path, error, error_bytes);
+            place_scenario(mutant, call->source_folder);
+            *count += call->name == NULL || is_asked(call->name, mutant->name) ? 1 : 0;
         }
     }
-    if (good && *count == 0) {
-        char typed[128];
-        snprintf(typed, sizeof typed, "%.100s", call->name == NULL ? "" : call->name);
-        option_unknown("planted bug", typed, names, found < 0 ? 0 : (size_t)found, error,
-                       error_bytes);
-    }
-    for (int i = 0; i < found; i++) {
-        free(entries[i]);
-    }
     free(entries);
+    if (good && *count == 0) {
+        snprintf(error, error_bytes, "no planted bug '%s' in %s",
+                 call->name == NULL ? "" : call->name, folder);
+    }
     return good && *count > 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/check.h"
 #include "sim/mutant.h"
@@ -164,10 +165,26 @@ static bool link_command(const struct mutant_shop *shop, const struct mutant_bui
     return good;
 }
 
+/* The other objects are of the tree as it was built: a struct that changed since would not fit. */
+static bool is_built(const struct mutant *mutant, const struct mutant_build *build,
+                     const char *source, char *error, size_t error_bytes)
+{
+    char path[2 * MUTANT_PATH_BYTES], program[2 * MUTANT_PATH_BYTES];
+    struct stat file, built;
+    snprintf(path, sizeof path, "%s/%s", source, mutant->file);
+    snprintf(program, sizeof program, "%s/brownout", text_of(build, "build_dir"));
+    if (stat(path, &file) != 0 || stat(program, &built) != 0 || file.st_mtime <= built.st_mtime) {
+        return true;
+    }
+    snprintf(error, error_bytes, "%s is newer than the build; build first", mutant->file);
+    return false;
+}
+
 bool mutant_make(const struct mutant *mutant, const struct mutant_shop *shop,
                  const struct mutant_build *build, const char *source, char *error,
                  size_t error_bytes)
 {
-    return compile(mutant, shop, build, source, error, error_bytes) &&
+    return is_built(mutant, build, source, error, error_bytes) &&
+           compile(mutant, shop, build, source, error, error_bytes) &&
            link_command(shop, build, error, error_bytes);
 }

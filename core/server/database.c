@@ -143,6 +143,33 @@ enum err database_abandon(struct database *database)
     return err == ERR_FULL ? ERR_OK : err;
 }
 
+bool database_is_corrupt(const struct database *database)
+{
+    const int code =
+        database->sqlite == NULL ? SQLITE_OK : sqlite3_errcode(database->sqlite) & 0xFF;
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+enum err database_reset(const struct port *port)
+{
+    struct database database = {0};
+    enum err err =
+        database_err(sqlite3_open_v2(port->disk_path, &database.sqlite,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, port->disk_vfs));
+    if (err == ERR_OK) {
+        /* First of all: any other word would look at what is broken. */
+        err = database_err(
+            sqlite3_db_config(database.sqlite, SQLITE_DBCONFIG_RESET_DATABASE, 1, (int *)NULL));
+    }
+    if (err == ERR_OK) {
+        err = database_execute(&database, "PRAGMA locking_mode=EXCLUSIVE;"
+                                          "PRAGMA synchronous=EXTRA;"
+                                          "VACUUM");
+    }
+    database_close(&database);
+    return err;
+}
+
 void database_close(struct database *database)
 {
     CHECK(database != NULL);

@@ -44,6 +44,13 @@ enum err database_commit(struct database *database) MUST_USE;
 /* After ERR_FULL: back to the last commit. ERR_OK | ERR_IO. */
 enum err database_abandon(struct database *database) MUST_USE;
 
+/* Did the last call find that the file is no database any more? An error of the disk is none: what
+ * a check of all pages says cannot tell the two apart, so none is made. */
+bool database_is_corrupt(const struct database *database);
+
+/* Empty port->disk_path, whatever is in it; no connection is open. ERR_OK | ERR_FULL | ERR_IO. */
+enum err database_reset(const struct port *port) MUST_USE;
+
 /* Finalise and close. The file is left as the last commit left it: no checkpoint. */
 void database_close(struct database *database);
 

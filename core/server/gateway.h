@@ -7,7 +7,8 @@
  * deletes what the cloud has confirmed. It passes the cloud's signed acks and challenges down to
  * the device's session and can forge nothing. A full queue, a device over its share and a full disk
  * are refused (0x97) and evidenced. What a device sends again is another copy, with a row, a share
- * and a custody of its own; only the cloud tells copies apart. When the disk fails, it asks for a
+ * and a custody of its own; only the cloud tells copies apart. A queue that is found broken at boot
+ * is given up and begun anew (DROP, disk). When the disk fails, it asks for a
  * reset: after a failed commit RAM and disk may disagree.
  *
  * Topics: device -> gateway "t/<device>"; gateway -> cloud "g/<gateway>"; cloud -> gateway and

@@ -919,6 +919,43 @@ static void a_disk_that_does_not_open_is_tried_again_after_a_while(void)
     rig_free(rig);
 }
 
+/* Noise over `size_bytes` of the database from `offset` on. */
+static void spoil(const struct rig *rig, long offset, size_t size_bytes)
+{
+    FILE *file = fopen(rig->path, "r+b");
+    EXPECT(file != NULL && fseek(file, offset, SEEK_SET) == 0);
+    for (size_t i = 0; i < size_bytes; i++) {
+        EXPECT(fputc((int)(i * 151 % 251), file) != EOF);
+    }
+    EXPECT(fclose(file) == 0);
+}
+
+static void a_spoilt_queue_is_given_up_with_a_word_and_begun_anew(void)
+{
+    static const struct {
+        long offset;
+        size_t size_bytes;
+    } spots[] = {{0, 4096}, {0, 16}, {4096, 4096}, {100, 64}};
+    for (size_t i = 0; i < sizeof spots / sizeof spots[0]; i++) {
+        struct rig *rig = rig_new();
+        struct fake_peer *device = connected(rig, 0);
+        for (uint32_t counter = 1; counter <= 3; counter++) {
+            EXPECT_EQUAL(send(rig, device, counter), MQTT_SUCCESS);
+        }
+        rig_restart(rig); /* into the database proper, out of the log */
+        EXPECT_EQUAL(view(rig).queue_count, 3);
+        rig_down(rig);
+        spoil(rig, spots[i].offset, spots[i].size_bytes);
+        rig_boot(rig);
+        EXPECT_EQUAL(fake_port_count_value(&rig->fake, EVIDENCE_DROP, REFUSAL_DISK), 1);
+        EXPECT_EQUAL(view(rig).queue_count, 0);
+        EXPECT_EQUAL(send(rig, connected(rig, 0), 4), MQTT_SUCCESS);
+        rig_restart(rig);
+        EXPECT_EQUAL(view(rig).queue_count, 1);
+        rig_free(rig);
+    }
+}
+
 static void an_idle_gateway_feeds_its_watchdog(void)
 {
     struct rig *rig = rig_new();
@@ -989,6 +1026,7 @@ int main(void)
     RUN(a_broken_disk_asks_for_one_reset_and_nothing_more_is_visible);
     RUN(a_disk_that_breaks_while_room_is_made_is_a_broken_disk);
     RUN(a_disk_that_does_not_open_is_tried_again_after_a_while);
+    RUN(a_spoilt_queue_is_given_up_with_a_word_and_begun_anew);
     RUN(an_idle_gateway_feeds_its_watchdog);
     RUN(attempts_to_connect_stay_within_the_backoff);
     return 0;
