@@ -129,6 +129,8 @@ enum node_fall node_step(struct node *node, uint64_t now_us, const struct event 
 /* Drop the RAM and do to the media what the fall does. */
 void node_fall(struct node *node, enum node_fall fall, uint64_t key);
 bool node_up(const struct node *node);
+/* True time inside the step under way: its start and what its operations took so far. */
+uint64_t node_instant(const struct node *node);
 /* Arm a trigger. False: NODE_TRIGGERS_MAX are armed. */
 bool node_arm(struct node *node, uint32_t entry);
 
