@@ -8,21 +8,46 @@
 
 #include "core/check.h"
 #include "sim/print.h"
+#include "sim/profile.h"
 #include "sim/record.h"
 #include "sim/status.h"
 
-const char command_settings_help[] =
-    "settings (--set key=value; any unambiguous tail of a key will do):\n"
-#define SETTING(id, key, kind, standard, min, max, doc) "  " key "\n      " doc "\n"
-#include "sim/setting.def"
-#undef SETTING
-    "\nfault classes (--set faults.NAME=2h: on every target once in two hours; also .lasts, "
-    ".amount, "
-    ".on):\n"
-#define EFFECT(NAME, name, target, lasts, amount, doc) "  " #name "\n      " doc "\n"
-#include "sim/effect.def"
-#undef EFFECT
-    ;
+const char *command_settings_help(void)
+{
+    static char *text; /* made once, kept to the end of the process */
+    size_t size;
+    FILE *file = text == NULL ? open_memstream(&text, &size) : NULL;
+    if (file == NULL) {
+        return text == NULL ? "" : text;
+    }
+    fputs(
+        "settings (--set KEY=VALUE; any unambiguous tail of a key will do), with their defaults:\n",
+        file);
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        struct setting_info info;
+        setting_describe((enum setting)i, &info);
+        fprintf(file, "  %-22s %-8s %s%s%s%s\n", info.key, info.standard, info.doc,
+                info.range[0] != '\0' ? " (" : "", info.range, info.range[0] != '\0' ? ")" : "");
+    }
+    fputs("\nlink profiles, for link.device and link.gateway:\n", file);
+    size_t count;
+    const struct profile *profiles = profile_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(file, "  %-22s %s\n", profiles[i].name, profiles[i].source);
+    }
+    fputs("\nfault classes (--set faults.NAME=2h: on every target once in two hours on average; "
+          "also\n"
+          ".lasts=10s..5m, .amount and .on=device,gateway,cloud,rogue):\n",
+          file);
+    for (unsigned i = 0; i < EFFECT_COUNT; i++) {
+        const struct effect_info info = effect_info((enum effect)i);
+        fprintf(file, "  %-22s %s\n", info.name, info.doc);
+    }
+    if (fclose(file) != 0) {
+        text = NULL;
+    }
+    return text == NULL ? "" : text;
+}
 
 int command_refuse(const char *verb, const char *error)
 {

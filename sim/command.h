@@ -57,6 +57,6 @@ bool command_plan_write(const char *path, const char *text, const struct run_res
 void command_progress(void *ctx, const struct world *world);
 
 /* What --help of run and sweep say about settings and fault classes. */
-extern const char command_settings_help[];
+const char *command_settings_help(void);
 
 #endif

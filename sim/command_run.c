@@ -65,7 +65,7 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
         .name = "run",
         .argument = "SCENARIO.lua",
         .doc = "One run of a scenario: verdict, laws, figures, and the line that replays it",
-        .details = command_settings_help,
+        .details = command_settings_help(),
         .example = "brownout run scenarios/roaming.lua --seed 7 --set fleet.devices=60",
         .options = options,
         .option_count = sizeof options / sizeof options[0],

@@ -309,6 +309,43 @@ static bool row_set(struct settings *settings, unsigned i, const char *value, ch
     return true;
 }
 
+/* The index-th of "a|b|c". */
+static void choice_print(const char *choices, uint64_t index, char *text, size_t size_bytes)
+{
+    while (index-- > 0) {
+        choices = strchr(choices, '|') + 1;
+    }
+    snprintf(text, size_bytes, "%.*s", (int)strcspn(choices, "|"), choices);
+}
+
+void setting_describe(enum setting setting, struct setting_info *info)
+{
+    CHECK(setting < SETTING_COUNT);
+    const struct row *row = &rows[setting];
+    char min[24], max[24];
+    *info = (struct setting_info){.key = row->key, .doc = row->doc};
+    switch (row->kind) {
+    case KIND_TEXT:
+        snprintf(info->standard, sizeof info->standard, "%s",
+                 row->standard_text[0] == '\0' ? "-" : row->standard_text);
+        return;
+    case KIND_CHOICE:
+        choice_print(row->doc, row->standard, info->standard, sizeof info->standard);
+        return;
+    case KIND_TIME:
+        duration_print(row->standard, info->standard, sizeof info->standard);
+        duration_print(row->min, min, sizeof min);
+        duration_print(row->max, max, sizeof max);
+        break;
+    case KIND_COUNT:
+        snprintf(info->standard, sizeof info->standard, "%" PRIu64, row->standard);
+        snprintf(min, sizeof min, "%" PRIu64, row->min);
+        snprintf(max, sizeof max, "%" PRIu64, row->max);
+        break;
+    }
+    snprintf(info->range, sizeof info->range, "%s to %s", min, max);
+}
+
 /* ---- faults ---------------------------------------------------------------------------------- */
 
 static const struct {
@@ -535,15 +572,6 @@ static void faults_each(const struct settings *settings, const struct settings *
             line(ctx, key, value);
         }
     }
-}
-
-/* The index-th of "a|b|c". */
-static void choice_print(const char *choices, uint64_t index, char *text, size_t size_bytes)
-{
-    while (index-- > 0) {
-        choices = strchr(choices, '|') + 1;
-    }
-    snprintf(text, size_bytes, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
 void settings_each(const struct settings *settings,

@@ -1,6 +1,6 @@
 /* Everything that shapes a fleet and a run, as one flat list of named values: what a scenario's
- * tables, --set and the header of a plan all write to. Unknown keys and impossible values are refused
- * with a word that helps.
+ * tables, --set and the header of a plan all write to. Unknown keys and impossible values are
+ * refused with a word that helps.
  */
 #ifndef BROWNOUT_SIM_SETTING_H
 #define BROWNOUT_SIM_SETTING_H
@@ -37,10 +37,18 @@ struct settings {
 void settings_init(struct settings *settings);
 
 /* Set one key from text: "fleet.devices" = "60", "devices" = "60" (any unambiguous last part or
- * dotted tail), "faults.power_cut.every" = "2h", "...lasts" = "10s..5m", "...on" = "device,gateway".
- * False: `error` (size_bytes of it) says what is wrong and what to do, with "did you mean". */
+ * dotted tail), "faults.power_cut.every" = "2h", "...lasts" = "10s..5m", "...on" =
+ * "device,gateway". False: `error` (size_bytes of it) says what is wrong and what to do, with "did
+ * you mean". */
 bool settings_set(struct settings *settings, const char *key, const char *value, char *error,
                   size_t error_bytes);
+
+/* A setting for people: default and range as they are written. */
+struct setting_info {
+    const char *key, *doc;
+    char standard[32], range[64]; /* range: empty for texts */
+};
+void setting_describe(enum setting setting, struct setting_info *info);
 
 /* Relations between settings (device.window <= cloud.window, ...). */
 bool settings_check(const struct settings *settings, char *error, size_t error_bytes);
@@ -49,7 +57,8 @@ bool settings_check(const struct settings *settings, char *error, size_t error_b
 void settings_each(const struct settings *settings,
                    void (*line)(void *ctx, const char *key, const char *value), void *ctx);
 
-/* Durations: "250us" "20ms" "90s" "10m" "6h" "2d", a sum of such ("1h30m"), "0". False if malformed. */
+/* Durations: "250us" "20ms" "90s" "10m" "6h" "2d", a sum of such ("1h30m"), "0". False if
+ * malformed. */
 bool duration_parse(const char *text, uint64_t *us);
 /* The shortest of these forms. */
 void duration_print(uint64_t us, char *text, size_t size_bytes);
