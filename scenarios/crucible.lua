@@ -3,6 +3,7 @@
 -- What brownout mutants runs: each patch in sim/mutants must break the law that it names here, within a
 -- few seeds. So windows are narrow, reserves small and outboxes long enough to hold a whole run:
 -- what is stuck stays stuck, and is not shed by the counted rule.
+---@type Scenario
 return {
     fleet = { gateways = 2, rogues = 1, devices = 4 },
     duration = "25m",

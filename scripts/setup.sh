@@ -4,8 +4,8 @@
 set -eu
 
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
-pkg-config patch git gdb libsqlite3-dev libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
-uthash-dev libcbor-dev'
+pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
+libcbor-dev'
 commands='cc clang clang-format cmake ninja make pkg-config patch git'
 modules='sqlite3 libcrypto lua5.4 libxxhash libcjson'
 
@@ -19,7 +19,6 @@ without_dpkg()
     for module in $modules; do
         pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
     done
-    echo '#include <uthash.h>' | cc -E - >/dev/null 2>&1 || missing="$missing uthash.h"
     if [ -n "$missing" ]; then
         echo "setup: missing:$missing" >&2
         echo "setup: install what your system calls these Debian packages:" >&2
