@@ -1,4 +1,5 @@
-/* check_failed() of the simulator: a CHECK in a stepping node is that node's, any other one ours. */
+/* check_failed() of the simulator: a CHECK in a stepping node is that node's, any other one ours.
+ */
 #include "core/check.h"
 
 #include <stdio.h>

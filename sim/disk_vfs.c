@@ -28,8 +28,8 @@ static sqlite3_vfs vfs;
 
 void disk_vfs_register(bool as_default)
 {
-    /* One thread steps all nodes: SQLite's locks would only cost. Refused, without harm, when SQLite
-     * was used before. */
+    /* One thread steps all nodes: SQLite's locks would only cost. Refused, without harm, when
+     * SQLite was used before. */
     (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
     const int rc = sqlite3_vfs_register(&vfs, as_default ? 1 : 0);
     CHECK(rc == SQLITE_OK);

@@ -104,7 +104,8 @@ bool effect_voids(enum effect effect, uint32_t role, enum law law)
     if (role == ROLE_MASK_GATEWAY) {
         return law == LAW_GATEWAY_CUSTODY;
     }
-    /* The cloud's rows and windows: what it forgot it may accept again, and what it acked is gone. */
+    /* The cloud's rows and windows: what it forgot it may accept again, and what it acked is gone.
+     */
     return role == ROLE_MASK_CLOUD &&
            (law == LAW_TELEMETRY_DURABLE || law == LAW_TELEMETRY_ONCE ||
             law == LAW_TELEMETRY_WINDOW || law == LAW_LIVENESS_DELIVERED);

@@ -33,8 +33,8 @@ struct effect_info {
     enum effect_target target;
     enum effect_lasts lasts;
     enum effect_amount amount;
-    uint32_t roles;                            /* ROLE_MASK_* that it can strike */
-    int64_t amount_min, amount_max;            /* accepted; equal where there is none */
+    uint32_t roles;                                 /* ROLE_MASK_* that it can strike */
+    int64_t amount_min, amount_max;                 /* accepted; equal where there is none */
     int64_t amount_default_min, amount_default_max; /* drawn between these by default */
     uint64_t lasts_default_min_us, lasts_default_max_us;
 };

@@ -11,7 +11,7 @@
 /* A rogue is a gateway whose keys the attacker holds. */
 struct rogue_config {
     struct gateway_config gateway;
-    const uint32_t *attack_ppm; /* [EFFECT_COUNT], what the plan has switched on; the node's */
+    const uint32_t *attack_ppm;    /* [EFFECT_COUNT], what the plan has switched on; the node's */
     const struct capture *capture; /* envelopes that passed anywhere in the fleet */
     struct rogue_counts *counts;   /* what it did, over all its lives; the fleet's */
 };
@@ -33,12 +33,13 @@ struct fleet {
     const struct settings *settings;
 };
 
-/* crypto derives the public keys. NULL when memory or crypto fails. settings and capture are borrowed
- * for the fleet's life. */
+/* crypto derives the public keys. NULL when memory or crypto fails. settings and capture are
+ * borrowed for the fleet's life. */
 struct fleet *fleet_create(const struct settings *settings, uint64_t seed,
                            const struct port_crypto *crypto, const struct capture *capture);
 void fleet_free(struct fleet *fleet);
-/* The configuration of a node: struct cloud_config, gateway_config, rogue_config or device_config. */
+/* The configuration of a node: struct cloud_config, gateway_config, rogue_config or device_config.
+ */
 const void *fleet_config(const struct fleet *fleet, uint32_t node);
 
 #endif

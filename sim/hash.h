@@ -1,5 +1,6 @@
-/* The run's rolling 128-bit hash: every event, port call, result and piece of evidence goes in, in one
- * canonical little-endian form; never raw structs. Two runs of one plan on one build have one hash.
+/* The run's rolling 128-bit hash: every event, port call, result and piece of evidence goes in, in
+ * one canonical little-endian form; never raw structs. Two runs of one plan on one build have one
+ * hash.
  *
  * XXH3 (libxxhash) over a small buffer: the bytes of a run are hashed as one stream.
  */
@@ -12,8 +13,8 @@
 enum { HASH_BUFFER_BYTES = 4096, HASH_TEXT_BYTES = 33 };
 
 struct hash {
-    bool on;            /* off: the cost of hashing can be measured, nothing else */
-    bool history_only;  /* payload bytes count by their size alone: equal under both providers */
+    bool on;           /* off: the cost of hashing can be measured, nothing else */
+    bool history_only; /* payload bytes count by their size alone: equal under both providers */
     uint32_t size_bytes;
     uint8_t buffer[HASH_BUFFER_BYTES];
     void *state; /* XXH3_state_t */

@@ -2,8 +2,8 @@
  * A run is a pure function of (build, plan, seed). Lua and the drawn faults only ever write plans.
  *
  * An entry is filed before the event with index `event` is taken from the queue; what filing does
- * depends on `when`. An unchanged plan replays by `event`; a plan that was cut down (`by_time`) files
- * each entry at its `filed_us`.
+ * depends on `when`. An unchanged plan replays by `event`; a plan that was cut down (`by_time`)
+ * files each entry at its `filed_us`.
  */
 #ifndef BROWNOUT_SIM_PLAN_H
 #define BROWNOUT_SIM_PLAN_H

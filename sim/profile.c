@@ -50,7 +50,7 @@ static const struct profile table[] = {
         .down_bps = 20000,
         .loss_ppm = 5000,
         .retransmit_us = 6000000,
-        .queue_bytes = 8192,
+        .queue_bytes = 4096,
         .cut_ppm = 50000,
     },
     {

@@ -1,11 +1,12 @@
 /* The message-level attacker: a compromised gateway that speaks valid MQTT with a valid key.
  *
  * To devices it is a gateway that takes custody and then delays, drops, reorders or duplicates; it
- * hands them old or corrupted acks and challenges from the capture. To the cloud it is a gateway that
- * forwards what it holds, replays captured envelopes of any device, and sends corrupted and forged ones
- * (flipped bits, a huge counter in a payload whose signature cannot match), under its own good signature.
- * What it may do is switched by the plan (effects attack_*), each with a chance per message. With all
- * of them off it is an honest gateway without a disk. It says no evidence: nobody trusts its word.
+ * hands them old or corrupted acks and challenges from the capture. To the cloud it is a gateway
+ * that forwards what it holds, replays captured envelopes of any device, and sends corrupted and
+ * forged ones (flipped bits, a huge counter in a payload whose signature cannot match), under its
+ * own good signature. What it may do is switched by the plan (effects attack_*), each with a chance
+ * per message. With all of them off it is an honest gateway without a disk. It says no evidence:
+ * nobody trusts its word.
  */
 #ifndef BROWNOUT_SIM_ROGUE_H
 #define BROWNOUT_SIM_ROGUE_H

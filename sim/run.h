@@ -1,5 +1,5 @@
-/* One run from end to end: a scenario or a plan in, a verdict out. What every verb of the command is
- * made of. */
+/* One run from end to end: a scenario or a plan in, a verdict out. What every verb of the command
+ * is made of. */
 #ifndef BROWNOUT_SIM_RUN_H
 #define BROWNOUT_SIM_RUN_H
 
@@ -26,12 +26,12 @@ struct run_setting { /* from --set, applied after the scenario's own */
 };
 
 struct run_request {
-    const char *scenario;      /* Lua file; NULL when plan is given */
-    const struct plan *plan;   /* replay: the whole of it; Lua is never initialised */
-    uint64_t seed;             /* scenario only */
+    const char *scenario;    /* Lua file; NULL when plan is given */
+    const struct plan *plan; /* replay: the whole of it; Lua is never initialised */
+    uint64_t seed;           /* scenario only */
     const struct run_setting *settings;
     uint32_t setting_count;
-    uint64_t until_event;      /* stop before this event; UINT64_MAX = run to the end */
+    uint64_t until_event; /* stop before this event; UINT64_MAX = run to the end */
     struct world_options options;
     /* Called about every 0.2 s of wall time, may be NULL. */
     void (*progress)(void *ctx, const struct world *world);
@@ -44,21 +44,21 @@ void run_request_init(struct run_request *request);
 
 struct run_result {
     enum verdict verdict;
-    char message[512];          /* why it is not a pass; else empty */
+    char message[512]; /* why it is not a pass; else empty */
     uint64_t digest[2];
     uint64_t plan_digest[2];
     uint64_t events, sim_us, wall_us;
     bool violated;
     struct violation violation;
     char check_text[256];
-    char question[256];         /* the scenario's first line */
+    char question[256]; /* the scenario's first line */
     uint64_t figures[FIGURE_COUNT];
     uint64_t fired[EFFECT_COUNT], filed[EFFECT_COUNT];
     uint64_t probes[PROBE_COUNT];
     uint64_t exercised[LAW_COUNT];
     bool is_void[LAW_COUNT];
-    bool live_expectation;      /* a Lua function failed: replay cannot show it */
-    struct plan plan;           /* as it was lived; freed by run_result_free */
+    bool live_expectation; /* a Lua function failed: replay cannot show it */
+    struct plan plan;      /* as it was lived; freed by run_result_free */
 };
 
 /* Never fails in another way than by its result. */

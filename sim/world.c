@@ -191,7 +191,6 @@ static void count_probes(struct world *world)
     probes[PROBE_retransmitted] = net->retransmits;
     probes[PROBE_stream_timed_out] = net->timeouts;
     probes[PROBE_segment_cut] = net->chunk_cuts;
-    probes[PROBE_link_refused] = net->refusals;
     probes[PROBE_rogue_took_custody] = world->fleet->rogue_counts.taken;
     for (uint32_t i = 1; i <= world->node_count; i++) {
         const struct disk *disk = world->nodes[i].disk;

@@ -105,15 +105,15 @@ uint64_t world_fired(const struct world *world, enum effect effect);
 uint64_t world_filed(const struct world *world, enum effect effect);
 
 /* Interesting states that a run came through; a sweep wants each to be reached. */
-#define PROBE_LIST(X)                                                                              \
-    X(cut_inside_program)                                                                          \
-    X(cut_inside_erase)                                                                            \
-    X(cut_inside_disk_write) X(cut_at_disk_sync) X(cut_while_idle) X(cut_by_time_inside_operation) \
-        X(uncertain_read) X(disk_lie_told) X(disk_full_hit) X(disk_error_hit) X(watchdog_bit)      \
-            X(software_reset) X(retransmitted) X(stream_timed_out) X(segment_cut) X(link_refused)  \
-                X(send_said_later) X(duplicate_rejected) X(old_rejected) X(challenged)             \
-                    X(window_set) X(shed) X(queue_refused) X(rogue_took_custody)                   \
-                        X(dead_port_called)
+/* clang-format off */
+#define PROBE_LIST(X) \
+    X(cut_inside_program) X(cut_inside_erase) X(cut_inside_disk_write) X(cut_at_disk_sync) \
+    X(cut_while_idle) X(cut_by_time_inside_operation) X(uncertain_read) X(disk_lie_told) \
+    X(disk_full_hit) X(disk_error_hit) X(watchdog_bit) X(software_reset) X(retransmitted) \
+    X(stream_timed_out) X(segment_cut) X(send_said_later) X(duplicate_rejected) \
+    X(old_rejected) X(challenged) X(window_set) X(shed) X(queue_refused) X(rogue_took_custody) \
+    X(dead_port_called)
+/* clang-format on */
 enum probe {
 #define PROBE_ENUM(name) PROBE_##name,
     PROBE_LIST(PROBE_ENUM)
