@@ -25,6 +25,11 @@
 #define SERVER_DEVICES_MAX  64u
 #define GATEWAY_QUEUE_MAX   16u
 
+#define MANIFEST_ENVELOPE_BYTES_MAX 224u
+#define MANIFEST_DEPENDENCIES_MAX   4u
+#define COMPONENTS_MAX              2u
+#define SECURITY_LEAP_MAX           4u
+
 #include "core/limits_check.h"
 
 #endif
