@@ -1,236 +1,114 @@
-/* The simulated NOR flash: see flash.h.
- *
- * Inside, every byte is handled as on a part that erases to ones: `flip` turns cells and data of
- * the other kind around.
- */
-#include "sim/flash.h"
+/* The simulated flash while its power is on: see flash.h. */
+#include "sim/flash_inside.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/check.h"
 #include "sim/random.h"
 
-enum {
-    /* Of the 65536 parts of an erase. At first few cells have moved; then all are on their way to
-     * zero; then they may be anything; at last they are erased but for a few. */
-    ERASE_PROGRAM_FROM = 4096,
-    ERASE_MIXED_FROM = 16384,
-    ERASE_NEARLY_DONE_FROM = 63488,
-    /* Ordinals of draws that are not about a byte; those are the bytes' offsets. */
-    DRAW_STYLE = -1,
-    DRAW_BIT = -2,
-};
-
-/* What became of the bits that a torn unit was to change. */
-enum tear {
-    TEAR_ALL_UNCERTAIN,
-    TEAR_SOME_UNCERTAIN, /* the rest is done or not begun */
-    TEAR_LAST_BIT,       /* all done but for one bit, which is uncertain */
-    TEAR_FIRST_BIT,      /* none done but for one bit, which is uncertain */
-    TEAR_COUNT
-};
-
 /* How the uncertain bits answer one read. */
-enum answer { ANSWER_ERASED, ANSWER_PROGRAMMED, ANSWER_MIXED, ANSWER_MIXED_TOO, ANSWER_COUNT };
+enum answer { ANSWER_ERASED, ANSWER_PROGRAMMED, ANSWER_PATTERN, ANSWER_DRAWN };
 
-static uint8_t flip(const struct flash *flash);
-static bool in_range(const struct flash *flash, uint32_t offset, uint32_t size_bytes);
-static bool is_aligned(struct flash *flash, uint32_t offset, uint32_t size_bytes, uint32_t unit);
-static uint8_t *mask_of(struct flash *flash, uint32_t offset);
-static void mask_clear(struct flash *flash, uint32_t sector);
-static void program_unit(struct flash *flash, uint32_t offset, const uint8_t *bytes);
-static void note_program(struct flash *flash, uint32_t offset, const uint8_t *bytes);
-static void tear_unit(struct flash *flash, uint32_t offset, const uint8_t *bytes,
-                      uint64_t draw_key);
-static uint32_t changing_bits(const struct flash *flash, uint32_t offset, const uint8_t *bytes);
+enum {
+    DRAW_STYLE = -1, /* the ordinal of the draw that is not about a byte; those are offsets */
+    STYLE_COUNT = 4, /* all erased, all programmed, and twice as often each by itself */
+};
 
-struct flash *flash_create(const struct flash_profile *profile)
-{
-    const struct flash_geometry *geometry = &profile->geometry;
-    CHECK(geometry->sector_count >= 1);
-    CHECK(geometry->program_bytes >= 1);
-    CHECK(geometry->sector_bytes >= geometry->program_bytes);
-    CHECK(geometry->sector_bytes % geometry->program_bytes == 0);
-    CHECK(geometry->sector_bytes <= UINT32_MAX / geometry->sector_count);
-    CHECK(geometry->erased_value == 0xff || geometry->erased_value == 0x00);
-    struct flash *flash = calloc(1, sizeof(*flash));
-    if (flash == NULL) {
-        return NULL;
-    }
-    flash->profile = *profile;
-    flash->size_bytes = geometry->sector_bytes * geometry->sector_count;
-    flash->cells = malloc(flash->size_bytes);
-    flash->uncertain = calloc(geometry->sector_count, sizeof(*flash->uncertain));
-    flash->erases = calloc(geometry->sector_count, sizeof(*flash->erases));
-    flash->programs = calloc(flash->size_bytes / geometry->program_bytes, 1);
-    if (flash->cells == NULL || flash->uncertain == NULL || flash->erases == NULL ||
-        flash->programs == NULL) {
-        flash_free(flash);
-        return NULL;
-    }
-    memset(flash->cells, geometry->erased_value, flash->size_bytes);
-    return flash;
-}
-
-void flash_free(struct flash *flash)
-{
-    if (flash == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; flash->uncertain != NULL && i < flash->profile.geometry.sector_count;
-         i++) {
-        free(flash->uncertain[i]);
-    }
-    free(flash->programs);
-    free(flash->erases);
-    free(flash->uncertain);
-    free(flash->cells);
-    free(flash);
-}
-
-bool flash_copy(struct flash *target, const struct flash *source)
-{
-    const struct flash_geometry *geometry = &source->profile.geometry;
-    CHECK(target->size_bytes == source->size_bytes);
-    CHECK(target->profile.geometry.sector_count == geometry->sector_count);
-    CHECK(target->profile.geometry.program_bytes == geometry->program_bytes);
-    for (uint32_t i = 0; i < geometry->sector_count; i++) {
-        if (source->uncertain[i] == NULL) {
-            mask_clear(target, i);
-            continue;
-        }
-        uint8_t *mask = mask_of(target, i * geometry->sector_bytes);
-        if (mask == NULL) {
-            return false;
-        }
-        memcpy(mask, source->uncertain[i], geometry->sector_bytes);
-    }
-    target->profile = source->profile;
-    target->counts = source->counts;
-    memcpy(target->cells, source->cells, source->size_bytes);
-    memcpy(target->erases, source->erases, geometry->sector_count * sizeof(*source->erases));
-    memcpy(target->programs, source->programs, source->size_bytes / geometry->program_bytes);
-    return true;
-}
+static enum err read_cells(struct flash *flash, uint32_t offset, uint8_t *bytes,
+                           uint32_t size_bytes, enum answer answer, uint64_t draw_key);
+static bool unsettle(const struct flash *flash, struct flash_span span, uint32_t offset,
+                     uint8_t *bytes, enum answer answer, uint64_t draw_key);
+static bool is_poisoned(const struct flash *flash, struct flash_span span);
+static bool is_uncertain(const struct flash *flash, struct flash_span span);
+static void program_span(struct flash *flash, struct flash_sector *sector, struct flash_span span,
+                         const uint8_t *bytes);
+static bool wants_unset(const uint8_t *cells, const uint8_t *bytes, uint32_t size_bytes,
+                        uint8_t flip);
+static void count_program(struct flash *flash, uint8_t *programs, bool breach);
+static void program_unit(struct flash *flash, struct flash_sector *sector, uint32_t at,
+                         const uint8_t *bytes);
+static void swap_halves(struct flash_sector **sectors, uint32_t count);
 
 enum err flash_read(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32_t size_bytes,
                     uint64_t draw_key)
 {
-    if (!in_range(flash, offset, size_bytes)) {
-        return ERR_RANGE;
-    }
-    flash->counts.reads++;
-    memcpy(bytes, flash->cells + offset, size_bytes);
-    if (!flash_is_uncertain(flash, offset, size_bytes)) {
-        return ERR_OK;
-    }
-    flash->counts.uncertain_reads++;
-    const uint32_t sector_bytes = flash->profile.geometry.sector_bytes;
-    const enum answer answer =
-        (enum answer)(random_at(draw_key, (uint64_t)DRAW_STYLE) % ANSWER_COUNT);
-    for (uint32_t i = 0; i < size_bytes; i++) {
-        const uint32_t at = offset + i;
-        const uint8_t *mask = flash->uncertain[at / sector_bytes];
-        const uint8_t bits = mask == NULL ? 0 : mask[at % sector_bytes];
-        if (bits == 0) {
-            continue;
-        }
-        uint8_t draw = (uint8_t)random_at(draw_key, at);
-        if (answer == ANSWER_ERASED || answer == ANSWER_PROGRAMMED) {
-            draw = (uint8_t)((answer == ANSWER_ERASED ? 0xff : 0x00) ^ flip(flash));
-        }
-        bytes[i] = (uint8_t)((bytes[i] & ~bits) | (draw & bits));
-    }
-    return ERR_OK;
+    const uint64_t style = random_at(draw_key, (uint64_t)DRAW_STYLE) % STYLE_COUNT;
+    const enum answer answer = style == 0   ? ANSWER_ERASED
+                               : style == 1 ? ANSWER_PROGRAMMED
+                                            : ANSWER_DRAWN;
+    return read_cells(flash, offset, bytes, size_bytes, answer, draw_key);
+}
+
+enum err flash_read_as(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32_t size_bytes,
+                       enum flash_reading reading)
+{
+    CHECK(reading < FLASH_READING_COUNT);
+    const enum answer answer = reading == FLASH_READS_ERASED       ? ANSWER_ERASED
+                               : reading == FLASH_READS_PROGRAMMED ? ANSWER_PROGRAMMED
+                                                                   : ANSWER_PATTERN;
+    return read_cells(flash, offset, bytes, size_bytes, answer, 0);
 }
 
 enum err flash_program(struct flash *flash, uint32_t offset, const uint8_t *bytes,
                        uint32_t size_bytes)
 {
-    const uint32_t unit = flash->profile.geometry.program_bytes;
-    if (!is_aligned(flash, offset, size_bytes, unit)) {
+    if (!flash_is_aligned(flash, offset, size_bytes, flash->profile.geometry.program_bytes)) {
         return ERR_RANGE;
     }
     flash->counts.programs++;
-    for (uint32_t done = 0; done < size_bytes; done += unit) {
-        program_unit(flash, offset + done, bytes + done);
-    }
-    return ERR_OK;
+    const enum err err = flash_program_cells(flash, offset, bytes, size_bytes);
+    flash_remember(flash, offset, bytes, size_bytes);
+    return err;
 }
 
 enum err flash_erase(struct flash *flash, uint32_t offset)
 {
-    const struct flash_geometry *geometry = &flash->profile.geometry;
-    if (!is_aligned(flash, offset, geometry->sector_bytes, geometry->sector_bytes)) {
+    if (!flash_is_sector(flash, offset)) {
         return ERR_RANGE;
     }
-    const uint32_t sector = offset / geometry->sector_bytes;
     flash->counts.erases++;
-    flash->erases[sector]++;
-    memset(flash->cells + offset, geometry->erased_value, geometry->sector_bytes);
-    memset(flash->programs + offset / geometry->program_bytes, 0,
-           geometry->sector_bytes / geometry->program_bytes);
-    mask_clear(flash, sector);
+    const enum err err = flash_erase_cells(flash, offset);
+    flash_remember(flash, offset, NULL, 0);
+    return err;
+}
+
+uint64_t flash_counter(const struct flash *flash, enum port_counter counter)
+{
+    CHECK(counter < COUNTER_COUNT);
+    return flash->counters[counter];
+}
+
+enum err flash_counter_increment(struct flash *flash, enum port_counter counter)
+{
+    CHECK(counter < COUNTER_COUNT);
+    const uint64_t max = flash->profile.counter_max == 0 ? UINT64_MAX : flash->profile.counter_max;
+    if (flash->counters[counter] >= max) {
+        return ERR_FULL;
+    }
+    flash->counters[counter]++;
     return ERR_OK;
 }
 
-enum err flash_program_torn(struct flash *flash, uint32_t offset, const uint8_t *bytes,
-                            uint32_t size_bytes, uint16_t fraction, uint64_t draw_key)
+void flash_swap_banks(struct flash *flash, bool swapped)
 {
-    const uint32_t unit = flash->profile.geometry.program_bytes;
-    if (!is_aligned(flash, offset, size_bytes, unit)) {
-        return ERR_RANGE;
-    }
-    flash->counts.torn_programs++;
-    const uint32_t units_done = (uint32_t)((uint64_t)(size_bytes / unit) * fraction >> 16);
-    const uint32_t torn = units_done * unit;
-    for (uint32_t done = 0; done < torn; done += unit) {
-        program_unit(flash, offset + done, bytes + done);
-    }
-    tear_unit(flash, offset + torn, bytes + torn, draw_key);
-    return ERR_OK;
+    CHECK(flash->profile.dual_bank);
+    flash->swap_option = swapped;
 }
 
-enum err flash_erase_torn(struct flash *flash, uint32_t offset, uint16_t fraction,
-                          uint64_t draw_key)
+void flash_reset(struct flash *flash)
 {
-    const struct flash_geometry *geometry = &flash->profile.geometry;
-    if (!is_aligned(flash, offset, geometry->sector_bytes, geometry->sector_bytes)) {
-        return ERR_RANGE;
-    }
-    flash->counts.torn_erases++;
-    flash->erases[offset / geometry->sector_bytes]++;
-    uint8_t *mask = mask_of(flash, offset);
-    CHECK(mask != NULL);
-    for (uint32_t i = 0; i < geometry->sector_bytes; i++) {
-        uint8_t *cell = &flash->cells[offset + i];
-        const uint64_t draw = random_at(draw_key, offset + i);
-        const uint8_t one = (uint8_t)((draw >> 8) % 64 == 0 ? 1u << (draw & 7u) : 0u);
-        const uint8_t ones = *cell ^ flip(flash); /* zeros stay until all are zero */
-        if (fraction < ERASE_PROGRAM_FROM) {
-            mask[i] |= ones & one;
-        } else if (fraction < ERASE_MIXED_FROM) {
-            mask[i] |= ones;
-        } else if (fraction < ERASE_NEARLY_DONE_FROM) {
-            *cell = (uint8_t)draw;
-            mask[i] = 0xff;
-        } else {
-            *cell = geometry->erased_value;
-            mask[i] = one;
-        }
-        /* To program a unit that the erase has touched is to program it a second time. */
-        if (mask[i] != 0 || fraction >= ERASE_MIXED_FROM) {
-            flash->programs[(offset + i) / geometry->program_bytes] = 1;
-        }
-    }
-    return ERR_OK;
+    flash_sync(flash);
+    flash_map_banks(flash);
 }
+
+/* ---- for judges and schedules ---------------------------------------------------------------- */
 
 uint64_t flash_program_us(const struct flash *flash, uint32_t size_bytes)
 {
-    const uint32_t unit = flash->profile.geometry.program_bytes;
-    return ((uint64_t)size_bytes + unit - 1) / unit * flash->profile.program_us;
+    const struct flash_profile *profile = &flash->profile;
+    const uint32_t unit =
+        profile->page_bytes > 0 ? profile->page_bytes : profile->geometry.program_bytes;
+    return ((uint64_t)size_bytes + unit - 1) / unit * profile->program_us;
 }
 
 uint64_t flash_erase_us(const struct flash *flash)
@@ -238,38 +116,64 @@ uint64_t flash_erase_us(const struct flash *flash)
     return flash->profile.erase_us;
 }
 
+uint64_t flash_sync_us(const struct flash *flash)
+{
+    uint64_t us = 0;
+    for (uint32_t i = 0; i < flash->pending_count; i++) {
+        const struct flash_pending *pending = flash->pending[i];
+        us += pending->size_bytes == 0 ? flash_erase_at_us(flash, pending->offset)
+                                       : flash_program_us(flash, pending->size_bytes);
+    }
+    return us;
+}
+
+uint64_t flash_counter_us(const struct flash *flash)
+{
+    return flash->profile.counter_us;
+}
+
 bool flash_is_uncertain(const struct flash *flash, uint32_t offset, uint32_t size_bytes)
 {
-    CHECK(in_range(flash, offset, size_bytes));
-    const uint32_t sector_bytes = flash->profile.geometry.sector_bytes;
-    uint32_t at = offset;
-    while (at < offset + size_bytes) {
-        const uint8_t *mask = flash->uncertain[at / sector_bytes];
-        if (mask == NULL) {
-            at += sector_bytes - at % sector_bytes;
-            continue;
-        }
-        if (mask[at % sector_bytes] != 0) {
+    CHECK(flash_in_range(flash, offset, size_bytes));
+    uint32_t done = 0;
+    while (done < size_bytes) {
+        const struct flash_span span = flash_span(flash, offset + done, size_bytes - done);
+        if (is_uncertain(flash, span)) {
             return true;
         }
-        at++;
+        done += span.size_bytes;
     }
     return false;
 }
 
-static uint8_t flip(const struct flash *flash)
+bool flash_is_poisoned(const struct flash *flash, uint32_t offset, uint32_t size_bytes)
 {
-    return (uint8_t)~flash->profile.geometry.erased_value;
+    CHECK(flash_in_range(flash, offset, size_bytes));
+    uint32_t done = 0;
+    while (done < size_bytes) {
+        const struct flash_span span = flash_span(flash, offset + done, size_bytes - done);
+        if (is_poisoned(flash, span)) {
+            return true;
+        }
+        done += span.size_bytes;
+    }
+    return false;
 }
 
-static bool in_range(const struct flash *flash, uint32_t offset, uint32_t size_bytes)
+/* ---- inside ---------------------------------------------------------------------------------- */
+
+bool flash_in_range(const struct flash *flash, uint32_t offset, uint32_t size_bytes)
 {
+    if (offset >= FLASH_OTP_OFFSET && flash->profile.otp_bytes > 0) {
+        const uint32_t at = offset - FLASH_OTP_OFFSET;
+        return at <= flash->profile.otp_bytes && size_bytes <= flash->profile.otp_bytes - at;
+    }
     return offset <= flash->size_bytes && size_bytes <= flash->size_bytes - offset;
 }
 
-static bool is_aligned(struct flash *flash, uint32_t offset, uint32_t size_bytes, uint32_t unit)
+bool flash_is_aligned(struct flash *flash, uint32_t offset, uint32_t size_bytes, uint32_t unit)
 {
-    if (in_range(flash, offset, size_bytes) && size_bytes > 0 && offset % unit == 0 &&
+    if (flash_in_range(flash, offset, size_bytes) && size_bytes > 0 && offset % unit == 0 &&
         size_bytes % unit == 0) {
         return true;
     }
@@ -277,103 +181,237 @@ static bool is_aligned(struct flash *flash, uint32_t offset, uint32_t size_bytes
     return false;
 }
 
-/* The sector's mask, made if there is none. */
-static uint8_t *mask_of(struct flash *flash, uint32_t offset)
+bool flash_is_sector(struct flash *flash, uint32_t offset)
 {
     const uint32_t sector_bytes = flash->profile.geometry.sector_bytes;
-    uint8_t **mask = &flash->uncertain[offset / sector_bytes];
-    if (*mask == NULL) {
-        *mask = calloc(sector_bytes, 1);
+    if (offset < flash->size_bytes) {
+        return flash_is_aligned(flash, offset, sector_bytes, sector_bytes);
     }
-    return *mask;
+    flash->counts.discipline++;
+    return false;
 }
 
-static void mask_clear(struct flash *flash, uint32_t sector)
+enum err flash_program_cells(struct flash *flash, uint32_t offset, const uint8_t *bytes,
+                             uint32_t size_bytes)
 {
-    free(flash->uncertain[sector]);
-    flash->uncertain[sector] = NULL;
-}
-
-static void program_unit(struct flash *flash, uint32_t offset, const uint8_t *bytes)
-{
-    const struct flash_geometry *geometry = &flash->profile.geometry;
-    uint8_t *mask = flash->uncertain[offset / geometry->sector_bytes];
-    note_program(flash, offset, bytes);
-    for (uint32_t i = 0; i < geometry->program_bytes; i++) {
-        const uint8_t data = bytes[i] ^ flip(flash);
-        const uint8_t cell = flash->cells[offset + i] ^ flip(flash);
-        flash->cells[offset + i] = (uint8_t)((cell & data) ^ flip(flash));
-        if (mask != NULL) {
-            mask[(offset + i) % geometry->sector_bytes] &= data; /* zeros are certain now */
+    enum err err = ERR_OK;
+    for (uint32_t done = 0; done < size_bytes;) {
+        const struct flash_span span = flash_span(flash, offset + done, size_bytes - done);
+        if (flash_obeys(flash, span.sector, &err)) {
+            program_span(flash, flash_own(flash, span.sector), span, bytes + done);
+        } else if (err != ERR_OK) {
+            return err;
         }
+        done += span.size_bytes;
+    }
+    return ERR_OK;
+}
+
+enum err flash_erase_cells(struct flash *flash, uint32_t offset)
+{
+    const struct flash_profile *profile = &flash->profile;
+    const uint32_t index = offset / profile->geometry.sector_bytes;
+    const struct flash_sector *before = flash->sectors[index];
+    enum err err = ERR_OK;
+    if (profile->worn != FLASH_GOOD && profile->wear_limit > 0 && before->bad == FLASH_GOOD &&
+        before->erases >= profile->wear_limit) {
+        flash->counts.worn++;
+        flash_own(flash, index)->bad = profile->worn;
+    }
+    if (flash_obeys(flash, index, &err)) {
+        struct flash_sector *sector = flash_own(flash, index);
+        sector->erases++;
+        flash_sector_erase(flash, sector, 0, profile->geometry.sector_bytes);
+    }
+    return err;
+}
+
+bool flash_obeys(struct flash *flash, uint32_t sector, enum err *err)
+{
+    const enum flash_bad bad = flash->sectors[sector]->bad;
+    *err = bad == FLASH_BAD_LOUD ? ERR_IO : ERR_OK;
+    flash->counts.refused += bad == FLASH_BAD_LOUD;
+    flash->counts.ignored += bad == FLASH_BAD_SILENT;
+    return bad == FLASH_GOOD;
+}
+
+void flash_note_program(struct flash *flash, struct flash_sector *sector, uint32_t at,
+                        const uint8_t *bytes)
+{
+    const uint32_t unit = flash->profile.geometry.program_bytes;
+    const uint8_t flip = flash_flip(flash);
+    uint8_t wanted = 0; /* bits that are not surely set */
+    CHECK(unit > 0);
+    for (uint32_t i = 0; i < unit; i++) {
+        wanted |= (uint8_t)((bytes[i] ^ flip) & ~(sector->cells[at + i] ^ flip) &
+                            ~(sector->stuck == NULL ? 0 : sector->stuck[at + i]));
+    }
+    for (uint32_t i = 0; sector->uncertain != NULL && i < unit; i++) {
+        wanted |= (uint8_t)((bytes[i] ^ flip) & sector->uncertain[at + i]);
+    }
+    count_program(flash, &sector->programs[at / unit], wanted != 0);
+}
+
+void flash_map_banks(struct flash *flash)
+{
+    const uint32_t count = flash->profile.geometry.sector_count;
+    if (flash->swap_option == flash->swapped) {
+        return;
+    }
+    flash->swapped = flash->swap_option;
+    swap_halves(flash->sectors, count);
+    if (flash->durable != NULL) {
+        swap_halves(flash->durable, count);
+    }
+    for (uint32_t i = 0; flash->reads != NULL && i < count / 2; i++) {
+        const uint32_t reads = flash->reads[i];
+        flash->reads[i] = flash->reads[i + count / 2];
+        flash->reads[i + count / 2] = reads;
     }
 }
 
-/* Count the program, and at most one breach: a second time, or a bit wanted that is not surely set.
- */
-static void note_program(struct flash *flash, uint32_t offset, const uint8_t *bytes)
+static enum err read_cells(struct flash *flash, uint32_t offset, uint8_t *bytes,
+                           uint32_t size_bytes, enum answer answer, uint64_t draw_key)
 {
-    const struct flash_geometry *geometry = &flash->profile.geometry;
-    const uint8_t *mask = flash->uncertain[offset / geometry->sector_bytes];
-    uint8_t *programs = &flash->programs[offset / geometry->program_bytes];
-    bool breach = flash->profile.program_once && *programs > 0;
-    for (uint32_t i = 0; i < geometry->program_bytes; i++) {
-        const uint8_t cell = flash->cells[offset + i] ^ flip(flash);
-        const uint8_t bits = mask == NULL ? 0 : mask[(offset + i) % geometry->sector_bytes];
-        const uint8_t data = bytes[i] ^ flip(flash);
-        breach = breach || (data & (uint8_t) ~(cell & ~bits)) != 0;
+    if (!flash_in_range(flash, offset, size_bytes)) {
+        return ERR_RANGE;
     }
-    flash->counts.discipline += breach;
+    flash->counts.reads++;
+    bool uncertain = false;
+    bool poisoned = false;
+    for (uint32_t done = 0; done < size_bytes;) {
+        const struct flash_span span = flash_span(flash, offset + done, size_bytes - done);
+        memcpy(bytes + done, flash->sectors[span.sector]->cells + span.at, span.size_bytes);
+        poisoned = is_poisoned(flash, span) || poisoned;
+        uncertain =
+            unsettle(flash, span, offset + done, bytes + done, answer, draw_key) || uncertain;
+        flash_disturb(flash, span, random_at(draw_key, offset));
+        done += span.size_bytes;
+    }
+    const enum flash_ecc ecc = flash->profile.ecc;
+    flash->counts.poisoned_reads += poisoned;
+    flash->counts.uncertain_reads += uncertain && (ecc == FLASH_ECC_NONE || poisoned);
+    flash->counts.corrected_reads += uncertain && ecc != FLASH_ECC_NONE && !poisoned;
+    return poisoned && ecc != FLASH_ECC_GARBAGE ? ERR_IO : ERR_OK;
+}
+
+/* Give the uncertain bits of a span their answer; ECC leaves them as they should be, if it can.
+ * Were there any? */
+static bool unsettle(const struct flash *flash, struct flash_span span, uint32_t offset,
+                     uint8_t *bytes, enum answer answer, uint64_t draw_key)
+{
+    const struct flash_sector *sector = flash->sectors[span.sector];
+    if (!is_uncertain(flash, span)) {
+        return false;
+    }
+    const uint32_t unit = flash->profile.geometry.program_bytes;
+    for (uint32_t i = 0; i < span.size_bytes; i++) {
+        const uint8_t bits = sector->uncertain[span.at + i];
+        const bool corrected = flash->profile.ecc != FLASH_ECC_NONE &&
+                               (sector->poison == NULL || !sector->poison[(span.at + i) / unit]);
+        if (bits == 0 || corrected) {
+            continue;
+        }
+        uint8_t reads = (uint8_t)random_at(draw_key, offset + i);
+        if (answer == ANSWER_PATTERN) {
+            reads = (offset + i) % 2 == 0 ? 0x55 : 0xaa;
+        } else if (answer != ANSWER_DRAWN) {
+            reads = (uint8_t)((answer == ANSWER_ERASED ? 0xff : 0x00) ^ flash_flip(flash));
+        }
+        bytes[i] = (uint8_t)((bytes[i] & ~bits) | (reads & bits));
+    }
+    return true;
+}
+
+static bool is_poisoned(const struct flash *flash, struct flash_span span)
+{
+    const struct flash_sector *sector = flash->sectors[span.sector];
+    const uint32_t unit = flash->profile.geometry.program_bytes;
+    if (sector->poison == NULL || span.size_bytes == 0) {
+        return false;
+    }
+    const uint32_t last = (span.at + span.size_bytes - 1) / unit;
+    return memchr(sector->poison + span.at / unit, 1, last - span.at / unit + 1) != NULL;
+}
+
+static bool is_uncertain(const struct flash *flash, struct flash_span span)
+{
+    const uint8_t *mask = flash->sectors[span.sector]->uncertain;
+    return mask != NULL && !flash_is_zero(mask + span.at, span.size_bytes);
+}
+
+static void program_span(struct flash *flash, struct flash_sector *sector, struct flash_span span,
+                         const uint8_t *bytes)
+{
+    const uint32_t unit = flash->profile.geometry.program_bytes;
+    uint8_t *cells = sector->cells + span.at;
+    const bool certain =
+        sector->uncertain == NULL && sector->poison == NULL && sector->stuck == NULL;
+    if (!certain || wants_unset(cells, bytes, span.size_bytes, flash_flip(flash))) {
+        for (uint32_t i = 0; i < span.size_bytes; i += unit) {
+            program_unit(flash, sector, span.at + i, bytes + i);
+        }
+        return;
+    }
+    memcpy(cells, bytes, span.size_bytes); /* what most programs are */
+    for (uint32_t i = 0; i < span.size_bytes; i += unit) {
+        count_program(flash, &sector->programs[(span.at + i) / unit], false);
+    }
+}
+
+/* Is any bit to stay as erased that is programmed? Words at a time, and bytes at the end. */
+static bool wants_unset(const uint8_t *cells, const uint8_t *bytes, uint32_t size_bytes,
+                        uint8_t flip)
+{
+    const uint64_t flips = flip == 0 ? 0 : UINT64_MAX;
+    uint64_t cell = 0, byte = 0, wanted = 0;
+    uint32_t done = 0;
+    for (; size_bytes - done >= sizeof cell; done += (uint32_t)sizeof cell) {
+        memcpy(&cell, cells + done, sizeof cell);
+        memcpy(&byte, bytes + done, sizeof byte);
+        wanted |= (byte ^ flips) & ~(cell ^ flips);
+    }
+    for (; done < size_bytes; done++) {
+        wanted |= (uint8_t)((bytes[done] ^ flip) & ~(cells[done] ^ flip));
+    }
+    return wanted != 0;
+}
+
+static void count_program(struct flash *flash, uint8_t *programs, bool breach)
+{
+    const struct flash_profile *profile = &flash->profile;
+    const uint32_t limit = profile->program_once ? 1 : profile->program_limit;
+    flash->counts.discipline += breach || (limit > 0 && *programs >= limit);
     if (*programs < UINT8_MAX) {
         (*programs)++;
     }
 }
 
-static void tear_unit(struct flash *flash, uint32_t offset, const uint8_t *bytes, uint64_t draw_key)
+static void program_unit(struct flash *flash, struct flash_sector *sector, uint32_t at,
+                         const uint8_t *bytes)
 {
-    const struct flash_geometry *geometry = &flash->profile.geometry;
-    const uint32_t bit_count = changing_bits(flash, offset, bytes);
-    note_program(flash, offset, bytes);
-    if (bit_count == 0) {
+    const uint32_t unit = flash->profile.geometry.program_bytes;
+    const uint8_t flip = flash_flip(flash);
+    flash_note_program(flash, sector, at, bytes);
+    if (sector->poison != NULL && sector->poison[at / unit] != 0) {
         return;
     }
-    uint8_t *mask = mask_of(flash, offset);
-    CHECK(mask != NULL);
-    const enum tear tear = (enum tear)(random_at(draw_key, (uint64_t)DRAW_STYLE) % TEAR_COUNT);
-    const uint64_t chosen = random_at(draw_key, (uint64_t)DRAW_BIT) % bit_count;
-    uint32_t ordinal = 0; /* of the changing bit */
-    for (uint32_t i = 0; i < geometry->program_bytes; i++) {
-        uint8_t *cell = &flash->cells[offset + i];
-        uint8_t *uncertain = &mask[(offset + i) % geometry->sector_bytes];
-        const uint64_t draw = random_at(draw_key, offset + i);
-        const uint8_t changing =
-            (uint8_t)((*cell ^ flip(flash)) & (uint8_t) ~(bytes[i] ^ flip(flash)));
-        for (uint32_t bit = 0; bit < 8; bit++) {
-            const uint8_t one = (uint8_t)(1u << bit);
-            if ((changing & one) == 0) {
-                continue;
-            }
-            const bool is_chosen = ordinal++ == chosen;
-            const bool coin = (draw >> bit & 1u) != 0;
-            const bool half = (draw >> (8 + bit) & 1u) != 0;
-            const bool doubt =
-                is_chosen || tear == TEAR_ALL_UNCERTAIN || (tear == TEAR_SOME_UNCERTAIN && half);
-            const bool done = tear == TEAR_LAST_BIT || (tear != TEAR_FIRST_BIT && coin);
-            *uncertain = (uint8_t)(doubt ? *uncertain | one : *uncertain);
-            *cell = (uint8_t)(done ? *cell ^ one : *cell);
-        }
+    uint8_t *cells = sector->cells + at;
+    for (uint32_t i = 0; i < unit; i++) {
+        const uint8_t stuck = sector->stuck == NULL ? 0 : sector->stuck[at + i];
+        const uint8_t cell = (uint8_t)(((cells[i] ^ flip) & (bytes[i] ^ flip)) ^ flip);
+        cells[i] = (uint8_t)((cell & ~stuck) | (cells[i] & stuck));
+    }
+    for (uint32_t i = 0; sector->uncertain != NULL && i < unit; i++) {
+        sector->uncertain[at + i] &= bytes[i] ^ flip; /* what is programmed is certain now */
     }
 }
 
-static uint32_t changing_bits(const struct flash *flash, uint32_t offset, const uint8_t *bytes)
+static void swap_halves(struct flash_sector **sectors, uint32_t count)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < flash->profile.geometry.program_bytes; i++) {
-        const uint8_t cell = flash->cells[offset + i] ^ flip(flash);
-        uint32_t changing = cell & (uint8_t) ~(bytes[i] ^ flip(flash));
-        for (; changing != 0; changing &= changing - 1) {
-            count++;
-        }
+    for (uint32_t i = 0; i < count / 2; i++) {
+        struct flash_sector *low = sectors[i];
+        sectors[i] = sectors[i + count / 2];
+        sectors[i + count / 2] = low;
     }
-    return count;
 }

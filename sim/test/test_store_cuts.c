@@ -329,7 +329,7 @@ static struct world world_create(const struct flash_profile *profile)
 static void world_copy(struct world *target, const struct world *source)
 {
     struct flash *flash = target->rig.flash;
-    EXPECT(flash_copy(flash, source->rig.flash));
+    flash_restore(flash, source->rig.flash);
     *target = *source;
     target->rig.flash = flash;
     target->port = (struct port){

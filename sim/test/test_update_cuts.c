@@ -289,11 +289,10 @@ static bool slot_is(const struct world *world, uint32_t slot, const struct relea
     uint8_t area[AREA_BYTES];
     const struct flash *flash = world->rig.flash;
     const uint32_t offset = slot_area_offset(&config.boot.layout, &flash->profile.geometry, slot);
-    struct flash *copy = flash_create(&flash->profile); /* so that a look leaves no trace */
-    EXPECT(copy != NULL && flash_copy(copy, flash));
+    struct flash *copy = flash_snapshot(flash); /* so that a look leaves no trace */
     EXPECT(copy != NULL);
     EXPECT_EQUAL(flash_read(copy, offset, area, sizeof area, 0), ERR_OK);
-    flash_free(copy);
+    flash_drop(copy);
     return !flash_is_uncertain(flash, offset - SECTOR_BYTES, SECTOR_BYTES + AREA_BYTES) &&
            memcmp(area, release->area, sizeof area) == 0;
 }
@@ -443,7 +442,7 @@ static uint32_t run_to_the_end(struct world *world, uint64_t read_seed)
 static void world_copy(struct world *target, const struct world *source)
 {
     struct flash *flash = target->rig.flash;
-    EXPECT(flash_copy(flash, source->rig.flash));
+    flash_restore(flash, source->rig.flash);
     *target = *source;
     target->rig.flash = flash;
 }
