@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "core/evidence.h"
 
 static bool look(const struct boot_config *config, const struct port *port,
                  struct boot_report *report, uint32_t slot);
@@ -11,10 +12,14 @@ static void recover(struct boot *boot, const struct boot_config *config, const s
                     struct boot_report *report, enum err loaded);
 static bool run_trial(struct boot *boot, const struct boot_config *config, const struct port *port,
                       struct boot_report *report);
-static void revert(struct boot *boot, const struct port *port, struct boot_report *report,
-                   enum image_fault reason);
+static void revert(struct boot *boot, const struct boot_config *config, const struct port *port,
+                   struct boot_report *report, enum image_fault reason);
 static void run_confirmed(const struct boot_config *config, const struct port *port,
                           struct boot_report *report);
+static void say(const struct boot_config *config, const struct port *port,
+                struct evidence evidence);
+static enum err say_end(const struct boot_config *config, const struct port *port,
+                        const struct boot_report *report);
 
 enum err boot_run(struct boot *boot, const struct boot_config *config, const struct port *port,
                   struct boot_report *report)
@@ -30,7 +35,7 @@ enum err boot_run(struct boot *boot, const struct boot_config *config, const str
     if (port->counter_read(port->ctx, COUNTER_SECURITY, &report->floor.level) != ERR_OK) {
         report->faults[SLOT_A] = IMAGE_FAULT_UNREADABLE;
         report->faults[SLOT_B] = IMAGE_FAULT_UNREADABLE;
-        return ERR_NOT_FOUND;
+        return say_end(config, port, report);
     }
     const enum err loaded = boot_record_load(&boot->store, port, &config->layout, &report->record);
     if (loaded != ERR_OK) {
@@ -40,7 +45,7 @@ enum err boot_run(struct boot *boot, const struct boot_config *config, const str
     if (!trial || !run_trial(boot, config, port, report)) {
         run_confirmed(config, port, report);
     }
-    return report->outcome == BOOT_NONE ? ERR_NOT_FOUND : ERR_OK;
+    return say_end(config, port, report);
 }
 
 /* Verify a slot; its manifest is then that of the report. */
@@ -95,7 +100,7 @@ static bool run_trial(struct boot *boot, const struct boot_config *config, const
 {
     struct boot_trial *trial = &report->record.trial;
     if (trial->trials.left == 0) {
-        revert(boot, port, report, IMAGE_FAULT_TRIALS);
+        revert(boot, config, port, report, IMAGE_FAULT_TRIALS);
         return false;
     }
     trial->trials.left--;
@@ -109,7 +114,7 @@ static bool run_trial(struct boot *boot, const struct boot_config *config, const
         report->faults[slot] = IMAGE_FAULT_STRANGER;
     }
     if (report->faults[slot] != IMAGE_FAULT_NONE) {
-        revert(boot, port, report, report->faults[slot]);
+        revert(boot, config, port, report, report->faults[slot]);
         return false;
     }
     if (config->watchdog_us != 0) {
@@ -121,8 +126,8 @@ static bool run_trial(struct boot *boot, const struct boot_config *config, const
 }
 
 /* Should the record not become durable, the next boot reverts again. */
-static void revert(struct boot *boot, const struct port *port, struct boot_report *report,
-                   enum image_fault reason)
+static void revert(struct boot *boot, const struct boot_config *config, const struct port *port,
+                   struct boot_report *report, enum image_fault reason)
 {
     struct boot_record *record = &report->record;
     const bool again = record->revert.sequence.number == record->trial.sequence.number;
@@ -133,8 +138,12 @@ static void revert(struct boot *boot, const struct port *port, struct boot_repor
     };
     record->trial = (struct boot_trial){.slot = SLOT_NONE};
     report->reverted = true;
-    const enum err err = boot_record_save(&boot->store, port, record);
-    (void)err;
+    if (boot_record_save(&boot->store, port, record) == ERR_OK) {
+        say(config, port,
+            (struct evidence){.kind = EVIDENCE_REVERT,
+                              .counter = record->revert.sequence.number,
+                              .value = (uint64_t)reason});
+    }
 }
 
 static void run_confirmed(const struct boot_config *config, const struct port *port,
@@ -147,11 +156,37 @@ static void run_confirmed(const struct boot_config *config, const struct port *p
         report->slot = confirmed;
         /* Power may have gone between confirm and floor. If it does not rise now, then next time.
          */
+        const uint64_t before = report->floor.level;
         const enum err err =
             boot_record_raise_floor(port, report->manifest.security, &report->floor);
-        (void)err;
+        if (err == ERR_OK && report->floor.level > before) {
+            say(config, port,
+                (struct evidence){.kind = EVIDENCE_RAISE, .value = report->floor.level});
+        }
     } else if (report->faults[other] == IMAGE_FAULT_NONE && look(config, port, report, other)) {
         report->outcome = BOOT_FALLBACK;
         report->slot = other;
     }
+}
+
+static enum err say_end(const struct boot_config *config, const struct port *port,
+                        const struct boot_report *report)
+{
+    if (report->outcome == BOOT_NONE) {
+        const uint64_t a = (uint64_t)report->faults[SLOT_A], b = (uint64_t)report->faults[SLOT_B];
+        say(config, port, (struct evidence){.kind = EVIDENCE_STRAND, .value = a | b << 8});
+        return ERR_NOT_FOUND;
+    }
+    say(config, port,
+        (struct evidence){.kind = EVIDENCE_JUMP,
+                          .epoch = report->slot,
+                          .counter = report->manifest.sequence.number,
+                          .value = (uint64_t)report->outcome});
+    return ERR_OK;
+}
+
+static void say(const struct boot_config *config, const struct port *port, struct evidence evidence)
+{
+    evidence.device = config->device;
+    port->evidence(port->ctx, &evidence);
 }

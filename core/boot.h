@@ -19,6 +19,7 @@
 #include "core/boot_record.h"
 
 struct boot_config {
+    uint32_t device; /* for evidence */
     struct slot_layout layout;
     struct manifest_authority authority;
     struct trial_counter trials; /* boots that an unconfirmed image gets, >= 1 */

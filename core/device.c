@@ -73,8 +73,13 @@ void device_init(struct device *device, const struct device_config *config, cons
     if (port->clock_read(port->ctx, &now) != ERR_OK) {
         return; /* the power is gone */
     }
-    enum err err =
-        outbox_init(&device->outbox, port, config->id, config->outbox_max, config->reserve);
+    const struct outbox_config outbox = {
+        .device = config->id,
+        .count_max = config->outbox_max,
+        .reserve = config->reserve,
+        .region = {0, port->flash.sector_count},
+    };
+    enum err err = outbox_init(&device->outbox, port, &outbox);
     if (err == ERR_OK) {
         err = message_reading_key(port, config->secret, config->id, device->outbox.epoch,
                                   device->reading_key);

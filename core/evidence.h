@@ -54,7 +54,37 @@
     /* cloud: no window for this device (epoch): a challenge is sent instead of an accept */       \
     X(CHALLENGE, Challenge)                                                                        \
     /* any role: a peer's bytes were dropped. value: enum refusal */                               \
-    X(DROP, Drop)
+    X(DROP, Drop)                                                                                  \
+    /* boot loader: it hands over to an image, right now. epoch: slot. counter: sequence of its    \
+     * manifest. value: enum boot_outcome */                                                       \
+    X(JUMP, Jump)                                                                                  \
+    /* boot loader: no slot may run. value: enum image_fault of slot A, and of B in bits 8..15 */  \
+    X(STRAND, Strand)                                                                              \
+    /* boot loader: a trial is over, and the record says so durably. counter: sequence of its      \
+     * manifest. value: enum image_fault */                                                        \
+    X(REVERT, Revert)                                                                              \
+    /* device: an offer is taken. counter: its sequence. value: bytes that are durable already */  \
+    X(TAKE, Take)                                                                                  \
+    /* device: an offer is refused, nothing changed. counter: its sequence, 0 where it is not      \
+     * authentic. value: enum image_fault */                                                       \
+    X(DECLINE, Decline)                                                                            \
+    /* device: the image's bytes below `value` are durable. counter: sequence */                   \
+    X(FILL, Fill)                                                                                  \
+    /* device: installed; the trial is durable. epoch: slot. counter: sequence. value: trials */   \
+    X(ARM, Arm)                                                                                    \
+    /* device: the running image is kept, durably. epoch: slot. counter: sequence */               \
+    X(CONFIRM, Confirm)                                                                            \
+    /* boot loader, device: the security floor is `value`, durably */                              \
+    X(RAISE, Raise)                                                                                \
+    /* device: a key pair is durable. counter: its generation. value: 0 to follow, 1 in force */   \
+    X(ROTATE, Rotate)                                                                              \
+    /* device: a policy is in force, durably. counter: its version */                              \
+    X(POLICY, Policy)                                                                              \
+    /* device: before the first byte of a signed status is handed to a link. counter: sequence of  \
+     * the running manifest. value: enum boot_outcome, as it is now */                             \
+    X(STATUS, Status)                                                                              \
+    /* cloud: what a verified status says; said before the COMMIT. counter, value: as STATUS */    \
+    X(LEARN, Learn)
 
 enum evidence_kind {
 #define EVIDENCE_ENUM(NAME, Name) EVIDENCE_##NAME,

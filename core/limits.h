@@ -26,7 +26,7 @@
 #define SERVER_DEVICES_MAX  4096u /* devices in a registry */
 #define GATEWAY_QUEUE_MAX   8192u /* messages in custody */
 
-#define MANIFEST_ENVELOPE_BYTES_MAX 224u /* 123 of manifest, 84 around; two fit 512 of flash */
+#define MANIFEST_ENVELOPE_BYTES_MAX 224u /* 124 of manifest, 84 around; two fit 512 of flash */
 #define MANIFEST_DEPENDENCIES_MAX   4u   /* components that an image may rely on */
 #define COMPONENTS_MAX              8u   /* components that a device may have */
 #define SECURITY_LEAP_MAX           64u  /* levels by which an image may raise the security floor */

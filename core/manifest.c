@@ -10,7 +10,7 @@
 enum { COSE_BYTES_MAX = 1 + 1 + (1 + 12) + 1 + 2 + (2 + SIGNATURE_BYTES) }; /* around a manifest */
 
 _Static_assert(1 + 9 + 9 + (1 + 3 * 3) + 5 + 5 + (2 + DIGEST_BYTES) + 9 +
-                       (1 + MANIFEST_DEPENDENCIES_MAX * (5 + 5)) ==
+                       (1 + MANIFEST_DEPENDENCIES_MAX * (5 + 5)) + 1 ==
                    MANIFEST_BYTES_MAX,
                "the largest manifest is as large as said");
 _Static_assert(COSE_BYTES_MAX + MANIFEST_BYTES_MAX <= MANIFEST_ENVELOPE_BYTES_MAX,
@@ -35,7 +35,7 @@ enum err manifest_encode(const struct manifest *manifest, uint8_t *bytes, uint32
     }
     struct cbor_writer writer;
     cbor_write(&writer, bytes, capacity_bytes);
-    cbor_put_array(&writer, 8);
+    cbor_put_array(&writer, 9);
     cbor_put_uint(&writer, manifest->sequence.number);
     cbor_put_uint(&writer, manifest->security.level);
     cbor_put_array(&writer, 3);
@@ -51,6 +51,7 @@ enum err manifest_encode(const struct manifest *manifest, uint8_t *bytes, uint32
         cbor_put_uint(&writer, manifest->dependencies[i].number);
         cbor_put_uint(&writer, manifest->dependencies[i].level);
     }
+    cbor_put_uint(&writer, manifest->offline ? 1 : 0);
     return cbor_finish(&writer, size_bytes);
 }
 
@@ -61,7 +62,7 @@ enum err manifest_decode(const uint8_t *bytes, uint32_t size_bytes, struct manif
     struct cbor_reader reader;
     bool fits = true;
     cbor_read(&reader, bytes, size_bytes);
-    cbor_get_array(&reader, 8);
+    cbor_get_array(&reader, 9);
     out->sequence.number = cbor_get_uint(&reader);
     out->security.level = cbor_get_uint(&reader);
     cbor_get_array(&reader, 3);
@@ -77,6 +78,9 @@ enum err manifest_decode(const uint8_t *bytes, uint32_t size_bytes, struct manif
         out->dependencies[i].number = cbor_get_u32(&reader);
         out->dependencies[i].level = cbor_get_u32(&reader);
     }
+    const uint32_t offline = cbor_get_u32(&reader);
+    out->offline = offline == 1;
+    fits = fits && offline <= 1;
     if (cbor_end(&reader) != ERR_OK || digest == NULL || !fits || !is_sound(out)) {
         return ERR_MALFORMED;
     }

@@ -6,7 +6,7 @@
  *
  * Payload, deterministic CBOR, MANIFEST_BYTES_MAX at the most:
  *   [sequence, security level, [major, minor, patch], hardware, size, digest, expires_us,
- *    {component: level, ...}]
+ *    {component: level, ...}, offline]
  *
  * Four numbers are confused so often that each has a type of its own here:
  *   manifest sequence   orders manifests; only ever grows. To go back to an old image is a new
@@ -47,7 +47,7 @@ enum manifest_right {
     MANIFEST_OPERATOR = 65,
 };
 
-enum { MANIFEST_BYTES_MAX = 123 }; /* of the payload */
+enum { MANIFEST_BYTES_MAX = 124 }; /* of the payload */
 
 /* As expiry: never. Without a clock only such a manifest is known to be current. */
 #define MANIFEST_NEVER UINT64_MAX
@@ -67,6 +67,7 @@ struct manifest {
     uint32_t size_bytes;          /* of the image, >= 1: what is downloaded */
     uint8_t digest[DIGEST_BYTES]; /* of the whole image area, see image.h */
     uint64_t expires_us;          /* wall time from which on it must not be installed */
+    bool offline; /* may be confirmed by its own word, without a round trip to the server */
     uint32_t dependency_count;
     struct component dependencies[MANIFEST_DEPENDENCIES_MAX]; /* ascending by number */
 };

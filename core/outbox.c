@@ -5,10 +5,7 @@
 #include "core/big_endian.h"
 #include "core/check.h"
 #include "core/evidence.h"
-
-/* Record ids: kind in the top byte, slot below. */
-#define RECORD_STATE   (UINT64_C(1) << 56)
-#define RECORD_READING (UINT64_C(2) << 56)
+#include "core/record_id.h"
 
 enum { STATE_BYTES = 4 + 8 + 8 };
 
@@ -26,16 +23,14 @@ static uint32_t free_slot(const struct outbox *outbox);
 static bool ack_covers(const struct ack *ack, uint64_t counter);
 static void say(const struct outbox *outbox, const struct port *port, struct evidence evidence);
 
-enum err outbox_init(struct outbox *outbox, const struct port *port, uint32_t device,
-                     uint32_t count_max, uint32_t reserve)
+enum err outbox_init(struct outbox *outbox, const struct port *port,
+                     const struct outbox_config *config)
 {
-    CHECK(device != 0);
-    CHECK(count_max >= 1 && count_max <= OUTBOX_MAX);
-    CHECK(reserve >= 1 && reserve <= RESERVE_MAX);
+    CHECK(config->device != 0);
+    CHECK(config->count_max >= 1 && config->count_max <= OUTBOX_MAX);
+    CHECK(config->reserve >= 1 && config->reserve <= RESERVE_MAX);
     memset(outbox, 0, sizeof *outbox);
-    outbox->device = device;
-    outbox->count_max = count_max;
-    outbox->reserve = reserve;
+    outbox->config = *config;
 
     uint64_t epoch = 0;
     enum err err = port->counter_read(port->ctx, COUNTER_EPOCH, &epoch);
@@ -43,7 +38,8 @@ enum err outbox_init(struct outbox *outbox, const struct port *port, uint32_t de
         return err;
     }
     uint64_t floor = 0;
-    err = store_mount(&outbox->store, port, 0, port->flash.sector_count);
+    err =
+        store_mount(&outbox->store, port, config->region.first_sector, config->region.sector_count);
     if (err == ERR_OK) {
         err = load_state(outbox, port, epoch, &floor);
     }
@@ -69,7 +65,8 @@ static enum err found(struct outbox *outbox, const struct port *port)
         err = ERR_RANGE;
     }
     if (err == ERR_OK) {
-        err = store_format(&outbox->store, port, 0, port->flash.sector_count);
+        err = store_format(&outbox->store, port, outbox->config.region.first_sector,
+                           outbox->config.region.sector_count);
     }
     if (err != ERR_OK) {
         return err;
@@ -119,7 +116,7 @@ static enum err load_readings(struct outbox *outbox, const struct port *port, ui
             }
         }
     }
-    while (outbox->count > outbox->count_max) { /* the configuration shrank */
+    while (outbox->count > outbox->config.count_max) { /* the configuration shrank */
         outbox_shed(outbox, port, 0);
     }
     return ERR_OK;
@@ -142,7 +139,8 @@ static enum err load_reading(struct outbox *outbox, const struct port *port, uin
     if (err == ERR_OK) {
         err = message_read_telemetry(&parsed, &telemetry);
     }
-    if (err != ERR_OK || telemetry.device != outbox->device || telemetry.epoch != outbox->epoch) {
+    if (err != ERR_OK || telemetry.device != outbox->config.device ||
+        telemetry.epoch != outbox->epoch) {
         (void)store_forget(&outbox->store, id);
         say(outbox, port, (struct evidence){.kind = EVIDENCE_LOSE, .value = -ERR_CORRUPT});
         return ERR_OK;
@@ -163,15 +161,15 @@ enum err outbox_draw(struct outbox *outbox, const struct port *port, uint64_t *c
     CHECK(outbox->epoch != 0);
     CHECK(outbox->counter_next >= 1 && outbox->counter_next <= outbox->counter_reserved);
     while (outbox->count > 0 &&
-           (outbox->count >= outbox->count_max ||
+           (outbox->count >= outbox->config.count_max ||
             outbox->counter_next - outbox->entries[0].counter > COUNTER_SPAN_MAX)) {
         outbox_shed(outbox, port, 0);
     }
     if (outbox->counter_next == outbox->counter_reserved) {
-        if (COUNTER_MAX - outbox->counter_next < outbox->reserve) {
+        if (COUNTER_MAX - outbox->counter_next < outbox->config.reserve) {
             return ERR_RANGE;
         }
-        const uint64_t reserved = outbox->counter_next + outbox->reserve;
+        const uint64_t reserved = outbox->counter_next + outbox->config.reserve;
         enum err err = put_state(outbox, port, reserved);
         if (err != ERR_OK) {
             return err;
@@ -186,7 +184,7 @@ enum err outbox_draw(struct outbox *outbox, const struct port *port, uint64_t *c
 enum err outbox_put(struct outbox *outbox, const struct port *port, uint64_t counter,
                     const struct envelope *envelope)
 {
-    CHECK(outbox->count < outbox->count_max);
+    CHECK(outbox->count < outbox->config.count_max);
     CHECK(counter < outbox->counter_next);
     const uint32_t slot = free_slot(outbox);
     enum err err =
@@ -345,7 +343,7 @@ static bool ack_covers(const struct ack *ack, uint64_t counter)
 
 static void say(const struct outbox *outbox, const struct port *port, struct evidence evidence)
 {
-    evidence.device = outbox->device;
+    evidence.device = outbox->config.device;
     evidence.epoch = outbox->epoch;
     port->evidence(port->ctx, &evidence);
 }

@@ -19,6 +19,7 @@
 #define BROWNOUT_CORE_OUTBOX_H
 
 #include "core/message.h"
+#include "core/slot.h"
 #include "core/store.h"
 
 /* Above this a counter is not used: the epoch is over. Half of what a signed column can hold, and
@@ -31,12 +32,18 @@ struct outbox_entry {
     uint32_t slot;
 };
 
+struct outbox_config {
+    uint32_t device;           /* >= 1 */
+    uint32_t count_max;        /* 1..OUTBOX_MAX */
+    uint32_t reserve;          /* 1..RESERVE_MAX */
+    struct slot_region region; /* of the flash: the application's store */
+    bool shared;               /* others keep records there as well: room stays for them */
+};
+
 struct outbox {
     struct store store;
-    uint32_t device;
-    uint32_t count_max; /* 1..OUTBOX_MAX */
-    uint32_t reserve;   /* 1..RESERVE_MAX */
-    uint32_t epoch;     /* 0 until mounted */
+    struct outbox_config config; /* copied */
+    uint32_t epoch;              /* 0 until mounted */
     uint64_t counter_next;
     uint64_t counter_reserved; /* counters below are durable-reserved; >= counter_next */
     uint32_t count;
@@ -45,10 +52,10 @@ struct outbox {
     uint64_t shed, released;                 /* since boot */
 };
 
-/* Mount the whole flash, or found a new epoch on it. ERR_OK | ERR_IO | ERR_FULL | ERR_RANGE (epochs
+/* Mount the region, or found a new epoch on it. ERR_OK | ERR_IO | ERR_FULL | ERR_RANGE (epochs
  * are used up); unusable on error. */
-enum err outbox_init(struct outbox *outbox, const struct port *port, uint32_t device,
-                     uint32_t count_max, uint32_t reserve) MUST_USE;
+enum err outbox_init(struct outbox *outbox, const struct port *port,
+                     const struct outbox_config *config) MUST_USE;
 
 /* Make room for one more reading (shedding), reserve ahead where needed (RESERVE), and draw the
  * next counter: it is never drawn again. ERR_OK | ERR_IO | ERR_FULL | ERR_RANGE (the epoch is used

@@ -5,11 +5,10 @@
 
 #include "core/cbor.h"
 #include "core/check.h"
+#include "core/evidence.h"
+#include "core/record_id.h"
 
-enum {
-    PROGRESS_ID = 1, /* in the application's store */
-    PROGRESS_BYTES_MAX = 1 + 5 + 9 + 5 + (2 + DIGEST_BYTES),
-};
+enum { PROGRESS_BYTES_MAX = 1 + 5 + 9 + 5 + (2 + DIGEST_BYTES) };
 
 /* What of a download is durable: sectors of the image that are in flash, synced. */
 struct progress {
@@ -19,28 +18,35 @@ struct progress {
     uint8_t name[DIGEST_BYTES]; /* of the manifest */
 };
 
+/* An authentic offer. */
+struct candidate {
+    const struct manifest_envelopes *envelopes;
+    struct manifest manifest;
+    uint8_t name[DIGEST_BYTES];
+};
+
+static void say(const struct update *update, const struct port *port, struct evidence evidence);
 static enum err fail(struct update *update);
 
 static enum image_fault judge(const struct update *update, const struct port *port,
                               const struct manifest *manifest, uint64_t wall_us);
-static enum err take(struct update *update, const struct port *port,
-                     const struct manifest_envelopes *offer, const struct manifest *manifest,
-                     enum image_fault *why);
-static enum err begin(struct update *update, const struct port *port);
+static enum err take(struct update *update, struct store *store, const struct port *port,
+                     struct candidate *candidate, enum image_fault *why);
+static enum err begin(struct update *update, struct store *store, const struct port *port);
 static uint32_t image_sectors(const struct manifest *manifest, const struct port *port);
 
-static enum err store_open(struct update *update, const struct port *port);
-static enum err progress_load(const struct update *update, const struct port *port,
+static enum err progress_load(const struct store *store, const struct port *port,
                               struct progress *out);
-static enum err progress_save(struct update *update, const struct port *port, uint32_t sectors);
+static enum err progress_save(const struct update *update, struct store *store,
+                              const struct port *port, uint32_t sectors);
 
-static enum err write_in_sector(struct update *update, const struct port *port,
+static enum err write_in_sector(struct update *update, struct store *store, const struct port *port,
                                 const uint8_t *bytes, uint32_t size_bytes);
 static enum err write_units(struct update *update, const struct port *port, uint32_t area,
                             const uint8_t *bytes, uint32_t size_bytes);
-static enum err close_sector(struct update *update, const struct port *port, uint32_t area);
+static enum err close_sector(struct update *update, struct store *store, const struct port *port);
 
-static enum err reject_image(struct update *update, const struct port *port,
+static enum err reject_image(struct update *update, struct store *store, const struct port *port,
                              enum image_fault fault);
 static enum err arm(struct update *update, const struct port *port);
 
@@ -62,13 +68,13 @@ void update_init(struct update *update, const struct update_config *config, cons
     update->state = armed ? UPDATE_FAILED : UPDATE_IDLE;
 }
 
-enum err update_offer(struct update *update, const struct port *port,
-                      const struct manifest_envelopes *offer, uint64_t wall_us,
-                      enum image_fault *why)
+enum err update_offer(struct update *update, struct store *store, const struct port *port,
+                      const struct update_offer *offer, enum image_fault *why)
 {
-    CHECK(offer != NULL);
+    CHECK(offer->envelopes != NULL);
     CHECK(why != NULL);
-    struct manifest manifest;
+    struct candidate candidate = {.envelopes = offer->envelopes};
+    struct manifest *manifest = &candidate.manifest;
     update->counts.offers++;
     *why = IMAGE_FAULT_NONE;
     if (update->state == UPDATE_FAILED) {
@@ -79,21 +85,28 @@ enum err update_offer(struct update *update, const struct port *port,
     } else if (!update->confirmed) { /* the other slot may be all that there is to go back to */
         *why = IMAGE_FAULT_UNCONFIRMED;
     } else {
-        *why = manifest_open(port, &update->config.boot.authority, offer, &manifest);
+        *why = manifest_open(port, &update->config.boot.authority, offer->envelopes, manifest);
     }
     if (*why == IMAGE_FAULT_NONE) {
-        *why = judge(update, port, &manifest, wall_us);
+        *why = judge(update, port, manifest, offer->wall_us);
     }
     enum err err = ERR_OK;
     if (*why == IMAGE_FAULT_NONE) {
-        err = take(update, port, offer, &manifest, why);
+        err = take(update, store, port, &candidate, why);
     }
-    if (err == ERR_OK && *why != IMAGE_FAULT_NONE) {
+    if (err != ERR_OK) {
+        return fail(update);
+    }
+    if (*why != IMAGE_FAULT_NONE) {
         update->counts.refused[*why]++;
+        say(update, port,
+            (struct evidence){.kind = EVIDENCE_DECLINE,
+                              .counter = manifest->sequence.number,
+                              .value = (uint64_t)*why});
         return ERR_DENIED;
     }
-    update->counts.accepted += err == ERR_OK;
-    return err == ERR_OK ? ERR_OK : fail(update);
+    update->counts.accepted++;
+    return ERR_OK;
 }
 
 bool update_wants(const struct update *update, uint32_t *offset, uint32_t *size_bytes)
@@ -109,28 +122,30 @@ bool update_wants(const struct update *update, uint32_t *offset, uint32_t *size_
     return true;
 }
 
-enum err update_chunk(struct update *update, const struct port *port, uint32_t offset,
-                      const uint8_t *bytes, uint32_t size_bytes)
+enum err update_chunk(struct update *update, struct store *store, const struct port *port,
+                      const struct update_piece *piece)
 {
-    CHECK(bytes != NULL || size_bytes == 0);
+    CHECK(piece->bytes != NULL || piece->size_bytes == 0);
     if (update->state == UPDATE_FAILED) {
         return ERR_IO;
     }
     if (update->state != UPDATE_DOWNLOADING && update->state != UPDATE_COMPLETE) {
         return ERR_DENIED;
     }
-    if (offset > update->received_bytes || size_bytes > update->manifest.size_bytes - offset) {
+    if (piece->offset > update->received_bytes ||
+        piece->size_bytes > update->manifest.size_bytes - piece->offset) {
         return ERR_RANGE;
     }
     update->counts.chunks++;
-    uint32_t at = update->received_bytes - offset; /* what is before it was received already */
-    while (at < size_bytes) {
+    uint32_t at =
+        update->received_bytes - piece->offset; /* what is before it was received already */
+    while (at < piece->size_bytes) {
         uint32_t wanted_at, wanted_bytes;
         const bool wants = update_wants(update, &wanted_at, &wanted_bytes);
         CHECK(wants);
-        const uint32_t left = size_bytes - at;
+        const uint32_t left = piece->size_bytes - at;
         const uint32_t taken = left < wanted_bytes ? left : wanted_bytes;
-        if (write_in_sector(update, port, bytes + at, taken) != ERR_OK) {
+        if (write_in_sector(update, store, port, piece->bytes + at, taken) != ERR_OK) {
             return fail(update);
         }
         at += taken;
@@ -138,7 +153,7 @@ enum err update_chunk(struct update *update, const struct port *port, uint32_t o
     return ERR_OK;
 }
 
-enum err update_finish(struct update *update, const struct port *port)
+enum err update_finish(struct update *update, struct store *store, const struct port *port)
 {
     const struct slot_layout *layout = &update->config.boot.layout;
     struct manifest manifest;
@@ -153,7 +168,7 @@ enum err update_finish(struct update *update, const struct port *port)
     }
     enum image_fault fault = slot_digest_check(layout, port, update->slot, update->manifest.digest);
     if (fault != IMAGE_FAULT_NONE) {
-        return reject_image(update, port, fault);
+        return reject_image(update, store, port, fault);
     }
     /* An earlier try may have left a part of it. */
     if (slot_header_erase(layout, port, update->slot) != ERR_OK ||
@@ -166,16 +181,21 @@ enum err update_finish(struct update *update, const struct port *port)
         fault = IMAGE_FAULT_STRANGER;
     }
     if (fault != IMAGE_FAULT_NONE) {
-        return reject_image(update, port, fault);
+        return reject_image(update, store, port, fault);
     }
     if (arm(update, port) != ERR_OK) {
         return fail(update);
     }
     update->state = UPDATE_ARMED;
+    say(update, port,
+        (struct evidence){.kind = EVIDENCE_ARM,
+                          .epoch = update->slot,
+                          .counter = manifest.sequence.number,
+                          .value = update->config.boot.trials.left});
     return ERR_OK;
 }
 
-enum err update_confirm(struct update *update, const struct port *port)
+enum err update_confirm(struct update *update, const struct port *port, enum health_proof proof)
 {
     struct boot_record record;
     if (update->confirmed) {
@@ -186,6 +206,9 @@ enum err update_confirm(struct update *update, const struct port *port)
     }
     const struct slot_layout *layout = &update->config.boot.layout;
     const struct manifest *running = &update->report.manifest;
+    if (proof == HEALTH_OFFLINE && !running->offline) {
+        return ERR_DENIED;
+    }
     if (boot_record_load(&update->boot_store, port, layout, &record) != ERR_OK) {
         return fail(update);
     }
@@ -199,9 +222,26 @@ enum err update_confirm(struct update *update, const struct port *port)
     }
     update->confirmed = true;
     update->report.record = record;
+    say(update, port,
+        (struct evidence){.kind = EVIDENCE_CONFIRM,
+                          .epoch = update->report.slot,
+                          .counter = running->sequence.number});
     /* Kept already. Should the floor not rise now, the next boot raises it. */
-    const enum err err = boot_record_raise_floor(port, running->security, &update->report.floor);
-    return err == ERR_OK ? ERR_OK : fail(update);
+    const uint64_t before = update->report.floor.level;
+    if (boot_record_raise_floor(port, running->security, &update->report.floor) != ERR_OK) {
+        return fail(update);
+    }
+    if (update->report.floor.level > before) {
+        say(update, port,
+            (struct evidence){.kind = EVIDENCE_RAISE, .value = update->report.floor.level});
+    }
+    return ERR_OK;
+}
+
+static void say(const struct update *update, const struct port *port, struct evidence evidence)
+{
+    evidence.device = update->config.boot.device;
+    port->evidence(port->ctx, &evidence);
 }
 
 static enum err fail(struct update *update)
@@ -244,16 +284,15 @@ static enum image_fault judge(const struct update *update, const struct port *po
 }
 
 /* Go on where this manifest was, or begin. *why: refused after all. ERR_OK | ERR_IO. */
-static enum err take(struct update *update, const struct port *port,
-                     const struct manifest_envelopes *offer, const struct manifest *manifest,
-                     enum image_fault *why)
+static enum err take(struct update *update, struct store *store, const struct port *port,
+                     struct candidate *candidate, enum image_fault *why)
 {
     struct progress progress;
-    uint8_t name[DIGEST_BYTES];
-    if (manifest_name(port, offer, name) != ERR_OK) {
+    const struct manifest *manifest = &candidate->manifest;
+    if (manifest_name(port, candidate->envelopes, candidate->name) != ERR_OK) {
         return ERR_IO;
     }
-    const bool same = memcmp(update->name, name, sizeof name) == 0;
+    const bool same = memcmp(update->name, candidate->name, DIGEST_BYTES) == 0;
     if (update->state != UPDATE_IDLE && same) {
         return ERR_OK;
     }
@@ -261,36 +300,43 @@ static enum err take(struct update *update, const struct port *port,
         *why = IMAGE_FAULT_ARMED;
         return ERR_OK;
     }
-    if (store_open(update, port) != ERR_OK || progress_load(update, port, &progress) != ERR_OK) {
+    if (progress_load(store, port, &progress) != ERR_OK) {
         return ERR_IO;
     }
-    const bool known = memcmp(progress.name, name, sizeof name) == 0;
+    const bool known = memcmp(progress.name, candidate->name, DIGEST_BYTES) == 0;
     if (!known && manifest->sequence.number <= progress.sequence.number) {
         *why = IMAGE_FAULT_SEQUENCE; /* what was taken is not given up for an older manifest */
         return ERR_OK;
     }
     const uint32_t sectors = image_sectors(manifest, port);
-    update->envelopes = *offer;
+    update->envelopes = *candidate->envelopes;
     update->manifest = *manifest;
-    memcpy(update->name, name, sizeof name);
+    memcpy(update->name, candidate->name, DIGEST_BYTES);
     const bool resumed = known && progress.slot == update->slot && progress.sectors >= 1 &&
                          progress.sectors <= sectors;
     const uint32_t done = resumed ? progress.sectors : 0;
     update->state = done == sectors ? UPDATE_COMPLETE : UPDATE_DOWNLOADING;
     update->received_bytes =
         done == sectors ? manifest->size_bytes : done * port->flash.sector_bytes;
-    return resumed ? ERR_OK : begin(update, port);
+    const enum err err = resumed ? ERR_OK : begin(update, store, port);
+    if (err == ERR_OK) {
+        say(update, port,
+            (struct evidence){.kind = EVIDENCE_TAKE,
+                              .counter = manifest->sequence.number,
+                              .value = update->received_bytes});
+    }
+    return err;
 }
 
 /* Make the slot ready. The progress of another download ends before the first erase; that of this
  * one is 0 until its first sector counts, and as long as it is 0 all of this is done again. */
-static enum err begin(struct update *update, const struct port *port)
+static enum err begin(struct update *update, struct store *store, const struct port *port)
 {
     const struct slot_layout *layout = &update->config.boot.layout;
     const uint32_t area = slot_area_offset(layout, &port->flash, update->slot);
     const uint32_t area_bytes = slot_area_bytes(layout, &port->flash);
     const uint32_t sector_bytes = port->flash.sector_bytes;
-    enum err err = progress_save(update, port, 0);
+    enum err err = progress_save(update, store, port, 0);
     if (err == ERR_OK) {
         err = slot_header_erase(layout, port, update->slot);
     }
@@ -308,29 +354,15 @@ static uint32_t image_sectors(const struct manifest *manifest, const struct port
 
 /* ---- What is durable of it: [slot, sequence, sectors, name] ---- */
 
-static enum err store_open(struct update *update, const struct port *port)
-{
-    if (update->mounted) {
-        return ERR_OK;
-    }
-    const struct slot_region *region = &update->config.boot.layout.app_store;
-    enum err err = store_mount(&update->store, port, region->first_sector, region->sector_count);
-    if (err == ERR_NOT_FOUND) {
-        err = store_format(&update->store, port, region->first_sector, region->sector_count);
-    }
-    update->mounted = err == ERR_OK;
-    return err;
-}
-
 /* All zero if there is none that can be read. A lost or older one costs time, never a wrong image:
  * the bytes in flash are what is verified. */
-static enum err progress_load(const struct update *update, const struct port *port,
+static enum err progress_load(const struct store *store, const struct port *port,
                               struct progress *out)
 {
     uint8_t bytes[PROGRESS_BYTES_MAX];
     uint32_t size_bytes = sizeof bytes;
     *out = (struct progress){0};
-    const enum err err = store_get(&update->store, port, PROGRESS_ID, bytes, &size_bytes);
+    const enum err err = store_get(store, port, RECORD_PROGRESS, bytes, &size_bytes);
     if (err != ERR_OK) {
         return err == ERR_IO ? ERR_IO : ERR_OK;
     }
@@ -349,7 +381,8 @@ static enum err progress_load(const struct update *update, const struct port *po
     return ERR_OK;
 }
 
-static enum err progress_save(struct update *update, const struct port *port, uint32_t sectors)
+static enum err progress_save(const struct update *update, struct store *store,
+                              const struct port *port, uint32_t sectors)
 {
     uint8_t bytes[PROGRESS_BYTES_MAX];
     uint32_t size_bytes;
@@ -362,13 +395,13 @@ static enum err progress_save(struct update *update, const struct port *port, ui
     cbor_put_bytes(&writer, update->name, DIGEST_BYTES);
     const enum err err = cbor_finish(&writer, &size_bytes);
     CHECK(err == ERR_OK);
-    return store_put(&update->store, port, PROGRESS_ID, bytes, size_bytes);
+    return store_put(store, port, RECORD_PROGRESS, bytes, size_bytes);
 }
 
 /* ---- Bytes ---- */
 
 /* Take bytes that do not reach past the sector that is being filled, nor past the image. */
-static enum err write_in_sector(struct update *update, const struct port *port,
+static enum err write_in_sector(struct update *update, struct store *store, const struct port *port,
                                 const uint8_t *bytes, uint32_t size_bytes)
 {
     const uint32_t area = slot_area_offset(&update->config.boot.layout, &port->flash, update->slot);
@@ -382,7 +415,7 @@ static enum err write_in_sector(struct update *update, const struct port *port,
     update->received_bytes += size_bytes;
     const bool full = update->received_bytes % port->flash.sector_bytes == 0 ||
                       update->received_bytes == update->manifest.size_bytes;
-    return full && err == ERR_OK ? close_sector(update, port, area) : err;
+    return full && err == ERR_OK ? close_sector(update, store, port) : err;
 }
 
 /* Program what fills whole units; the rest waits in `unit`. */
@@ -414,8 +447,9 @@ static enum err write_units(struct update *update, const struct port *port, uint
 }
 
 /* The sector is full, or the image ends in it: it counts once all of this is durable. */
-static enum err close_sector(struct update *update, const struct port *port, uint32_t area)
+static enum err close_sector(struct update *update, struct store *store, const struct port *port)
 {
+    const uint32_t area = slot_area_offset(&update->config.boot.layout, &port->flash, update->slot);
     const uint32_t unit = port->flash.program_bytes;
     const uint32_t waiting = update->received_bytes % unit;
     const uint32_t sectors = (update->received_bytes - 1) / port->flash.sector_bytes + 1;
@@ -429,7 +463,13 @@ static enum err close_sector(struct update *update, const struct port *port, uin
         err = port->flash_sync(port->ctx);
     }
     if (err == ERR_OK) {
-        err = progress_save(update, port, sectors);
+        err = progress_save(update, store, port, sectors);
+    }
+    if (err == ERR_OK) {
+        say(update, port,
+            (struct evidence){.kind = EVIDENCE_FILL,
+                              .counter = update->manifest.sequence.number,
+                              .value = update->received_bytes});
     }
     if (err == ERR_OK && update->received_bytes == update->manifest.size_bytes) {
         update->state = UPDATE_COMPLETE;
@@ -440,9 +480,10 @@ static enum err close_sector(struct update *update, const struct port *port, uin
 /* ---- The end ---- */
 
 /* The image is not what its manifest says: all of it has to come again, with the next offer. */
-static enum err reject_image(struct update *update, const struct port *port, enum image_fault fault)
+static enum err reject_image(struct update *update, struct store *store, const struct port *port,
+                             enum image_fault fault)
 {
-    if (fault == IMAGE_FAULT_UNREADABLE || progress_save(update, port, 0) != ERR_OK) {
+    if (fault == IMAGE_FAULT_UNREADABLE || progress_save(update, store, port, 0) != ERR_OK) {
         return fail(update);
     }
     update->counts.refused[fault]++;

@@ -9,8 +9,9 @@
  *   - the header of the slot goes first and comes last: an authentic header never stands over bytes
  *     that were not verified;
  *   - an image sector is erased before it is filled and counts once it is synced and recorded in
- * the application's store. Whatever else is there after a cut is not trusted: a resumed download
- *     starts at the first sector that does not count, and erases it;
+ * the application's store, which belongs to the caller (outbox.h). Whatever else is there after a
+ * cut is not trusted: a resumed download starts at the first sector that does not count, and erases
+ * it;
  *   - bytes are verified in flash before the header is written, and with it before a trial is
  * armed;
  *   - a confirm is durable before the security floor rises.
@@ -47,7 +48,6 @@ struct update {
     struct boot_report report;   /* copied: what runs here */
     enum update_state state;
     bool confirmed;                      /* the running image */
-    bool mounted;                        /* `store` is */
     uint32_t slot;                       /* the other one */
     uint32_t sector_bytes;               /* of the flash */
     struct manifest_envelopes envelopes; /* of the offer that was taken */
@@ -55,7 +55,6 @@ struct update {
     uint8_t name[DIGEST_BYTES];        /* of that manifest */
     uint32_t received_bytes;           /* of the image, programmed or in `unit` */
     uint8_t unit[SLOT_UNIT_BYTES_MAX]; /* bytes that do not fill a program unit yet */
-    struct store store;                /* the application's */
     struct store boot_store;           /* mounted when the record changes */
     struct update_counts counts;       /* since boot */
 };
@@ -63,29 +62,48 @@ struct update {
 void update_init(struct update *update, const struct update_config *config, const struct port *port,
                  const struct boot_report *report);
 
-/* An offer. wall_us: what time it is, 0 = unknown. It may be repeated: the same offer again goes
- * on. ERR_OK: taken; see update_wants | ERR_DENIED: refused, *why says why; nothing changed |
- * ERR_IO: the flash failed; the state is UPDATE_FAILED. */
-enum err update_offer(struct update *update, const struct port *port,
-                      const struct manifest_envelopes *offer, uint64_t wall_us,
-                      enum image_fault *why) MUST_USE;
+struct update_offer {
+    const struct manifest_envelopes *envelopes; /* borrowed */
+    uint64_t wall_us;                           /* what time it is; 0 = unknown */
+};
+
+/* Bytes of the image, borrowed. */
+struct update_piece {
+    uint32_t offset;
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+};
+
+/* An offer; store: the application's, mounted, here and below. It may be repeated: the same offer
+ * again goes on. ERR_OK: taken; see update_wants | ERR_DENIED: refused, *why says why; nothing
+ * changed | ERR_IO: the flash failed; the state is UPDATE_FAILED. */
+enum err update_offer(struct update *update, struct store *store, const struct port *port,
+                      const struct update_offer *offer, enum image_fault *why) MUST_USE;
 
 /* What to fetch next: bytes up to the next point that survives a cut. False: nothing. */
 bool update_wants(const struct update *update, uint32_t *offset, uint32_t *size_bytes);
 
-/* Bytes of the image, in any sizes. What was received already is skipped. ERR_OK | ERR_DENIED (no
+/* Take a piece, of any size. What was received already is skipped. ERR_OK | ERR_DENIED (no
  * download) | ERR_RANGE (a gap, or past the end of the image; nothing changed) | ERR_IO. */
-enum err update_chunk(struct update *update, const struct port *port, uint32_t offset,
-                      const uint8_t *bytes, uint32_t size_bytes) MUST_USE;
+enum err update_chunk(struct update *update, struct store *store, const struct port *port,
+                      const struct update_piece *piece) MUST_USE;
 
 /* Verify the complete image in flash, write the header, verify the slot as the boot loader will,
  * arm the trial. Then ask for a reset. ERR_OK | ERR_DENIED (not complete) | ERR_CORRUPT (these are
  * not the manifest's bytes; the download starts anew with the next offer) | ERR_IO. */
-enum err update_finish(struct update *update, const struct port *port) MUST_USE;
+enum err update_finish(struct update *update, struct store *store,
+                       const struct port *port) MUST_USE;
 
-/* The running image is healthy (an authenticated round trip, or a signed exception): keep it.
- * Durable once ERR_OK, then the security floor rises. Does nothing where nothing is to confirm.
- * ERR_OK | ERR_IO: try again after a reset. */
-enum err update_confirm(struct update *update, const struct port *port) MUST_USE;
+/* What shows that the running image is healthy. */
+enum health_proof {
+    HEALTH_ROUND_TRIP, /* the server's signed answer to what this image signed in this boot */
+    HEALTH_OFFLINE, /* the image's own word: only where its manifest allows that, see `offline` */
+};
+
+/* The running image is healthy: keep it. Durable once ERR_OK, then the security floor rises. Does
+ * nothing where nothing is to confirm. ERR_OK | ERR_DENIED: this proof is not enough for this image
+ * | ERR_IO: try again after a reset. */
+enum err update_confirm(struct update *update, const struct port *port,
+                        enum health_proof proof) MUST_USE;
 
 #endif

@@ -141,6 +141,19 @@ static void count_evidence(struct world *world, const struct evidence *evidence)
     case EVIDENCE_RESERVE:
     case EVIDENCE_DISCHARGE:
     case EVIDENCE_COMMIT:
+    case EVIDENCE_JUMP:
+    case EVIDENCE_STRAND:
+    case EVIDENCE_REVERT:
+    case EVIDENCE_TAKE:
+    case EVIDENCE_DECLINE:
+    case EVIDENCE_FILL:
+    case EVIDENCE_ARM:
+    case EVIDENCE_CONFIRM:
+    case EVIDENCE_RAISE:
+    case EVIDENCE_ROTATE:
+    case EVIDENCE_POLICY:
+    case EVIDENCE_STATUS:
+    case EVIDENCE_LEARN:
     case EVIDENCE_COUNT:
         break;
     }

@@ -87,6 +87,13 @@ static void rig_watchdog_arm(void *ctx, uint64_t timeout_us)
     rig->watchdog_us = timeout_us;
 }
 
+static void rig_evidence(void *ctx, const struct evidence *evidence)
+{
+    struct rig *rig = ctx;
+    rig->said[evidence->kind]++;
+    rig->last[evidence->kind] = *evidence;
+}
+
 /* ---- The device ---- */
 
 void rig_prepare(struct rig *rig)
@@ -106,6 +113,7 @@ void rig_prepare(struct rig *rig)
         .counter_read = rig_counter_read,
         .counter_increment = rig_counter_increment,
         .watchdog_arm = rig_watchdog_arm,
+        .evidence = rig_evidence,
     };
     EXPECT_EQUAL(crypto_openssl_init(&rig->openssl, &rig->port.crypto), ERR_OK);
     rig->author.seed[0] = AUTHOR;
@@ -192,6 +200,17 @@ void rig_power(struct rig *rig, uint32_t cut_at)
     rig->cut_at = cut_at;
 }
 
+/* The application's store; left read-only where that fails. */
+static void mount(struct rig *rig)
+{
+    const struct slot_region *region = &rig->boot_config.layout.app_store;
+    enum err err = store_mount(&rig->store, &rig->port, region->first_sector, region->sector_count);
+    if (err == ERR_NOT_FOUND) {
+        err = store_format(&rig->store, &rig->port, region->first_sector, region->sector_count);
+    }
+    rig->store.failed = rig->store.failed || err != ERR_OK;
+}
+
 enum err rig_boot(struct rig *rig)
 {
     rig->watchdog_us = 0;
@@ -199,6 +218,7 @@ enum err rig_boot(struct rig *rig)
     const enum err err = boot_run(&rig->boot, &rig->boot_config, &rig->port, &rig->report);
     if (err == ERR_OK) {
         update_init(&rig->update, &rig->update_config, &rig->port, &rig->report);
+        mount(rig);
     }
     return err;
 }
@@ -207,11 +227,13 @@ enum err rig_install(struct rig *rig, const struct release *release)
 {
     enum image_fault why;
     uint32_t offset, size_bytes;
-    enum err err = update_offer(&rig->update, &rig->port, &release->envelopes, 1, &why);
+    const struct update_offer offer = {&release->envelopes, 1};
+    enum err err = update_offer(&rig->update, &rig->store, &rig->port, &offer, &why);
     while (err == ERR_OK && update_wants(&rig->update, &offset, &size_bytes)) {
-        err = update_chunk(&rig->update, &rig->port, offset, release->image + offset, size_bytes);
+        const struct update_piece piece = {offset, release->image + offset, size_bytes};
+        err = update_chunk(&rig->update, &rig->store, &rig->port, &piece);
     }
-    return err == ERR_OK ? update_finish(&rig->update, &rig->port) : err;
+    return err == ERR_OK ? update_finish(&rig->update, &rig->store, &rig->port) : err;
 }
 
 void rig_replace(struct rig *rig, const struct release *release)
@@ -219,7 +241,7 @@ void rig_replace(struct rig *rig, const struct release *release)
     EXPECT_EQUAL(rig_install(rig, release), ERR_OK);
     EXPECT_EQUAL(rig_boot(rig), ERR_OK);
     EXPECT_EQUAL(rig->report.outcome, BOOT_TRIAL);
-    EXPECT_EQUAL(update_confirm(&rig->update, &rig->port), ERR_OK);
+    EXPECT_EQUAL(update_confirm(&rig->update, &rig->port, HEALTH_ROUND_TRIP), ERR_OK);
 }
 
 uint8_t *rig_slot(struct rig *rig, uint32_t slot)

@@ -9,6 +9,7 @@
 
 #include "core/boot.h"
 #include "core/crypto/openssl.h"
+#include "core/evidence.h"
 #include "core/update.h"
 
 enum {
@@ -42,6 +43,9 @@ struct rig {
     struct boot boot;
     struct boot_report report;
     struct update update;
+    struct store store; /* the application's */
+    uint32_t said[EVIDENCE_COUNT];
+    struct evidence last[EVIDENCE_COUNT];
 };
 
 /* What a maker of firmware hands out. */

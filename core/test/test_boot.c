@@ -226,7 +226,7 @@ static void a_floor_that_power_kept_down_rises_with_the_next_boot(void)
     start_armed();
     boot_as(BOOT_TRIAL, SLOT_B);
     rig.counterless = true;
-    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port), ERR_IO);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_IO);
     rig.counterless = false;
     EXPECT_EQUAL(rig.counters[COUNTER_SECURITY], 1);
     boot_as(BOOT_CONFIRMED, SLOT_B);
@@ -275,7 +275,7 @@ static void the_other_slot_boots_when_the_confirmed_image_is_damaged(void)
         boot_as(BOOT_FALLBACK, SLOT_A);
         EXPECT_EQUAL(rig.report.faults[SLOT_B], IMAGE_FAULT_DIGEST);
     }
-    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port), ERR_OK);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_OK);
     boot_as(BOOT_CONFIRMED, SLOT_A);
     EXPECT_EQUAL(rig.report.record.sequence.number, 2); /* what was confirmed once stays so */
 }

@@ -112,6 +112,8 @@ static void what_differs_in_one_bit_is_refused_or_another_manifest(void)
     EXPECT(read_count > 500);
 }
 
+static uint64_t offline; /* a field that few tests change */
+
 /* The fields of a manifest, with each of which something can be wrong. */
 static enum err decode_fields(const uint64_t version[3], uint64_t sequence, uint64_t size_bytes,
                               const uint64_t *dependencies, uint32_t dependency_count)
@@ -121,7 +123,7 @@ static enum err decode_fields(const uint64_t version[3], uint64_t sequence, uint
     struct cbor_writer writer;
     struct manifest read;
     cbor_write(&writer, bytes, sizeof bytes);
-    cbor_put_array(&writer, 8);
+    cbor_put_array(&writer, 9);
     cbor_put_uint(&writer, sequence);
     cbor_put_uint(&writer, 1);
     cbor_put_array(&writer, 3);
@@ -137,6 +139,7 @@ static enum err decode_fields(const uint64_t version[3], uint64_t sequence, uint
         cbor_put_uint(&writer, dependencies[i]);
         cbor_put_uint(&writer, 1);
     }
+    cbor_put_uint(&writer, offline);
     EXPECT_EQUAL(cbor_finish(&writer, &used_bytes), ERR_OK);
     return manifest_decode(bytes, used_bytes, &read);
 }
@@ -153,6 +156,11 @@ static void numbers_without_a_meaning_are_refused(void)
     EXPECT_EQUAL(decode_fields(version, 1, 1, good, 5), ERR_MALFORMED);
     EXPECT_EQUAL(decode_fields(version, 1, 1, twice, 2), ERR_MALFORMED);
     EXPECT_EQUAL(decode_fields(version, 1, 1, down, 2), ERR_MALFORMED);
+    offline = 1;
+    EXPECT_EQUAL(decode_fields(version, 1, 1, good, 4), ERR_OK);
+    offline = 2;
+    EXPECT_EQUAL(decode_fields(version, 1, 1, good, 4), ERR_MALFORMED);
+    offline = 0;
 }
 
 static void what_no_reader_takes_is_not_made(void)

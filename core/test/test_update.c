@@ -36,7 +36,8 @@ static void start(void)
 
 static enum err offer_at(const struct release *release, uint64_t wall_us, enum image_fault *why)
 {
-    return update_offer(&rig.update, &rig.port, &release->envelopes, wall_us, why);
+    const struct update_offer offer = {&release->envelopes, wall_us};
+    return update_offer(&rig.update, &rig.store, &rig.port, &offer, why);
 }
 
 static void offer_taken(const struct release *release)
@@ -65,7 +66,8 @@ static void offer_refused(const struct release *release, enum image_fault fault)
 
 static enum err chunk(const struct release *release, uint32_t from, uint32_t to)
 {
-    return update_chunk(&rig.update, &rig.port, from, release->image + from, to - from);
+    const struct update_piece piece = {from, release->image + from, to - from};
+    return update_chunk(&rig.update, &rig.store, &rig.port, &piece);
 }
 
 static uint32_t wanted(void)
@@ -94,7 +96,7 @@ static void fetch_in_pieces(const struct release *release, uint32_t piece_bytes)
 
 static void finish_and_boot(const struct release *release)
 {
-    EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_OK);
+    EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_OK);
     EXPECT(rig_holds(&rig, rig.update.slot, release));
     boot_as(BOOT_TRIAL, rig.update.slot);
     EXPECT_EQUAL(rig.report.manifest.sequence.number, release->manifest.sequence.number);
@@ -110,7 +112,7 @@ static void an_update_is_installed_tried_and_confirmed(void)
     EXPECT_EQUAL(rig.update.state, UPDATE_COMPLETE);
     finish_and_boot(&two);
     EXPECT_EQUAL(rig.counters[COUNTER_SECURITY], 1);
-    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port), ERR_OK);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_OK);
     EXPECT_EQUAL(rig.counters[COUNTER_SECURITY], 2);
     boot_as(BOOT_CONFIRMED, SLOT_B);
     EXPECT_EQUAL(rig.report.record.sequence.number, 2);
@@ -122,11 +124,12 @@ static void an_update_is_installed_tried_and_confirmed(void)
 static void a_confirm_of_what_is_confirmed_writes_nothing(void)
 {
     start();
-    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port), ERR_OK);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_OK);
     EXPECT_EQUAL(rig.writes, 0);
     EXPECT_EQUAL(rig_install(&rig, &two), ERR_OK);
     const uint32_t writes = rig.writes;
-    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port), ERR_OK); /* of `one`, `two` is armed */
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP),
+                 ERR_OK); /* of `one`, `two` is armed */
     EXPECT_EQUAL(rig.writes, writes);
     boot_as(BOOT_TRIAL, SLOT_B);
 }
@@ -225,7 +228,7 @@ static void disabled_updates_write_nothing_but_a_confirm_goes_on(void)
     boot_as(BOOT_TRIAL, SLOT_B);
     offer_refused(&three, IMAGE_FAULT_DISABLED);
     EXPECT_EQUAL(rig.writes, 0);
-    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port), ERR_OK);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_OK);
     rig.update_config.enabled = true;
     boot_as(BOOT_CONFIRMED, SLOT_B);
 }
@@ -248,7 +251,7 @@ static void an_armed_update_is_not_replaced_before_its_reset(void)
     offer_refused(&three, IMAGE_FAULT_ARMED);
     offer_taken(&two);
     EXPECT(!wants());
-    EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_OK);
+    EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_OK);
     EXPECT_EQUAL(rig.writes, writes);
 }
 
@@ -260,7 +263,7 @@ static void pieces_of_any_size_make_the_same_image(void)
         start();
         offer_taken(&two);
         fetch_in_pieces(&two, piece_bytes);
-        EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_OK);
+        EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_OK);
         EXPECT(rig_holds(&rig, SLOT_B, &two));
     }
     start();
@@ -284,7 +287,7 @@ static void a_download_resumes_after_a_restart_at_any_byte(void)
             EXPECT_EQUAL(wanted(), cut / RIG_SECTOR_BYTES * RIG_SECTOR_BYTES);
         }
         fetch_in_pieces(&two, 131);
-        EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_OK);
+        EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_OK);
         EXPECT(rig_holds(&rig, SLOT_B, &two));
     }
 }
@@ -316,7 +319,7 @@ static void bytes_that_came_before_are_skipped_and_gaps_refused(void)
     EXPECT_EQUAL(chunk(&two, 650, 750), ERR_OK);
     EXPECT_EQUAL(wanted(), 750);
     EXPECT_EQUAL(chunk(&two, 750, two.manifest.size_bytes + 1), ERR_RANGE);
-    EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_DENIED);
+    EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_DENIED);
     offer_taken(&two); /* the same offer goes on */
     EXPECT_EQUAL(wanted(), 750);
     EXPECT_EQUAL(chunk(&two, 750, two.manifest.size_bytes), ERR_OK);
@@ -326,13 +329,14 @@ static void bytes_that_came_before_are_skipped_and_gaps_refused(void)
 
 static void wrong_bytes_are_found_before_a_header_is_written(void)
 {
-    static const uint8_t wrong[1] = {0};
+    static const uint8_t zero[1] = {0};
+    static const struct update_piece wrong = {800, zero, 1};
     start();
     offer_taken(&two);
     EXPECT_EQUAL(chunk(&two, 0, 800), ERR_OK);
-    EXPECT_EQUAL(update_chunk(&rig.update, &rig.port, 800, wrong, 1), ERR_OK);
+    EXPECT_EQUAL(update_chunk(&rig.update, &rig.store, &rig.port, &wrong), ERR_OK);
     EXPECT_EQUAL(chunk(&two, 801, two.manifest.size_bytes), ERR_OK);
-    EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_CORRUPT);
+    EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_CORRUPT);
     EXPECT_EQUAL(rig.update.counts.refused[IMAGE_FAULT_DIGEST], 1);
     EXPECT(!wants());
     struct manifest_envelopes envelopes;
@@ -395,7 +399,7 @@ static void a_reverted_image_may_be_offered_again_a_bounded_number_of_times(void
         EXPECT_EQUAL(rig.report.record.revert.count, revert);
         offer_taken(&two);
         EXPECT(!wants()); /* it is all there */
-        EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_OK);
+        EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_OK);
     }
     spend_trials();
     offer_refused(&two, IMAGE_FAULT_REVERTED);
@@ -413,7 +417,7 @@ static void an_image_that_fell_back_confirms_and_then_heals_the_other_slot(void)
     rig_slot(&rig, SLOT_B)[3] ^= 1;
     boot_as(BOOT_FALLBACK, SLOT_A);
     offer_refused(&three, IMAGE_FAULT_UNCONFIRMED);
-    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port), ERR_OK);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_OK);
     offer_refused(&two, IMAGE_FAULT_SEQUENCE); /* confirmed once */
     rig_replace(&rig, &three);
     boot_as(BOOT_CONFIRMED, SLOT_B);
@@ -432,7 +436,7 @@ static void a_failing_flash_ends_the_update_until_the_next_boot(void)
     rig.worn = false;
     EXPECT_EQUAL(offer_at(&two, 1, &why), ERR_IO);
     EXPECT_EQUAL(chunk(&two, 0, 1), ERR_IO);
-    EXPECT_EQUAL(update_finish(&rig.update, &rig.port), ERR_IO);
+    EXPECT_EQUAL(update_finish(&rig.update, &rig.store, &rig.port), ERR_IO);
     boot_as(BOOT_CONFIRMED, SLOT_A);
     rig_replace(&rig, &two);
 }

@@ -159,6 +159,12 @@ static enum err rig_counter_increment(void *ctx, enum port_counter counter)
     return rig_strikes(rig, CUT_AFTER) ? ERR_IO : ERR_OK;
 }
 
+static void rig_evidence(void *ctx, const struct evidence *evidence)
+{
+    (void)ctx;
+    (void)evidence;
+}
+
 /* ---- The maker ---- */
 
 struct release {
@@ -259,6 +265,7 @@ struct world {
 static struct boot boot;
 static struct boot_report report;
 static struct update update;
+static struct store store; /* the application's */
 static struct update_config config;
 
 /* What the test has seen: each of these must occur, or the test proves nothing. */
@@ -281,6 +288,7 @@ static struct port port_of(struct world *world)
         .counter_read = rig_counter_read,
         .counter_increment = rig_counter_increment,
         .crypto = maker.crypto,
+        .evidence = rig_evidence,
     };
 }
 
@@ -320,7 +328,7 @@ static enum end run_trial(struct world *world, const struct port *port)
         return END_RESET;
     }
     update_init(&update, &config, port, &report);
-    const enum err err = update_confirm(&update, port);
+    const enum err err = update_confirm(&update, port, HEALTH_ROUND_TRIP);
     judge_device(world);
     EXPECT(err == ERR_OK || world->rig.dead);
     witness->confirmed = witness->confirmed || err == ERR_OK;
@@ -337,7 +345,8 @@ static enum err fetch(struct world *world, const struct port *port)
         EXPECT(!witness->complete);
         EXPECT(offset >= witness->durable_bytes);
         const uint32_t piece_bytes = size_bytes < PIECE_BYTES ? size_bytes : PIECE_BYTES;
-        err = update_chunk(&update, port, offset, new->area + offset, piece_bytes);
+        const struct update_piece piece = {offset, new->area + offset, piece_bytes};
+        err = update_chunk(&update, &store, port, &piece);
         if (err == ERR_OK) {
             const uint32_t end = offset + piece_bytes;
             witness->complete = end == new->manifest.size_bytes;
@@ -345,6 +354,15 @@ static enum err fetch(struct world *world, const struct port *port)
         }
     }
     return err;
+}
+
+static enum err mount(const struct port *port)
+{
+    const struct slot_region *region = &config.boot.layout.app_store;
+    const enum err err = store_mount(&store, port, region->first_sector, region->sector_count);
+    return err != ERR_NOT_FOUND
+               ? err
+               : store_format(&store, port, region->first_sector, region->sector_count);
 }
 
 static enum end run_old(struct world *world, const struct port *port)
@@ -365,14 +383,18 @@ static enum end run_old(struct world *world, const struct port *port)
     witness->trial_boots = 0;
     update_init(&update, &config, port, &report);
     enum image_fault why;
-    enum err err = update_offer(&update, port, &story->new->envelopes, 0, &why);
+    const struct update_offer offer = {&story->new->envelopes, 0};
+    enum err err = mount(port);
+    if (err == ERR_OK) {
+        err = update_offer(&update, &store, port, &offer, &why);
+    }
     seen.completed_before += err == ERR_OK && update.state == UPDATE_COMPLETE;
     seen.resumed += err == ERR_OK && update.received_bytes > 0;
     if (err == ERR_OK) {
         err = fetch(world, port);
     }
     if (err == ERR_OK) {
-        err = update_finish(&update, port);
+        err = update_finish(&update, &store, port);
     }
     judge_device(world);
     EXPECT(err == ERR_OK || world->rig.dead);
