@@ -6,6 +6,7 @@
 #include "models/custody.h"
 #include "models/ruling.h"
 #include "models/telemetry.h"
+#include "models/update.h"
 
 struct judge {
     struct judge_config config;
@@ -13,8 +14,12 @@ struct judge {
     struct telemetry_model *telemetry;
     struct custody_model *custody;
     struct cadence_model *cadence;
+    struct update_law_config releases;
+    struct update_law *updates; /* [node_count]; NULL where firmware is not managed */
 };
 
+static size_t updates_bytes(const struct judge_config *config);
+static void observe_update(struct judge *judge, const struct observation *observation);
 static size_t aligned(size_t size_bytes);
 
 static const struct {
@@ -40,7 +45,7 @@ size_t judge_size_bytes(const struct judge_config *config)
 {
     return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint32_t)) +
            aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
-           aligned(cadence_size_bytes(config));
+           aligned(cadence_size_bytes(config)) + updates_bytes(config);
 }
 
 void judge_init(struct judge *judge, const struct judge_config *config)
@@ -56,6 +61,9 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     judge->custody = (struct custody_model *)(void *)memory;
     memory += aligned(custody_size_bytes(config));
     judge->cadence = (struct cadence_model *)(void *)memory;
+    memory += aligned(cadence_size_bytes(config));
+    judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
+    judge->releases.trials = config->trials;
     telemetry_init(judge->telemetry, &judge->config);
     custody_init(judge->custody, &judge->config);
     cadence_init(judge->cadence, &judge->config);
@@ -70,10 +78,45 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     telemetry_observe(judge->telemetry, observation, ruling);
     custody_observe(judge->custody, observation, ruling);
     cadence_observe(judge->cadence, observation, ruling);
+    if (judge->updates != NULL) {
+        observe_update(judge, observation);
+    }
     if (ruling->broken) {
         *violation = ruling->violation;
     }
     return !ruling->broken;
+}
+
+static size_t updates_bytes(const struct judge_config *config)
+{
+    return config->trials != 0 ? aligned(config->node_count * sizeof(struct update_law)) : 0;
+}
+
+/* One law for each device. The factory's release is the first that the world tells of, and all
+ * devices leave the line with it. */
+static void observe_update(struct judge *judge, const struct observation *observation)
+{
+    struct update_law_config *known = &judge->releases;
+    if (observation->kind == TRUTH_RELEASE) {
+        if (known->release_count < UPDATE_LAW_RELEASES_MAX) {
+            known->releases[known->release_count++] =
+                (struct update_law_release){observation->counter, observation->value};
+        }
+        for (uint32_t i = 0; i < judge->config.node_count && known->release_count == 1; i++) {
+            update_law_init(&judge->updates[i], known, observation->counter);
+        }
+        return;
+    }
+    const uint32_t device = observation->device != 0 ? observation->device : observation->node;
+    if (device >= judge->config.node_count || judge->config.roles[device] != MODEL_DEVICE) {
+        return;
+    }
+    struct update_law_finding finding;
+    if (!update_law_observe(&judge->updates[device], known, observation, &finding,
+                            judge->ruling.exercised)) {
+        ruling_break(&judge->ruling, finding.law, device,
+                     (struct difference){finding.what, finding.expected, finding.actual});
+    }
 }
 
 /* Is a fault of `role` felt at its own node only? A law about devices that is void because of a

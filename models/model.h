@@ -36,6 +36,12 @@ enum truth {
     TRUTH_STALL, /* node is hung or suspended for `value` us; said once, before it samples again */
     TRUTH_HEAL,  /* all faults end; the liveness phase begins */
     TRUTH_END,   /* the run ends */
+    /* Of a device with firmware to update; SLOT (for each slot) and FLOOR come before each JUMP, in
+     * each crash image, and at the end. */
+    TRUTH_RELEASE, /* an image was made: counter: sequence of its manifest, value: security level */
+    TRUTH_SLOT,    /* epoch: slot; counter: sequence of the whole, authentic image in it; 0: none */
+    TRUTH_FLOOR,   /* value: the security counter */
+    TRUTH_SETTLED, /* nothing is left to do for it, all faults are over; counter: what it runs */
     TRUTH_COUNT
 };
 
@@ -63,6 +69,7 @@ struct judge_config {
     uint32_t queue_max;
     uint64_t sample_every_us;
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
+    uint32_t trials;          /* boots that an unconfirmed image gets; 0: firmware is not managed */
 };
 
 struct violation {
