@@ -18,6 +18,7 @@ static enum err load_reading(struct outbox *outbox, const struct port *port, uin
 static enum err put_state(struct outbox *outbox, const struct port *port, uint64_t reserved);
 static enum err put_shedding(struct outbox *outbox, const struct port *port, uint64_t id,
                              const uint8_t *bytes, uint32_t size_bytes);
+static bool leaves_room(const struct outbox *outbox, const struct port *port, uint32_t size_bytes);
 static void insert(struct outbox *outbox, uint64_t counter, uint32_t slot);
 static uint32_t free_slot(const struct outbox *outbox);
 static bool ack_covers(const struct ack *ack, uint64_t counter);
@@ -186,6 +187,9 @@ enum err outbox_put(struct outbox *outbox, const struct port *port, uint64_t cou
 {
     CHECK(outbox->count < outbox->config.count_max);
     CHECK(counter < outbox->counter_next);
+    while (outbox->count > 0 && !leaves_room(outbox, port, envelope->size_bytes)) {
+        outbox_shed(outbox, port, 0);
+    }
     const uint32_t slot = free_slot(outbox);
     enum err err =
         put_shedding(outbox, port, RECORD_READING + slot, envelope->bytes, envelope->size_bytes);
@@ -304,6 +308,15 @@ static enum err put_shedding(struct outbox *outbox, const struct port *port, uin
         err = store_put(&outbox->store, port, id, bytes, size_bytes);
     }
     return err;
+}
+
+/* In a store that others share, a put of each of them still finds room behind this reading. */
+static bool leaves_room(const struct outbox *outbox, const struct port *port, uint32_t size_bytes)
+{
+    const uint32_t others = RECORD_OTHERS * store_frame_bytes(port, RECORD_OTHERS_BYTES_MAX);
+    return !outbox->config.shared ||
+           store_used_bytes(&outbox->store, port) + store_frame_bytes(port, size_bytes) + others <=
+               store_capacity_bytes(&outbox->store, port);
 }
 
 static void insert(struct outbox *outbox, uint64_t counter, uint32_t slot)

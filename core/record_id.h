@@ -17,6 +17,6 @@
 #define RECORD_READING (UINT64_C(2) << 56)
 
 /* What all records but those of the outbox may take, frames apart: the outbox keeps it free. */
-enum { RECORD_OTHERS = 4, RECORD_OTHERS_BYTES_MAX = 128 };
+enum { RECORD_OTHERS = 4, RECORD_OTHERS_BYTES_MAX = 64 };
 
 #endif

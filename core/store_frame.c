@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "core/crc32.h"
 
 enum {
     HEADER_MAGIC = 0x4c57424f, /* "OBWL" */
@@ -29,7 +30,6 @@ static uint32_t header_make(const struct port *port, uint64_t sequence, uint64_t
 static uint32_t frame_crc(const struct store_frame *frame, uint64_t sector_sequence);
 static enum err program(const struct store *store, const struct port *port, uint32_t sector,
                         uint32_t position, const uint8_t *bytes, uint32_t size_bytes) MUST_USE;
-static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t size_bytes);
 static void put_u32(uint8_t *bytes, uint32_t value);
 static void put_u64(uint8_t *bytes, uint64_t value);
 static uint32_t get_u32(const uint8_t *bytes);
@@ -247,20 +247,6 @@ static enum err program(const struct store *store, const struct port *port, uint
 }
 
 /* CRC-32 (IEEE 802.3, reflected), four bits at a time; crc: 0, or the result so far. */
-static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t size_bytes)
-{
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
-    crc = ~crc;
-    for (uint32_t i = 0; i < size_bytes; i++) {
-        crc = (crc >> 4) ^ table[(crc ^ bytes[i]) & 15u];
-        crc = (crc >> 4) ^ table[(crc ^ (uint32_t)(bytes[i] >> 4)) & 15u];
-    }
-    return ~crc;
-}
 
 static void put_u32(uint8_t *bytes, uint32_t value)
 {

@@ -10,6 +10,8 @@
 
 enum { PROGRESS_BYTES_MAX = 1 + 5 + 9 + 5 + (2 + DIGEST_BYTES) };
 
+_Static_assert((uint32_t)PROGRESS_BYTES_MAX <= RECORD_OTHERS_BYTES_MAX, "the outbox keeps it free");
+
 /* What of a download is durable: sectors of the image that are in flash, synced. */
 struct progress {
     uint32_t slot;

@@ -38,7 +38,7 @@ static void learn(struct update_law *law, struct step *step);
 static void settled(const struct update_law *law, struct step *step);
 
 static void settle_confirm(struct update_law *law, uint64_t sequence);
-static void epoch_begins(struct update_law *law, uint32_t epoch);
+static void epoch_begins(struct update_law *law, struct step *step, uint32_t epoch);
 static bool may_boot(const struct update_law *law, const struct step *step, uint32_t slot);
 
 void update_law_init(struct update_law *law, const struct update_law_config *config,
@@ -291,7 +291,7 @@ static void raise_floor(struct update_law *law, struct step *step)
 static void rotate(struct update_law *law, struct step *step)
 {
     const uint64_t generation = step->observation->counter;
-    epoch_begins(law, step->observation->epoch);
+    epoch_begins(law, step, step->observation->epoch);
     if (step->observation->value == 0) {
         require(step, LAW_IDENTITY_KEY, "the key that is staged follows the one in force",
                 law->key + 1, generation);
@@ -307,15 +307,16 @@ static void rotate(struct update_law *law, struct step *step)
 
 static void policy(struct update_law *law, struct step *step)
 {
-    epoch_begins(law, step->observation->epoch);
+    epoch_begins(law, step, step->observation->epoch);
     require(step, LAW_IDENTITY_KEY, "policy versions never go back", 1,
             step->observation->counter >= law->policy);
     law->policy = step->observation->counter;
 }
 
 /* A factory reset is a new epoch: keys and policy begin again. */
-static void epoch_begins(struct update_law *law, uint32_t epoch)
+static void epoch_begins(struct update_law *law, struct step *step, uint32_t epoch)
 {
+    require(step, LAW_IDENTITY_KEY, "epochs never go back", 1, epoch >= law->epoch);
     if (epoch != law->epoch) {
         law->epoch = epoch;
         law->key = 0;

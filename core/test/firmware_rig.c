@@ -87,6 +87,33 @@ static void rig_watchdog_arm(void *ctx, uint64_t timeout_us)
     rig->watchdog_us = timeout_us;
 }
 
+static enum err rig_retained_read(void *ctx, uint8_t bytes[RETAINED_BYTES])
+{
+    const struct rig *rig = ctx;
+    memcpy(bytes, rig->retained, RETAINED_BYTES);
+    return rig->dead ? ERR_IO : ERR_OK;
+}
+
+static enum err rig_retained_write(void *ctx, const uint8_t bytes[RETAINED_BYTES])
+{
+    struct rig *rig = ctx;
+    if (rig_strikes(rig)) {
+        return ERR_IO;
+    }
+    memcpy(rig->retained, bytes, RETAINED_BYTES);
+    return ERR_OK;
+}
+
+static enum err rig_entropy(void *ctx, uint8_t *bytes, uint32_t size_bytes)
+{
+    struct rig *rig = ctx;
+    if (rig->dead) {
+        return ERR_IO;
+    }
+    memset(bytes, (int)(0x40 + rig->drawn++), size_bytes);
+    return ERR_OK;
+}
+
 static void rig_evidence(void *ctx, const struct evidence *evidence)
 {
     struct rig *rig = ctx;
@@ -113,6 +140,9 @@ void rig_prepare(struct rig *rig)
         .counter_read = rig_counter_read,
         .counter_increment = rig_counter_increment,
         .watchdog_arm = rig_watchdog_arm,
+        .retained_read = rig_retained_read,
+        .retained_write = rig_retained_write,
+        .entropy = rig_entropy,
         .evidence = rig_evidence,
     };
     EXPECT_EQUAL(crypto_openssl_init(&rig->openssl, &rig->port.crypto), ERR_OK);

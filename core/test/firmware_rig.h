@@ -38,6 +38,8 @@ struct rig {
     bool deadly;          /* reading that sector resets the device, as a bus fault does */
     bool counterless;     /* counters answer ERR_IO */
     uint64_t watchdog_us; /* as last armed */
+    uint8_t retained[RETAINED_BYTES];
+    uint32_t drawn; /* calls of entropy */
     struct boot_config boot_config;
     struct update_config update_config;
     struct boot boot;
