@@ -1,5 +1,6 @@
 #include "core/crc32.h"
 
+/* Four bits at a time. */
 uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t size_bytes)
 {
     static const uint32_t table[16] = {

@@ -10,6 +10,7 @@
 #ifndef BROWNOUT_CORE_PORT_H
 #define BROWNOUT_CORE_PORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -43,6 +44,11 @@ struct flash_geometry {
     uint32_t sector_count;  /* 0: this node has no flash */
     uint32_t program_bytes; /* program unit: offset and size of a program are multiples of it */
     uint8_t erased_value;   /* 0xFF, or 0x00 on parts that erase to zero */
+    /* Units carry ECC: each is programmed once between two erases, and one that power tore does not
+     * read until its sector is erased: ERR_IO, where the part raises a fault the port catches it.
+     * Without ECC a torn unit reads as it likes, and a unit may be programmed again: with the bytes
+     * that it has, or with all bits programmed. */
+    bool ecc;
 };
 
 enum reset_reason {

@@ -186,7 +186,7 @@ static enum err make_room(struct store *store, const struct port *port, uint32_t
 static enum err head_open(struct store *store, const struct port *port)
 {
     const enum err err = store_head_take(store, port);
-    return err == ERR_OK ? store_header_program(store, port, 0) : err;
+    return err == ERR_OK ? store_header_program(store, port, store->head_sector, 0) : err;
 }
 
 /* Copy the live records of source into a fresh head and erase source. Always the oldest sector, so

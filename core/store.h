@@ -4,23 +4,28 @@
  * each with a header that carries a growing sequence; when no free sector is left but one, the live
  * records of the oldest sector are copied into it and that oldest sector is erased. Every record
  * has a CRC-32 over id, size, bytes and the sequence of its sector, and only that says what is
- * valid. A record is one program call; each unit is programmed at most once between two erases.
+ * valid. A record is one program call; each unit of it is programmed once between two erases.
  *
- * A sector is copied so: frames, header (sequence, and which sector it replaces), seal; then the
- * source is erased. What power may do, and the answer:
+ * A sector is copied so: frames, durable; then the header of the copy (its sequence, and which
+ * sector it replaces); then the source is erased. What power may do, and the answer:
  *   - cut in a put: the record is there whole, or not at all; older records are untouched;
  *   - a torn record may read as valid now and not later (uncertain bits): store_mount never appends
  *     behind a tail that it did not write itself. It copies the newest sector into a fresh one,
  *     reads each record once for that, and erases the source before it reports success: nothing
  *     rests on an uncertain unit, and the next mount gives the same answer;
- *   - cut in an erase: a sector without a valid header is erased again before use, and one whose
- *     header is there in part is erased at mount, so that it can never read as valid later;
- *   - cut in a copy: without its seal the copy does not count, and it is made again; with its seal
- *     the source does not. A mount that finds both marks the one that does not count before it
- *     erases it, so that a torn seal is not read one way before the erase and another way within.
- * Mounts may be cut as well, any number in a row. One gap is known: power tears exactly a seal, in
- * the next mount exactly the mark, in the next one the erase, and the same bits then read
- * otherwise.
+ *   - cut in a copy: without its header the copy is nothing, and is made again. A header that reads
+ *     as valid stands over a whole copy, but power may have torn that header, and the next mount
+ *     may read otherwise: so a mount programs it once more, with the same bytes, before it erases
+ *     the source. Whoever lost its source has a certain header;
+ *   - cut in an erase: a sector that is not of the log and shows anything in its header is spoilt,
+ *     all bits of the header programmed, and erased at mount, so that it can never read as valid
+ *     later, half erased; one that looks erased is erased again before use.
+ * Mounts may be cut as well, any number in a row.
+ *
+ * On parts with ECC (port.h) a unit is programmed once, and a torn one does not read: what does is
+ * certain, and nothing is programmed again. There a header or a record that does not read counts as
+ * torn; but more headers than power can have torn at once are a flash that fails (ERR_IO), and
+ * nothing is given up for it.
  *
  * What rots is not repaired, but told from what power tore, and counted: a frame that rotted hides
  * all frames behind it in its sector, newer versions of live records among them, and its owner must

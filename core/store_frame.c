@@ -1,8 +1,6 @@
-/* sector = header | seal | mark | frame | frame | ... | erased
+/* sector = header | frame | frame | ... | erased
  *
  *   header   magic 4 | version 4 | sequence 8 | replaces 8 | erased | crc 4; at least two units
- *   seal     4: the header's crc, inverted; programmed once the header is durable
- *   mark     as large as a seal, all bits programmed: this sector no longer counts
  *   frame    crc 4 | size 4 | sequence 8 | id 8 | bytes
  *
  * Each part is padded with the erased value to whole program units; numbers are little-endian. */
@@ -15,19 +13,18 @@
 
 enum {
     HEADER_MAGIC = 0x4c57424f, /* "OBWL" */
-    HEADER_VERSION = 1,
+    HEADER_VERSION = 2,
     HEADER_FIELDS_BYTES = 24,
     HEADER_BYTES_MAX = 2 * STORE_UNIT_BYTES_MAX,
     CRC_BYTES = 4,
-    MARK_READS = 16, /* uncertain bits seldom answer so often alike */
 };
 
 static uint32_t align(const struct port *port, uint32_t size_bytes);
 static uint32_t header_bytes(const struct port *port);
-static uint32_t seal_bytes(const struct port *port);
-static uint32_t header_make(const struct port *port, uint64_t sequence, uint64_t replaces,
-                            uint8_t bytes[HEADER_BYTES_MAX]);
+static void header_make(const struct port *port, uint64_t sequence, uint64_t replaces,
+                        uint8_t bytes[HEADER_BYTES_MAX]);
 static uint32_t frame_crc(const struct store_frame *frame, uint64_t sector_sequence);
+static enum err unreadable(const struct port *port, struct store_frame *frame);
 static enum err program(const struct store *store, const struct port *port, uint32_t sector,
                         uint32_t position, const uint8_t *bytes, uint32_t size_bytes) MUST_USE;
 static void put_u32(uint8_t *bytes, uint32_t value);
@@ -48,7 +45,7 @@ uint32_t store_sector_offset(const struct store *store, const struct port *port,
 
 uint32_t store_first_frame(const struct port *port)
 {
-    return header_bytes(port) + 2 * seal_bytes(port);
+    return header_bytes(port);
 }
 
 bool store_is_erased(const struct port *port, const uint8_t *bytes, uint32_t size_bytes)
@@ -60,83 +57,42 @@ bool store_is_erased(const struct port *port, const uint8_t *bytes, uint32_t siz
     return erased == size_bytes;
 }
 
-/* ---- Headers, seals and marks ---- */
+/* ---- Headers ---- */
 
 enum err store_header_read(const struct store *store, const struct port *port, uint32_t sector,
                            struct store_header *header)
 {
-    uint8_t bytes[HEADER_BYTES_MAX + 2 * STORE_UNIT_BYTES_MAX];
+    uint8_t bytes[HEADER_BYTES_MAX];
     const uint32_t size_bytes = header_bytes(port);
     memset(header, 0, sizeof(*header));
-    if (port->flash_read(port->ctx, store_sector_offset(store, port, sector), bytes,
-                         store_first_frame(port)) != ERR_OK) {
-        return ERR_IO;
+    if (port->flash_read(port->ctx, store_sector_offset(store, port, sector), bytes, size_bytes) !=
+        ERR_OK) {
+        header->unreadable = true;
+        return port->flash.ecc ? ERR_OK : ERR_IO;
     }
+    header->blank = store_is_erased(port, bytes, size_bytes);
     const uint32_t crc = crc32(0, bytes, HEADER_FIELDS_BYTES);
-    const bool marked =
-        !store_is_erased(port, bytes + size_bytes + seal_bytes(port), seal_bytes(port));
-    if (!marked && get_u32(bytes) == HEADER_MAGIC && get_u32(bytes + 4) == HEADER_VERSION &&
+    if (get_u32(bytes) == HEADER_MAGIC && get_u32(bytes + 4) == HEADER_VERSION &&
         get_u32(bytes + size_bytes - CRC_BYTES) == crc) {
         header->sequence = get_u64(bytes + 8);
         header->replaces = get_u64(bytes + 16);
-        header->sealed = get_u32(bytes + size_bytes) == ~crc;
     }
     return ERR_OK;
 }
 
-enum err store_header_is_blank(const struct store *store, const struct port *port, uint32_t sector,
-                               bool *blank)
+enum err store_header_program(const struct store *store, const struct port *port, uint32_t sector,
+                              uint64_t replaces)
 {
     uint8_t bytes[HEADER_BYTES_MAX];
-    const uint32_t size_bytes = header_bytes(port);
-    if (port->flash_read(port->ctx, store_sector_offset(store, port, sector), bytes, size_bytes) !=
-        ERR_OK) {
-        return ERR_IO;
-    }
-    *blank = store_is_erased(port, bytes, size_bytes);
-    return ERR_OK;
-}
-
-enum err store_header_program(const struct store *store, const struct port *port, uint64_t replaces)
-{
-    const uint32_t sector = store->head_sector;
-    uint8_t bytes[HEADER_BYTES_MAX];
-    (void)header_make(port, store->sector_headers[sector], replaces, bytes);
+    header_make(port, store->sector_headers[sector], replaces, bytes);
     return program(store, port, sector, 0, bytes, header_bytes(port));
 }
 
-enum err store_seal_program(const struct store *store, const struct port *port, uint64_t replaces)
+enum err store_header_spoil(const struct store *store, const struct port *port, uint32_t sector)
 {
-    const uint32_t sector = store->head_sector;
-    uint8_t header[HEADER_BYTES_MAX];
-    uint8_t bytes[STORE_UNIT_BYTES_MAX];
-    memset(bytes, port->flash.erased_value, sizeof(bytes));
-    put_u32(bytes, ~header_make(port, store->sector_headers[sector], replaces, header));
-    return program(store, port, sector, header_bytes(port), bytes, seal_bytes(port));
-}
-
-enum err store_mark_read(const struct store *store, const struct port *port, uint32_t sector,
-                         bool *marked)
-{
-    const uint32_t position = header_bytes(port) + seal_bytes(port);
-    const uint32_t offset = store_sector_offset(store, port, sector) + position;
-    uint8_t bytes[STORE_UNIT_BYTES_MAX];
-    *marked = false;
-    for (uint32_t i = 0; i < MARK_READS && !*marked; i++) {
-        if (port->flash_read(port->ctx, offset, bytes, seal_bytes(port)) != ERR_OK) {
-            return ERR_IO;
-        }
-        *marked = !store_is_erased(port, bytes, seal_bytes(port));
-    }
-    return ERR_OK;
-}
-
-enum err store_mark_program(const struct store *store, const struct port *port, uint32_t sector)
-{
-    const uint32_t position = header_bytes(port) + seal_bytes(port);
-    uint8_t bytes[STORE_UNIT_BYTES_MAX];
+    uint8_t bytes[HEADER_BYTES_MAX];
     memset(bytes, (uint8_t)~port->flash.erased_value, sizeof(bytes));
-    return program(store, port, sector, position, bytes, seal_bytes(port));
+    return program(store, port, sector, 0, bytes, header_bytes(port));
 }
 
 /* ---- Frames ---- */
@@ -150,7 +106,7 @@ enum err store_frame_read(const struct store *store, const struct port *port, ui
         return ERR_NOT_FOUND;
     }
     if (port->flash_read(port->ctx, offset, frame->bytes, STORE_FRAME_FIELDS_BYTES) != ERR_OK) {
-        return ERR_IO;
+        return unreadable(port, frame);
     }
     frame->size_bytes = get_u32(frame->bytes + 4);
     frame->sequence = get_u64(frame->bytes + 8);
@@ -161,7 +117,7 @@ enum err store_frame_read(const struct store *store, const struct port *port, ui
     }
     if (port->flash_read(port->ctx, offset + STORE_FRAME_FIELDS_BYTES,
                          frame->bytes + STORE_FRAME_FIELDS_BYTES, frame->size_bytes) != ERR_OK) {
-        return ERR_IO;
+        return unreadable(port, frame);
     }
     const uint32_t crc = frame_crc(frame, store->sector_headers[sector]);
     return get_u32(frame->bytes) == crc ? ERR_OK : ERR_CORRUPT;
@@ -186,6 +142,13 @@ enum err store_frame_program(const struct store *store, const struct port *port,
                : ERR_IO;
 }
 
+/* Something is there, and it is not valid. */
+static enum err unreadable(const struct port *port, struct store_frame *frame)
+{
+    memset(frame->bytes, (uint8_t)~port->flash.erased_value, STORE_FRAME_FIELDS_BYTES);
+    return port->flash.ecc ? ERR_CORRUPT : ERR_IO;
+}
+
 /* ---- The form of each ---- */
 
 static uint32_t align(const struct port *port, uint32_t size_bytes)
@@ -203,14 +166,8 @@ static uint32_t header_bytes(const struct port *port)
     return size_bytes > two_units ? size_bytes : two_units;
 }
 
-static uint32_t seal_bytes(const struct port *port)
-{
-    return align(port, CRC_BYTES);
-}
-
-/* Returns the crc. */
-static uint32_t header_make(const struct port *port, uint64_t sequence, uint64_t replaces,
-                            uint8_t bytes[HEADER_BYTES_MAX])
+static void header_make(const struct port *port, uint64_t sequence, uint64_t replaces,
+                        uint8_t bytes[HEADER_BYTES_MAX])
 {
     CHECK(sequence != 0);
     CHECK(replaces < sequence);
@@ -221,7 +178,6 @@ static uint32_t header_make(const struct port *port, uint64_t sequence, uint64_t
     put_u64(bytes + 16, replaces);
     const uint32_t crc = crc32(0, bytes, HEADER_FIELDS_BYTES);
     put_u32(bytes + header_bytes(port) - CRC_BYTES, crc);
-    return crc;
 }
 
 /* The sector's sequence is part of it: a frame of the sector's last life is none of this one. */
@@ -235,6 +191,7 @@ static uint32_t frame_crc(const struct store_frame *frame, uint64_t sector_seque
 }
 
 /* Durable once it returns ERR_OK. */
+static enum err unreadable(const struct port *port, struct store_frame *frame);
 static enum err program(const struct store *store, const struct port *port, uint32_t sector,
                         uint32_t position, const uint8_t *bytes, uint32_t size_bytes)
 {
@@ -245,8 +202,6 @@ static enum err program(const struct store *store, const struct port *port, uint
     }
     return ERR_OK;
 }
-
-/* CRC-32 (IEEE 802.3, reflected), four bits at a time; crc: 0, or the result so far. */
 
 static void put_u32(uint8_t *bytes, uint32_t value)
 {

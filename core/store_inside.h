@@ -1,6 +1,6 @@
 /* The parts of the store. Behind store.h; nobody else needs them.
  *
- *   store_frame    what a sector looks like on flash: header, seal, mark, frames, CRC
+ *   store_frame    what a sector looks like on flash: header, frames, CRC
  *   store_index    the live records, in RAM
  *   store_sector   sectors as they are taken, filled, copied and erased
  *   store_mount    what survived
@@ -20,9 +20,10 @@ enum {
 };
 
 struct store_header {
-    uint64_t sequence; /* 0 = not valid, or marked */
+    uint64_t sequence; /* 0 = not valid */
     uint64_t replaces; /* sequence of the sector that was copied into this one; 0 = none */
-    bool sealed;
+    bool blank;        /* it reads as erased */
+    bool unreadable;   /* ECC has given it up */
 };
 
 /* One frame in RAM: read once, judged, and programmed again from the same bytes. */
@@ -36,24 +37,17 @@ struct store_frame {
 /* ---- store_frame.c ---- */
 
 uint32_t store_sector_offset(const struct store *store, const struct port *port, uint32_t sector);
-/* Position of the first frame: behind the header, the seal and the mark. */
+/* Position of the first frame, behind the header. */
 uint32_t store_first_frame(const struct port *port);
 bool store_is_erased(const struct port *port, const uint8_t *bytes, uint32_t size_bytes);
 
 enum err store_header_read(const struct store *store, const struct port *port, uint32_t sector,
                            struct store_header *header) MUST_USE;
-enum err store_header_is_blank(const struct store *store, const struct port *port, uint32_t sector,
-                               bool *blank) MUST_USE;
-/* Of the head; durable. */
-enum err store_header_program(const struct store *store, const struct port *port,
+/* With the sequence that sector_headers has for it; durable. */
+enum err store_header_program(const struct store *store, const struct port *port, uint32_t sector,
                               uint64_t replaces) MUST_USE;
-enum err store_seal_program(const struct store *store, const struct port *port,
-                            uint64_t replaces) MUST_USE;
-
-/* Is there a trace of a mark? */
-enum err store_mark_read(const struct store *store, const struct port *port, uint32_t sector,
-                         bool *marked) MUST_USE;
-enum err store_mark_program(const struct store *store, const struct port *port,
+/* Program all of its bits; durable: it will never be valid again. Not on parts with ECC. */
+enum err store_header_spoil(const struct store *store, const struct port *port,
                             uint32_t sector) MUST_USE;
 
 /* Also ERR_CORRUPT: nothing valid at this position; the log ends here where the fields are erased.
@@ -89,7 +83,7 @@ enum err store_head_take(struct store *store, const struct port *port) MUST_USE;
 /* Program the frame at the head and point the index at it. */
 enum err store_head_append(struct store *store, const struct port *port,
                            struct store_frame *frame) MUST_USE;
-/* The head now holds all that counts in source: header, seal, and source is erased. */
+/* The head now holds all that counts in source: it gets its header, and source is erased. */
 enum err store_head_replaces(struct store *store, const struct port *port,
                              uint32_t source) MUST_USE;
 

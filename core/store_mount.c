@@ -4,26 +4,35 @@
 
 #include "core/check.h"
 
-static enum err mount_headers(struct store *store, const struct port *port,
-                              struct store_header *newest);
+enum {
+    UNREADABLE_MAX = 2
+}; /* headers that power can have torn at once: a copy's, an erased one's */
+
+/* What mount_headers has seen. */
+struct survey {
+    struct store_header newest;
+    uint64_t strangers; /* bit i: sector i is not of the log, and its header shows something */
+    uint32_t unreadable;
+};
+
+static enum err mount_headers(struct store *store, const struct port *port, struct survey *survey);
 static enum err mount_unfinished(struct store *store, const struct port *port,
                                  const struct store_header *newest);
 static enum err mount_index(struct store *store, const struct port *port, uint32_t source);
-static enum err mount_strangers(struct store *store, const struct port *port);
+static enum err mount_strangers(struct store *store, const struct port *port, uint64_t strangers);
 static enum err mount_copy(struct store *store, const struct port *port, uint32_t source);
 static enum err mount_rot(struct store *store, const struct port *port, uint32_t sector,
                           uint32_t position);
 static uint32_t newest_sector(const struct store *store);
-static enum err sector_retire(struct store *store, const struct port *port, uint32_t sector);
 
 enum err store_mount(struct store *store, const struct port *port, uint32_t first_sector,
                      uint32_t sector_count)
 {
     store_init(store, port, first_sector, sector_count);
-    struct store_header newest;
-    enum err err = mount_headers(store, port, &newest);
+    struct survey survey;
+    enum err err = mount_headers(store, port, &survey);
     if (err == ERR_OK) {
-        err = mount_unfinished(store, port, &newest);
+        err = mount_unfinished(store, port, &survey.newest);
     }
     if (err == ERR_OK && store_free_sectors(store) == 0) {
         err = ERR_NOT_FOUND; /* no cut leaves this: these are not sectors of ours */
@@ -33,7 +42,7 @@ enum err store_mount(struct store *store, const struct port *port, uint32_t firs
         err = mount_index(store, port, source);
     }
     if (err == ERR_OK) {
-        err = mount_strangers(store, port);
+        err = mount_strangers(store, port, survey.strangers);
     }
     if (err == ERR_OK) {
         err = mount_copy(store, port, source);
@@ -42,28 +51,35 @@ enum err store_mount(struct store *store, const struct port *port, uint32_t firs
     return err;
 }
 
-static enum err mount_headers(struct store *store, const struct port *port,
-                              struct store_header *newest)
+/* Power leaves few headers unreadable. More of them is a flash that fails, and nothing is given up
+ * for it. */
+static enum err mount_headers(struct store *store, const struct port *port, struct survey *survey)
 {
-    memset(newest, 0, sizeof(*newest));
+    memset(survey, 0, sizeof(*survey));
     for (uint32_t sector = 0; sector < store->sector_count; sector++) {
         struct store_header header;
         if (store_header_read(store, port, sector, &header) != ERR_OK) {
             return ERR_IO;
         }
         store->sector_headers[sector] = header.sequence;
-        if (header.sequence > newest->sequence) {
-            *newest = header;
+        survey->unreadable += header.unreadable;
+        if (header.sequence == 0 && !header.blank) {
+            survey->strangers |= UINT64_C(1) << sector;
+        }
+        if (header.sequence > survey->newest.sequence) {
+            survey->newest = header;
         }
     }
-    store->sector_sequence = newest->sequence;
-    return newest->sequence != 0 ? ERR_OK : ERR_NOT_FOUND;
+    store->sector_sequence = survey->newest.sequence;
+    if (survey->unreadable > UNREADABLE_MAX) {
+        return ERR_IO;
+    }
+    return survey->newest.sequence != 0 ? ERR_OK : ERR_NOT_FOUND;
 }
 
-/* Only the newest sector can be a copy whose source still stands. Which of the two counts? The mark
- * of the other, if there is a trace of it; else the seal says. Both answers are safe as long as
- * neither was acted upon: a copy without a seal has its source untouched, a seal that was begun is
- * that of a whole copy. Once acted upon, the mark keeps the answer. */
+/* Only the newest sector can be a copy whose source still stands. It has its header, so it is
+ * whole, and it counts. But that header may be one that power tore, valid this time and not the
+ * next: it is made certain before the source goes. With ECC a header that reads is certain. */
 static enum err mount_unfinished(struct store *store, const struct port *port,
                                  const struct store_header *newest)
 {
@@ -78,16 +94,10 @@ static enum err mount_unfinished(struct store *store, const struct port *port,
     if (source == copy) {
         return ERR_OK;
     }
-    bool source_marked = false;
-    bool copy_marked = false;
-    if (store_mark_read(store, port, source, &source_marked) != ERR_OK ||
-        store_mark_read(store, port, copy, &copy_marked) != ERR_OK) {
+    if (!port->flash.ecc && store_header_program(store, port, copy, newest->replaces) != ERR_OK) {
         return ERR_IO;
     }
-    const bool copy_counts = source_marked || (newest->sealed && !copy_marked);
-    const enum err err = sector_retire(store, port, copy_counts ? source : copy);
-    store->head_sector = newest_sector(store);
-    return err;
+    return store_sector_erase(store, port, source);
 }
 
 /* Index every sector of the log but source. All of them were closed by code that was still running:
@@ -122,18 +132,18 @@ static enum err mount_index(struct store *store, const struct port *port, uint32
     return ERR_OK;
 }
 
-/* Erase what is not of the log and has anything in its header: it must not turn out valid later. */
-static enum err mount_strangers(struct store *store, const struct port *port)
+/* Erase what is not of the log and has anything in its header: it must not turn out valid later.
+ * Nor while it is being erased, when its frames are gone in part: so the header goes first. */
+static enum err mount_strangers(struct store *store, const struct port *port, uint64_t strangers)
 {
     for (uint32_t sector = 0; sector < store->sector_count; sector++) {
-        if (store->sector_headers[sector] != 0) {
+        if ((strangers >> sector & 1u) == 0) {
             continue;
         }
-        bool blank = false;
-        if (store_header_is_blank(store, port, sector, &blank) != ERR_OK) {
+        if (!port->flash.ecc && store_header_spoil(store, port, sector) != ERR_OK) {
             return ERR_IO;
         }
-        if (!blank && store_sector_erase(store, port, sector) != ERR_OK) {
+        if (store_sector_erase(store, port, sector) != ERR_OK) {
             return ERR_IO;
         }
     }
@@ -190,15 +200,4 @@ static uint32_t newest_sector(const struct store *store)
         }
     }
     return newest;
-}
-
-/* Mark and erase a sector that no longer counts. A mark that was begun is not programmed again. */
-static enum err sector_retire(struct store *store, const struct port *port, uint32_t sector)
-{
-    bool marked = false;
-    enum err err = store_mark_read(store, port, sector, &marked);
-    if (err == ERR_OK && !marked) {
-        err = store_mark_program(store, port, sector);
-    }
-    return err == ERR_OK ? store_sector_erase(store, port, sector) : err;
 }

@@ -114,18 +114,14 @@ enum err store_head_append(struct store *store, const struct port *port, struct 
     return ERR_OK;
 }
 
-/* The order is the promise: copies durable, then the header, then the seal, and only then may the
- * source go. */
+/* The order is the promise: copies durable, then the header, and only then may the source go. */
 enum err store_head_replaces(struct store *store, const struct port *port, uint32_t source)
 {
     CHECK(source != store->head_sector);
     const uint64_t replaces = store->sector_headers[source];
     enum err err = port->flash_sync(port->ctx) == ERR_OK ? ERR_OK : ERR_IO;
     if (err == ERR_OK) {
-        err = store_header_program(store, port, replaces);
-    }
-    if (err == ERR_OK) {
-        err = store_seal_program(store, port, replaces);
+        err = store_header_program(store, port, store->head_sector, replaces);
     }
     if (err == ERR_OK) {
         err = store_sector_erase(store, port, source);

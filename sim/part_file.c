@@ -427,6 +427,7 @@ static void take(struct reader *reader)
     profile->program_once = number[KEY_programs] == 1;
     profile->program_limit = (uint8_t)(profile->program_once ? 0 : number[KEY_programs]);
     profile->ecc = (enum flash_ecc)number[KEY_ecc];
+    profile->geometry.ecc = profile->ecc != FLASH_ECC_NONE || profile->program_once;
     profile->page_bytes = (uint32_t)number[KEY_page];
     profile->cache_pages = (uint32_t)number[KEY_cache];
     profile->dual_bank = number[KEY_banks] == 2;

@@ -28,6 +28,14 @@ static enum err rig_read(void *ctx, uint32_t offset, uint8_t *bytes, uint32_t si
     return ERR_OK;
 }
 
+/* The bytes that are there, or all bits programmed. */
+static bool may_again(const struct rig *rig, uint32_t offset, const uint8_t *bytes)
+{
+    static const uint8_t full[RIG_UNIT_BYTES];
+    return memcmp(bytes, rig->cells + offset, RIG_UNIT_BYTES) == 0 ||
+           memcmp(bytes, full, RIG_UNIT_BYTES) == 0;
+}
+
 static enum err rig_program(void *ctx, uint32_t offset, const uint8_t *bytes, uint32_t size_bytes)
 {
     struct rig *rig = ctx;
@@ -39,7 +47,7 @@ static enum err rig_program(void *ctx, uint32_t offset, const uint8_t *bytes, ui
         return ERR_IO;
     }
     for (uint32_t at = offset; at < offset + size_bytes; at += RIG_UNIT_BYTES) {
-        EXPECT(!rig->programmed[at / RIG_UNIT_BYTES]);
+        EXPECT(!rig->programmed[at / RIG_UNIT_BYTES] || may_again(rig, at, bytes + (at - offset)));
         rig->programmed[at / RIG_UNIT_BYTES] = true;
     }
     memcpy(rig->cells + offset, bytes, size_bytes);

@@ -49,8 +49,11 @@ static enum err ram_program(void *ctx, uint32_t offset, const uint8_t *bytes, ui
         return ERR_IO;
     }
     flash->programs++;
+    const uint8_t full = (uint8_t)~flash->geometry.erased_value;
     for (uint32_t i = 0; i < size_bytes; i++) {
-        EXPECT(!flash->programmed[offset + i]);
+        /* Again only with the same byte, or with all bits programmed. */
+        EXPECT(!flash->programmed[offset + i] || flash->cells[offset + i] == bytes[i] ||
+               bytes[i] == full);
         flash->programmed[offset + i] = true;
         flash->cells[offset + i] = bytes[i];
     }
@@ -83,7 +86,7 @@ static struct port part(uint32_t sectors, uint32_t sector_bytes, uint32_t unit, 
     memset(&ram, 0, sizeof(ram));
     memset(ram.cells, 0x5a, sizeof(ram.cells));
     memset(ram.programmed, 1, sizeof(ram.programmed));
-    ram.geometry = (struct flash_geometry){sector_bytes, sectors, unit, erased};
+    ram.geometry = (struct flash_geometry){sector_bytes, sectors, unit, erased, false};
     return (struct port){
         .ctx = &ram,
         .flash = ram.geometry,

@@ -117,8 +117,14 @@ static void the_kinds_that_matter_are_among_them(void)
     bool zero = false, once = false, blocks = false, slow = false, cache = false, banks = false,
          otp = false, counter = false, twice = false;
     EXPECT(part_list(PART_FOLDER, names, &count, error, sizeof error));
-    for (uint32_t i = 0; i < count; i++) {
-        const struct flash_profile profile = load(names[i]).profile;
+    static const char *const hostile[] = {
+        "sim/parts/hostile/ecc-8-fault.part",
+        "sim/parts/hostile/ecc-16-garbage.part",
+        "sim/parts/hostile/word-twice.part",
+    };
+    for (uint32_t i = 0; i < count + 3; i++) {
+        const struct flash_profile profile =
+            load(i < count ? names[i] : hostile[i - count]).profile;
         units |= profile.geometry.program_bytes;
         ecc |= 1u << profile.ecc;
         zero = zero || profile.geometry.erased_value == 0x00;

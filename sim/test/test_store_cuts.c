@@ -405,7 +405,6 @@ static struct flash_profile profile_of(uint32_t unit, uint8_t erased)
                      .erased_value = erased},
         .program_us = 40,
         .erase_us = 85000,
-        .program_once = true,
     };
 }
 

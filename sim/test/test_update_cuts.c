@@ -562,7 +562,6 @@ static void tell_all(uint32_t unit, uint8_t erased)
                      .erased_value = erased},
         .program_us = 40,
         .erase_us = 85000,
-        .program_once = true,
     };
     const struct release one = make_release(1, 1, 1200, erased);
     const struct release two = make_release(2, 3, 1301, erased);
