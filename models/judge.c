@@ -43,7 +43,7 @@ const char *law_statement(enum law law)
 
 size_t judge_size_bytes(const struct judge_config *config)
 {
-    return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint32_t)) +
+    return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint64_t)) +
            aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
            aligned(cadence_size_bytes(config)) + updates_bytes(config);
 }
@@ -54,8 +54,8 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     judge->config = *config;
     judge->ruling.node_count = config->node_count;
     memory += aligned(sizeof(struct judge));
-    judge->ruling.void_at = (uint32_t *)(void *)memory;
-    memory += aligned(config->node_count * sizeof(uint32_t));
+    judge->ruling.void_at = (uint64_t *)(void *)memory;
+    memory += aligned(config->node_count * sizeof(uint64_t));
     judge->telemetry = (struct telemetry_model *)(void *)memory;
     memory += aligned(telemetry_size_bytes(config));
     judge->custody = (struct custody_model *)(void *)memory;
@@ -64,6 +64,7 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     memory += aligned(cadence_size_bytes(config));
     judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
     judge->releases.trials = config->trials;
+    judge->releases.reverts_max = config->reverts_max;
     telemetry_init(judge->telemetry, &judge->config);
     custody_init(judge->custody, &judge->config);
     cadence_init(judge->cadence, &judge->config);
@@ -85,6 +86,26 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
         *violation = ruling->violation;
     }
     return !ruling->broken;
+}
+
+void judge_exercise(struct judge *judge, enum law law, uint64_t times)
+{
+    judge->ruling.exercised[law] += times;
+}
+
+bool judge_found(struct judge *judge, enum law law, const struct observation *observation,
+                 const struct judge_finding *finding, struct violation *violation)
+{
+    struct ruling *ruling = &judge->ruling;
+    ruling->observation = observation;
+    ruling->broken = false;
+    ruling_exercise(ruling, law);
+    ruling_break(ruling, law, observation->node,
+                 (struct difference){finding->what, finding->expected, finding->actual});
+    if (ruling->broken) {
+        *violation = ruling->violation;
+    }
+    return ruling->broken;
 }
 
 static size_t updates_bytes(const struct judge_config *config)
@@ -132,7 +153,7 @@ static bool void_is_local(enum law law, enum model_role role)
 void judge_void(struct judge *judge, enum law law, uint32_t node)
 {
     struct ruling *ruling = &judge->ruling;
-    const uint32_t bit = UINT32_C(1) << law;
+    const uint64_t bit = UINT64_C(1) << law;
     ruling->void_somewhere |= bit;
     if (node < ruling->node_count && void_is_local(law, judge->config.roles[node])) {
         ruling->void_at[node] |= bit;
@@ -154,8 +175,8 @@ uint64_t judge_exercised(const struct judge *judge, enum law law)
 void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,
                   struct difference difference)
 {
-    const uint32_t bit = UINT32_C(1) << law;
-    uint32_t silent = ruling->void_everywhere | ruling->reported;
+    const uint64_t bit = UINT64_C(1) << law;
+    uint64_t silent = ruling->void_everywhere | ruling->reported;
     if (subject < ruling->node_count) {
         silent |= ruling->void_at[subject];
     }

@@ -42,6 +42,7 @@ enum truth {
     TRUTH_SLOT,    /* epoch: slot; counter: sequence of the whole, authentic image in it; 0: none */
     TRUTH_FLOOR,   /* value: the security counter */
     TRUTH_SETTLED, /* nothing is left to do for it, all faults are over; counter: what it runs */
+    TRUTH_DARK,    /* it was booted again and again, and nothing ran */
     TRUTH_COUNT
 };
 
@@ -70,6 +71,7 @@ struct judge_config {
     uint64_t sample_every_us;
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
     uint32_t trials;          /* boots that an unconfirmed image gets; 0: firmware is not managed */
+    uint32_t reverts_max;     /* times that one image may be reverted and taken again; 0: any */
 };
 
 struct violation {
@@ -86,6 +88,17 @@ void judge_init(struct judge *judge, const struct judge_config *config);
 /* False if a law is broken: *violation says which. A broken law is reported once. */
 bool judge_observe(struct judge *judge, const struct observation *observation,
                    struct violation *violation);
+/* Laws that no model judges, because nobody says what they are about: flash.*, of which the
+ * simulator alone knows. It counts its tests, and tells what it found. True: *violation is to be
+ * reported; false: the law is void there, or was reported before. observation: when, and at which
+ * node. */
+struct judge_finding {
+    const char *what; /* static text */
+    uint64_t expected, actual;
+};
+void judge_exercise(struct judge *judge, enum law law, uint64_t times);
+bool judge_found(struct judge *judge, enum law law, const struct observation *observation,
+                 const struct judge_finding *finding, struct violation *violation);
 /* From here on `law` is not judged where node is at fault (a fault class voids it). */
 void judge_void(struct judge *judge, enum law law, uint32_t node);
 bool judge_is_void(const struct judge *judge, enum law law);

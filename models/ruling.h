@@ -15,15 +15,15 @@ struct difference {
 struct ruling {
     const struct observation *observation; /* the one being judged */
     uint32_t node_count;
-    uint32_t *void_at; /* [node_count]: a bit for each law that is void at the node */
-    uint32_t void_everywhere, void_somewhere;
-    uint32_t reported; /* a bit for each law */
+    uint64_t *void_at; /* [node_count]: a bit for each law that is void at the node */
+    uint64_t void_everywhere, void_somewhere;
+    uint64_t reported; /* a bit for each law */
     bool broken;       /* by this observation; violation says how */
     struct violation violation;
     uint64_t exercised[LAW_COUNT];
 };
 
-_Static_assert(LAW_COUNT <= 32, "a set of laws is a word");
+_Static_assert(LAW_COUNT <= 64, "a set of laws is a word");
 
 static inline void ruling_exercise(struct ruling *ruling, enum law law)
 {

@@ -79,6 +79,8 @@ bool update_law_observe(struct update_law *law, const struct update_law_config *
         settled(law, &step);
     } else if (observation->kind == EVIDENCE_STRAND) {
         strand(law, &step);
+    } else if (observation->kind == TRUTH_DARK) {
+        require(&step, LAW_UPDATE_BOOTABLE, "a device boots", 1, 0);
     } else if (observation->kind < TRUTH_COUNT && rules[observation->kind] != NULL) {
         rules[observation->kind](law, &step);
     }
@@ -126,6 +128,8 @@ static void settled(const struct update_law *law, struct step *step)
     const uint64_t sequence = step->observation->counter;
     require(step, LAW_UPDATE_PROGRESS, "what runs is what was confirmed", law->confirmed, sequence);
     require(step, LAW_UPDATE_PROGRESS, "no trial is left over", 0, law->armed);
+    require(step, LAW_UPDATE_LAST_GOOD, "what runs at the end is in flash, whole", 1,
+            law->slots[0] == sequence || law->slots[1] == sequence);
     require(step, LAW_UPDATE_FLOOR, "the floor is that of the confirmed image",
             update_law_level(step->config, sequence), law->floor);
 }
@@ -201,6 +205,7 @@ static void trial_over(struct update_law *law, struct step *step, uint64_t seque
             !whole || law->ends > step->config->trials);
     law->armed = 0;
     law->perhaps = 0;
+    law->reverts = sequence == law->reverted ? law->reverts : 0;
     law->reverted = sequence;
 }
 
@@ -222,6 +227,7 @@ static void revert(struct update_law *law, struct step *step)
             sequence != law->confirmed);
     require(step, LAW_UPDATE_TRIALS, "what is reverted was on trial", law->armed, sequence);
     trial_over(law, step, sequence);
+    law->reverts++;
 }
 
 /* ---- The agent ---- */
@@ -233,6 +239,9 @@ static void take(struct update_law *law, struct step *step)
             sequence > law->confirmed);
     require(step, LAW_UPDATE_FLOOR, "what is taken is not below the floor", 1,
             update_law_level(step->config, sequence) >= law->floor);
+    require(step, LAW_UPDATE_TRIALS, "what was reverted too often is not taken again", 1,
+            step->config->reverts_max == 0 || sequence != law->reverted ||
+                law->reverts < step->config->reverts_max);
     if (sequence == law->taken) {
         require(step, LAW_UPDATE_RESUME, "what was durable of the download still counts", 1,
                 bytes >= law->filled);

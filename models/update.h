@@ -26,7 +26,8 @@ struct update_law_release {
 };
 
 struct update_law_config {
-    uint32_t trials; /* boots that an unconfirmed image gets */
+    uint32_t trials;      /* boots that an unconfirmed image gets */
+    uint32_t reverts_max; /* times that one image may be reverted and taken again; 0: any */
     uint32_t release_count;
     struct update_law_release releases[UPDATE_LAW_RELEASES_MAX];
 };
@@ -56,6 +57,7 @@ struct update_law {
     uint64_t executed;                /* JUMPs to it since it was armed */
     uint64_t taken, filled;           /* the download, and how much of it is durable */
     uint64_t reverted;                /* the last one */
+    uint64_t reverts;                 /* of it in a row, as far as they were said */
     uint64_t key, key_next;           /* generation in force, and staged */
     uint64_t policy, epoch;           /* of keys and policy */
     uint64_t status_count;            /* said, and not learnt yet */

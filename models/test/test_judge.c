@@ -789,7 +789,7 @@ static void what_is_void_at_the_cloud_is_void_for_all(void)
 static void any_observation_is_survived_and_a_law_is_reported_once(void)
 {
     uint64_t state = 1;
-    uint32_t broken = 0;
+    uint64_t broken = 0;
     begin_fleet();
     for (uint32_t i = 0; i < 300000; i++) {
         state = state * UINT64_C(6364136223846793005) + 1;
@@ -805,10 +805,30 @@ static void any_observation_is_survived_and_a_law_is_reported_once(void)
         if (law != LAW_COUNT) {
             EXPECT_EQUAL(broken >> law & 1u, 0);
             EXPECT(violation.what != NULL);
-            broken |= UINT32_C(1) << law;
+            broken |= UINT64_C(1) << law;
         }
     }
     EXPECT(broken != 0);
+}
+
+/* What the simulator judges itself is reported as all else: once, and not where it is void. */
+static void what_the_simulator_finds_is_a_violation_like_any_other(void)
+{
+    const struct judge_finding finding = {"a unit was programmed twice", 1, 2};
+    begin_fleet();
+    const struct observation here = about(TRUTH_DOWN, DEVICE, DEVICE, 0);
+    judge_exercise(judge, LAW_FLASH_DISCIPLINE, 5);
+    EXPECT(judge_found(judge, LAW_FLASH_DISCIPLINE, &here, &finding, &violation));
+    EXPECT_EQUAL(violation.law, LAW_FLASH_DISCIPLINE);
+    EXPECT_EQUAL(violation.observation.node, DEVICE);
+    EXPECT_EQUAL(violation.expected, 1);
+    EXPECT_EQUAL(violation.actual, 2);
+    EXPECT(!judge_found(judge, LAW_FLASH_DISCIPLINE, &here, &finding, &violation));
+    EXPECT_EQUAL(judge_exercised(judge, LAW_FLASH_DISCIPLINE), 7);
+    judge_void(judge, LAW_FLASH_WEAR, DEVICE);
+    EXPECT(!judge_found(judge, LAW_FLASH_WEAR, &here, &finding, &violation));
+    const struct observation there = about(TRUTH_DOWN, GATEWAY, 0, 0);
+    EXPECT(judge_found(judge, LAW_FLASH_WEAR, &there, &finding, &violation));
 }
 
 static void laws_have_names_and_statements(void)
@@ -874,6 +894,7 @@ int main(void)
     RUN(a_void_law_is_silent_where_the_fault_is);
     RUN(what_is_void_at_the_cloud_is_void_for_all);
     RUN(any_observation_is_survived_and_a_law_is_reported_once);
+    RUN(what_the_simulator_finds_is_a_violation_like_any_other);
     RUN(laws_have_names_and_statements);
     print_cost();
     free(judge);

@@ -11,6 +11,7 @@ enum { DEVICE = 3, TRIALS = 3, OLD = 1, NEW = 2, LATER = 3, SIZE = 4096 };
 
 static const struct update_law_config config = {
     .trials = TRIALS,
+    .reverts_max = 2,
     .release_count = 3,
     .releases = {{OLD, 1}, {NEW, 2}, {LATER, 2}},
 };
@@ -152,6 +153,40 @@ static void trials_that_power_burns_before_the_image_ever_ran(void)
     RIGHT(say(EVIDENCE_TAKE, 0, NEW, SIZE));
 }
 
+/* Armed, burnt and given up; the last word is said, or power goes right before it. */
+static void revert_once(bool said)
+{
+    RIGHT(say(EVIDENCE_TAKE, 0, NEW, SIZE));
+    RIGHT(say(EVIDENCE_ARM, 1, NEW, TRIALS));
+    for (uint32_t end = 0; end <= TRIALS; end++) {
+        down();
+    }
+    slots(OLD, NEW);
+    if (said) {
+        RIGHT(say(EVIDENCE_REVERT, 0, NEW, 7));
+    } else {
+        down();
+    }
+    RIGHT(jump(0, OLD, UPDATE_LAW_CONFIRMED));
+}
+
+static void another_release_begins_another_row_of_reverts(void)
+{
+    start_filled();
+    revert_once(true);
+    revert_once(false); /* nobody knows whether it counted */
+    RIGHT(say(EVIDENCE_TAKE, 0, NEW, SIZE));
+    RIGHT(say(EVIDENCE_TAKE, 0, LATER, 0));
+    RIGHT(say(EVIDENCE_ARM, 1, LATER, TRIALS));
+    for (uint32_t end = 0; end <= TRIALS; end++) {
+        down();
+    }
+    slots(OLD, LATER);
+    RIGHT(say(EVIDENCE_REVERT, 0, LATER, 7));
+    RIGHT(jump(0, OLD, UPDATE_LAW_CONFIRMED));
+    RIGHT(say(EVIDENCE_TAKE, 0, LATER, 0));
+}
+
 static void a_fallback_confirms_itself(void)
 {
     start_confirmed();
@@ -188,6 +223,8 @@ static void images(void)
     start();
     BREAKS(say(EVIDENCE_STRAND, 0, 0, 0), LAW_UPDATE_BOOTABLE);
     start();
+    BREAKS(say(TRUTH_DARK, 0, 0, 0), LAW_UPDATE_BOOTABLE); /* nobody had to say it */
+    start();
     RIGHT(say(TRUTH_SLOT, 0, 0, 0));
     BREAKS(say(TRUTH_SLOT, 1, 0, 0), LAW_UPDATE_LAST_GOOD);
     start_confirmed();
@@ -216,6 +253,10 @@ static void trials(void)
     BREAKS(jump(0, OLD, UPDATE_LAW_CONFIRMED), LAW_UPDATE_TRIALS); /* the same, without a word */
     start();
     BREAKS(say(EVIDENCE_ARM, 1, NEW, TRIALS), LAW_UPDATE_TRIALS); /* never taken */
+    start_filled();
+    revert_once(true);
+    revert_once(true);
+    BREAKS(say(EVIDENCE_TAKE, 0, NEW, SIZE), LAW_UPDATE_TRIALS); /* twice is enough */
 }
 
 static void confirms(void)
@@ -278,6 +319,14 @@ static void ends(void)
 {
     start_trial();
     BREAKS(say(TRUTH_SETTLED, 0, NEW, 0), LAW_UPDATE_PROGRESS);
+    start_armed();
+    RIGHT(say(TRUTH_FLOOR, 0, 0, 1));
+    BREAKS(say(TRUTH_SETTLED, 0, OLD, 0), LAW_UPDATE_PROGRESS); /* a trial is left over */
+    start_confirmed();
+    down();
+    RIGHT(say(TRUTH_SLOT, 0, LATER, 0));
+    RIGHT(say(TRUTH_SLOT, 1, 0, 0));
+    BREAKS(say(TRUTH_SETTLED, 0, NEW, 0), LAW_UPDATE_LAST_GOOD); /* it is not there */
     start();
     BREAKS(say(EVIDENCE_STATUS, 0, NEW, UPDATE_LAW_CONFIRMED), LAW_UPDATE_TRUTHFUL);
     start();
@@ -316,6 +365,7 @@ int main(void)
     RUN(a_raise_by_the_boot_loader_for_a_confirm_that_went_unsaid);
     RUN(a_revert_after_all_trials);
     RUN(trials_that_power_burns_before_the_image_ever_ran);
+    RUN(another_release_begins_another_row_of_reverts);
     RUN(a_fallback_confirms_itself);
     RUN(keys_and_policy_grow_and_begin_again_in_a_new_epoch);
     RUN(images);
