@@ -38,7 +38,7 @@ static void learn(struct update_law *law, struct step *step);
 static void settled(const struct update_law *law, struct step *step);
 
 static void settle_confirm(struct update_law *law, uint64_t sequence);
-static void epoch_begins(struct update_law *law, struct step *step, uint32_t epoch);
+static bool epoch_begins(struct update_law *law, struct step *step, uint32_t epoch);
 static bool may_boot(const struct update_law *law, const struct step *step, uint32_t slot);
 
 void update_law_init(struct update_law *law, const struct update_law_config *config,
@@ -184,6 +184,9 @@ static void jump_trial(struct update_law *law, struct step *step)
             sequence != law->confirmed);
     require_at_most(step, LAW_UPDATE_FLOOR, "the floor has not risen for an image on trial",
                     update_law_level(step->config, law->confirmed), law->floor);
+    require(step, LAW_UPDATE_LAST_GOOD, "the image to go back to is there during a trial", 1,
+            may_boot(law, step, 0) && may_boot(law, step, 1) &&
+                (law->slots[0] == law->confirmed || law->slots[1] == law->confirmed));
     law->executed++;
     require_at_most(step, LAW_UPDATE_TRIALS, "boots of an unconfirmed image", step->config->trials,
                     law->executed);
@@ -300,7 +303,10 @@ static void raise_floor(struct update_law *law, struct step *step)
 static void rotate(struct update_law *law, struct step *step)
 {
     const uint64_t generation = step->observation->counter;
-    epoch_begins(law, step, step->observation->epoch);
+    if (epoch_begins(law, step, step->observation->epoch)) {
+        require(step, LAW_IDENTITY_KEY, "a new epoch begins with the key of the factory", 0,
+                generation);
+    }
     if (step->observation->value == 0) {
         require(step, LAW_IDENTITY_KEY, "the key that is staged follows the one in force",
                 law->key + 1, generation);
@@ -316,22 +322,28 @@ static void rotate(struct update_law *law, struct step *step)
 
 static void policy(struct update_law *law, struct step *step)
 {
-    epoch_begins(law, step, step->observation->epoch);
+    (void)epoch_begins(law, step, step->observation->epoch);
     require(step, LAW_IDENTITY_KEY, "policy versions never go back", 1,
             step->observation->counter >= law->policy);
+    require(step, LAW_IDENTITY_KEY, "a new epoch begins without a policy", 1,
+            law->policy_said != 0 || step->observation->counter == 0);
     law->policy = step->observation->counter;
+    law->policy_said = 1;
 }
 
-/* A factory reset is a new epoch: keys and policy begin again. */
-static void epoch_begins(struct update_law *law, struct step *step, uint32_t epoch)
+/* A factory reset is a new epoch: keys and policy begin again. True: with this observation. */
+static bool epoch_begins(struct update_law *law, struct step *step, uint32_t epoch)
 {
     require(step, LAW_IDENTITY_KEY, "epochs never go back", 1, epoch >= law->epoch);
-    if (epoch != law->epoch) {
-        law->epoch = epoch;
-        law->key = 0;
-        law->key_next = 0;
-        law->policy = 0;
+    if (epoch == law->epoch) {
+        return false;
     }
+    law->epoch = epoch;
+    law->key = 0;
+    law->key_next = 0;
+    law->policy = 0;
+    law->policy_said = 0;
+    return true;
 }
 
 /* ---- What the cloud learns ---- */

@@ -60,6 +60,7 @@ struct update_law {
     uint64_t reverts;                 /* of it in a row, as far as they were said */
     uint64_t key, key_next;           /* generation in force, and staged */
     uint64_t policy, epoch;           /* of keys and policy */
+    uint64_t policy_said;             /* in this epoch */
     uint64_t status_count;            /* said, and not learnt yet */
     struct update_law_status statuses[UPDATE_LAW_STATUSES_MAX];
     uint64_t learnt_any; /* statuses were too many to remember: which is learnt is not judged */

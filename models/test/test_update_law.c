@@ -204,6 +204,7 @@ static void keys_and_policy_grow_and_begin_again_in_a_new_epoch(void)
     RIGHT(say(EVIDENCE_ROTATE, 1, 1, 0));
     RIGHT(say(EVIDENCE_ROTATE, 1, 0, 1)); /* a restart before the switch */
     RIGHT(say(EVIDENCE_ROTATE, 1, 1, 1));
+    RIGHT(say(EVIDENCE_POLICY, 1, 0, 0));
     RIGHT(say(EVIDENCE_POLICY, 1, 5, 0));
     RIGHT(say(EVIDENCE_ROTATE, 2, 0, 1));
     RIGHT(say(EVIDENCE_POLICY, 2, 0, 0));
@@ -230,6 +231,10 @@ static void images(void)
     start_confirmed();
     RIGHT(say(TRUTH_SLOT, 0, OLD, 0));
     BREAKS(say(TRUTH_SLOT, 1, 0, 0), LAW_UPDATE_LAST_GOOD); /* and OLD is below the floor */
+    start_trial();
+    down();
+    slots(0, NEW); /* as if NEW were confirmed; that may be, */
+    BREAKS(jump(1, NEW, UPDATE_LAW_TRIAL), LAW_UPDATE_LAST_GOOD); /* and is not */
 }
 
 static void trials(void)
@@ -351,11 +356,17 @@ static void keys(void)
     RIGHT(say(EVIDENCE_ROTATE, 1, 1, 1));
     BREAKS(say(EVIDENCE_ROTATE, 1, 0, 1), LAW_IDENTITY_KEY); /* back to the old one */
     start();
+    RIGHT(say(EVIDENCE_POLICY, 1, 0, 0));
     RIGHT(say(EVIDENCE_POLICY, 1, 5, 0));
     BREAKS(say(EVIDENCE_POLICY, 1, 4, 0), LAW_IDENTITY_KEY);
     start();
     RIGHT(say(EVIDENCE_ROTATE, 2, 0, 1));
     BREAKS(say(EVIDENCE_ROTATE, 1, 0, 1), LAW_IDENTITY_KEY); /* an epoch that is over */
+    start();
+    BREAKS(say(EVIDENCE_ROTATE, 2, 1, 1), LAW_IDENTITY_KEY); /* a reset that kept the key, */
+    start();
+    RIGHT(say(EVIDENCE_ROTATE, 2, 0, 1));
+    BREAKS(say(EVIDENCE_POLICY, 2, 5, 0), LAW_IDENTITY_KEY); /* or the policy */
 }
 
 int main(void)
