@@ -12,11 +12,14 @@
  * flash fails, the device samples on (LOSE), sends what it can still read, and asks for a reset
  * after backoff_cap_us. An epoch that is used up, or an ack that proves that the flash was set
  * back, ends in the same way, with a new epoch.
+ *
+ * Where its firmware is managed, it updates itself over the same wire: device_firmware.h.
  */
 #ifndef BROWNOUT_CORE_DEVICE_H
 #define BROWNOUT_CORE_DEVICE_H
 
 #include "core/backoff.h"
+#include "core/device_firmware.h"
 #include "core/event.h"
 #include "core/message.h"
 #include "core/mqtt/client.h"
@@ -38,6 +41,7 @@ struct device_config {
     uint64_t ack_timeout_us;
     uint64_t watchdog_us;
     uint16_t keep_alive_s;
+    struct device_firmware_config firmware;
 };
 
 struct device {
@@ -61,6 +65,7 @@ struct device {
     } connection;
     bool challenged; /* nonce is one that was answered */
     uint8_t nonce[CHALLENGE_BYTES];
+    struct device_firmware firmware;
     struct device_counts {
         uint64_t sampled, lost, shed, released, sent, connects, dropped;
     } counts; /* since boot */
@@ -73,6 +78,7 @@ struct device_view {
     uint32_t outbox_count;
     bool connected;
     struct device_counts counts;
+    struct device_firmware_view firmware;
 };
 
 void device_init(struct device *device, const struct device_config *config,

@@ -25,6 +25,7 @@
 #define SERVER_SESSIONS_MAX 512u  /* sessions of a gateway or a cloud at once */
 #define SERVER_DEVICES_MAX  4096u /* devices in a registry */
 #define GATEWAY_QUEUE_MAX   8192u /* messages in custody */
+#define SERVER_RELEASES_MAX 16u   /* releases that a cloud has to offer at once */
 
 #define MANIFEST_ENVELOPE_BYTES_MAX 224u /* 124 of manifest, 84 around; two fit 512 of flash */
 #define MANIFEST_DEPENDENCIES_MAX   4u   /* components that an image may rely on */
