@@ -4,7 +4,7 @@
 
 #include "core/big_endian.h"
 #include "core/check.h"
-#include "core/evidence.h"
+#include "core/device_inside.h"
 #include "core/topic.h"
 
 /* A gateway that took our sessions only to drop them would see the first delays of the backoff for
@@ -13,8 +13,6 @@
 
 /* Signatures that a peer may make us verify in vain on one connection: then it is left. */
 enum { FORGERIES_MAX = 8 };
-
-enum next_gateway { GATEWAY_SAME, GATEWAY_NEXT };
 
 static void link_event(struct device *device, const struct port *port, uint64_t now_us,
                        const struct event *event);
@@ -27,8 +25,6 @@ static void take_ack(struct device *device, const struct port *port, uint64_t no
                      const struct cose_sign1 *parsed);
 static void take_challenge(struct device *device, const struct port *port, uint64_t now_us,
                            const struct cose_sign1 *parsed);
-static bool verified(struct device *device, const struct port *port, uint64_t now_us,
-                     const struct cose_sign1 *parsed);
 static bool respond(struct device *device, const struct port *port, uint64_t now_us,
                     const struct challenge *challenge);
 static void timers(struct device *device, const struct port *port, const struct clock_reading *now);
@@ -37,20 +33,14 @@ static enum err keep(struct device *device, const struct port *port,
                      const struct clock_reading *now, uint64_t *counter);
 static void send_unsent(struct device *device, const struct port *port, uint64_t now_us);
 static void connect(struct device *device, const struct port *port, uint64_t now_us);
-static void leave(struct device *device, const struct port *port, uint64_t now_us,
-                  enum next_gateway next);
 static void connection_over(struct device *device, const struct port *port, uint64_t now_us,
                             enum next_gateway next);
 static bool connection_was_useful(const struct device *device, uint64_t now_us);
 static enum next_gateway gateway_after(const struct device *device, uint64_t now_us);
 static void connection_clear(struct device *device);
-static void reset_later(struct device *device, uint64_t now_us);
 static void end_epoch(struct device *device, const struct port *port, uint64_t now_us);
 static void arm_watchdog(struct device *device, const struct port *port, uint64_t now_us);
 static uint64_t draw_below(const struct device *device, const struct port *port, uint64_t bound);
-static void drop(struct device *device, const struct port *port, enum refusal refusal);
-static void say(const struct device *device, const struct port *port, struct evidence evidence);
-static uint64_t add(uint64_t left, uint64_t right);
 static uint64_t min(uint64_t left, uint64_t right);
 
 void device_init(struct device *device, const struct device_config *config, const struct port *port)
@@ -77,32 +67,38 @@ void device_init(struct device *device, const struct device_config *config, cons
         .device = config->id,
         .count_max = config->outbox_max,
         .reserve = config->reserve,
-        .region = {0, port->flash.sector_count},
+        .region = config->firmware.managed ? config->firmware.update.boot.layout.app_store
+                                           : (struct slot_region){0, port->flash.sector_count},
+        .shared = config->firmware.managed,
     };
     enum err err = outbox_init(&device->outbox, port, &outbox);
     if (err == ERR_OK) {
         err = message_reading_key(port, config->secret, config->id, device->outbox.epoch,
                                   device->reading_key);
     }
-    device->sample_at_us = add(now.monotonic_us, draw_below(device, port, config->sample_every_us));
+    device->sample_at_us =
+        device_add(now.monotonic_us, draw_below(device, port, config->sample_every_us));
     device->mounted = err == ERR_OK;
     if (device->mounted) {
         /* A fleet whose power returns boots as one, and must not connect as one. */
         device->connect_at_us =
-            add(now.monotonic_us, draw_below(device, port, config->backoff_base_us));
+            device_add(now.monotonic_us, draw_below(device, port, config->backoff_base_us));
     } else {
         device->outbox.epoch = 0;
         device->outbox.count = 0;
         device->outbox.counter_next = 0;
         device->outbox.counter_reserved = 0;
-        reset_later(device, now.monotonic_us);
+        device_reset_later(device, now.monotonic_us);
+    }
+    if (config->firmware.managed) {
+        device_firmware_init(device, port, now.monotonic_us);
     }
     /* Not before: to format a large part may take longer than a step ever does. */
     arm_watchdog(device, port, now.monotonic_us);
-    say(device, port,
-        (struct evidence){.kind = EVIDENCE_BOOT,
-                          .counter = device->outbox.counter_next,
-                          .value = (uint64_t)port->reset_reason(port->ctx)});
+    device_say(device, port,
+               (struct evidence){.kind = EVIDENCE_BOOT,
+                                 .counter = device->outbox.counter_next,
+                                 .value = (uint64_t)port->reset_reason(port->ctx)});
 }
 
 void device_step(struct device *device, const struct port *port, const struct event *event)
@@ -112,11 +108,13 @@ void device_step(struct device *device, const struct port *port, const struct ev
         return;
     }
     arm_watchdog(device, port, now.monotonic_us);
+    device->firmware.wall_us = now.wall_us;
     if (event->kind != EVENT_TIMEOUT) {
         link_event(device, port, now.monotonic_us, event);
     }
     timers(device, port, &now);
     send_unsent(device, port, now.monotonic_us);
+    device_firmware_send(device, port, now.monotonic_us);
 }
 
 uint64_t device_deadline_us(const struct device *device)
@@ -124,10 +122,11 @@ uint64_t device_deadline_us(const struct device *device)
     uint64_t deadline_us = min(device->reset_at_us, device->watchdog_at_us);
     deadline_us = min(deadline_us, device->sample_at_us);
     deadline_us = min(deadline_us, device->connect_at_us);
+    deadline_us = min(deadline_us, device_firmware_deadline_us(device));
     if (device->client.state != MQTT_CLIENT_CLOSED) {
         deadline_us = min(deadline_us, mqtt_client_deadline_us(&device->client));
-        deadline_us =
-            min(deadline_us, add(device->connection.await_us, device->config.ack_timeout_us));
+        deadline_us = min(deadline_us,
+                          device_add(device->connection.await_us, device->config.ack_timeout_us));
     }
     return deadline_us;
 }
@@ -146,6 +145,7 @@ void device_view(const struct device *device, struct device_view *out)
     };
     out->counts.shed = outbox->shed;
     out->counts.released = outbox->released;
+    device_firmware_view(device, &out->firmware);
 }
 
 static void link_event(struct device *device, const struct port *port, uint64_t now_us,
@@ -182,12 +182,12 @@ static bool happened(struct device *device, const struct port *port, uint64_t no
         /* Custody changes nothing here but the room in flight. Refused, the reading waits for
          * another connection: asking again on this one would be hammering. */
         if (happening->reason >= 0x80) {
-            leave(device, port, now_us, GATEWAY_NEXT);
+            device_leave(device, port, now_us, GATEWAY_NEXT);
         }
         break;
     case MQTT_HAPPENED_DOWN:
         if (happening->refused) {
-            drop(device, port, REFUSAL_PROTOCOL);
+            device_drop(device, port, REFUSAL_PROTOCOL);
         }
         connection_over(device, port, now_us, gateway_after(device, now_us));
         break;
@@ -203,6 +203,7 @@ static void ready(struct device *device, uint64_t now_us)
 {
     device->connection.ready_us = now_us;
     device->counts.connects++;
+    device_firmware_ready(device);
 }
 
 static void downlink(struct device *device, const struct port *port, uint64_t now_us,
@@ -211,17 +212,20 @@ static void downlink(struct device *device, const struct port *port, uint64_t no
     uint32_t number = 0;
     struct cose_sign1 parsed;
     if (!topic_read(&publish->topic, 'd', &number) || number != device->config.id) {
-        drop(device, port, REFUSAL_MISMATCH);
+        device_drop(device, port, REFUSAL_MISMATCH);
     } else if (cose_parse(publish->payload.bytes, publish->payload.size_bytes, &parsed) != ERR_OK) {
-        drop(device, port, REFUSAL_MALFORMED);
+        device_drop(device, port, REFUSAL_MALFORMED);
     } else if (parsed.signer != device->config.cloud) {
-        drop(device, port, REFUSAL_UNKNOWN);
+        device_drop(device, port, REFUSAL_UNKNOWN);
     } else if (parsed.content_type == MESSAGE_ACK) {
         take_ack(device, port, now_us, &parsed);
     } else if (parsed.content_type == MESSAGE_CHALLENGE) {
         take_challenge(device, port, now_us, &parsed);
+    } else if (device->firmware.running && parsed.content_type >= MESSAGE_OFFER &&
+               parsed.content_type <= MESSAGE_ANSWER) {
+        device_firmware_downlink(device, port, now_us, &parsed);
     } else {
-        drop(device, port, REFUSAL_MISMATCH);
+        device_drop(device, port, REFUSAL_MISMATCH);
     }
 }
 
@@ -231,19 +235,19 @@ static void take_ack(struct device *device, const struct port *port, uint64_t no
     struct outbox *outbox = &device->outbox;
     struct ack ack;
     if (message_read_ack(parsed, &ack) != ERR_OK) {
-        drop(device, port, REFUSAL_MALFORMED);
+        device_drop(device, port, REFUSAL_MALFORMED);
         return;
     }
     if (ack.device != device->config.id) {
-        drop(device, port, REFUSAL_MISMATCH);
+        device_drop(device, port, REFUSAL_MISMATCH);
         return;
     }
     if (ack.epoch != outbox->epoch) {
-        drop(device, port, REFUSAL_EPOCH);
+        device_drop(device, port, REFUSAL_EPOCH);
         return;
     }
     /* Most acks repeat an older one: a look is cheap, a signature is not. */
-    if (!outbox_is_covered(outbox, &ack) || !verified(device, port, now_us, parsed)) {
+    if (!outbox_is_covered(outbox, &ack) || !device_verified(device, port, now_us, parsed)) {
         return;
     }
     if (outbox_is_behind(outbox, &ack)) {
@@ -265,18 +269,19 @@ static void take_challenge(struct device *device, const struct port *port, uint6
 {
     struct challenge challenge;
     if (message_read_challenge(parsed, &challenge) != ERR_OK) {
-        drop(device, port, REFUSAL_MALFORMED);
+        device_drop(device, port, REFUSAL_MALFORMED);
         return;
     }
     if (challenge.device != device->config.id) {
-        drop(device, port, REFUSAL_MISMATCH);
+        device_drop(device, port, REFUSAL_MISMATCH);
         return;
     }
     if (device->connection.responded) {
-        drop(device, port, REFUSAL_NONCE);
+        device_drop(device, port, REFUSAL_NONCE);
         return;
     }
-    if (!verified(device, port, now_us, parsed) || !respond(device, port, now_us, &challenge)) {
+    if (!device_verified(device, port, now_us, parsed) ||
+        !respond(device, port, now_us, &challenge)) {
         return;
     }
     device->connection.responded = true;
@@ -287,19 +292,19 @@ static void take_challenge(struct device *device, const struct port *port, uint6
     /* What a link holds back would be lost by closing: then the ack timeout reconnects. To the same
      * gateway, behind the response, but once: it could replay two old challenges in turn. */
     if (!again && device->outbox.sent_count > 0 && device->client.outgoing.size_bytes == 0) {
-        leave(device, port, now_us, first ? GATEWAY_SAME : GATEWAY_NEXT);
+        device_leave(device, port, now_us, first ? GATEWAY_SAME : GATEWAY_NEXT);
     }
 }
 
-static bool verified(struct device *device, const struct port *port, uint64_t now_us,
+bool device_verified(struct device *device, const struct port *port, uint64_t now_us,
                      const struct cose_sign1 *parsed)
 {
     const enum err err = cose_verify(parsed, port, device->config.cloud_key);
     if (err == ERR_SIGNATURE) {
-        drop(device, port, REFUSAL_SIGNATURE);
+        device_drop(device, port, REFUSAL_SIGNATURE);
         device->connection.forgeries++;
         if (device->connection.forgeries >= FORGERIES_MAX) {
-            leave(device, port, now_us, GATEWAY_NEXT);
+            device_leave(device, port, now_us, GATEWAY_NEXT);
         }
     }
     return err == ERR_OK;
@@ -323,7 +328,7 @@ static bool respond(struct device *device, const struct port *port, uint64_t now
     err = mqtt_client_publish(&device->client, port, now_us, topic, envelope.bytes,
                               envelope.size_bytes, 0);
     if (err == ERR_CLOSED) {
-        leave(device, port, now_us, GATEWAY_NEXT);
+        device_leave(device, port, now_us, GATEWAY_NEXT);
     }
     return err == ERR_OK;
 }
@@ -332,7 +337,7 @@ static void timers(struct device *device, const struct port *port, const struct 
 {
     const uint64_t now_us = now->monotonic_us;
     if (now_us >= device->reset_at_us) {
-        device->reset_at_us = add(now_us, device->config.backoff_cap_us);
+        device->reset_at_us = device_add(now_us, device->config.backoff_cap_us);
         port->reset(port->ctx);
         return;
     }
@@ -341,9 +346,10 @@ static void timers(struct device *device, const struct port *port, const struct 
         mqtt_client_timeout(&device->client, port, now_us)) {
         connection_over(device, port, now_us, gateway_after(device, now_us));
     }
-    if (now_us >= add(device->connection.await_us, device->config.ack_timeout_us)) {
-        leave(device, port, now_us, GATEWAY_NEXT);
+    if (now_us >= device_add(device->connection.await_us, device->config.ack_timeout_us)) {
+        device_leave(device, port, now_us, GATEWAY_NEXT);
     }
+    device_firmware_timers(device, port, now_us);
     if (now_us >= device->sample_at_us) {
         sample(device, port, now);
     }
@@ -357,16 +363,17 @@ static void sample(struct device *device, const struct port *port, const struct 
     /* Periods that were slept through are over: no burst of late samples. */
     const uint64_t every_us = device->config.sample_every_us;
     const uint64_t late_us = (now->monotonic_us - device->sample_at_us) % every_us;
-    device->sample_at_us = add(now->monotonic_us - late_us, every_us);
+    device->sample_at_us = device_add(now->monotonic_us - late_us, every_us);
 
     device->counts.sampled++;
     uint64_t counter = 0;
     const enum err err = keep(device, port, now, &counter);
     if (err != ERR_OK) {
         device->counts.lost++;
-        say(device, port,
-            (struct evidence){
-                .kind = EVIDENCE_LOSE, .counter = counter, .value = (uint64_t)(-(int64_t)err)});
+        device_say(device, port,
+                   (struct evidence){.kind = EVIDENCE_LOSE,
+                                     .counter = counter,
+                                     .value = (uint64_t)(-(int64_t)err)});
     }
 }
 
@@ -381,7 +388,7 @@ static enum err keep(struct device *device, const struct port *port,
     if (err == ERR_RANGE) {
         end_epoch(device, port, now->monotonic_us);
     } else if (err == ERR_IO) {
-        reset_later(device, now->monotonic_us);
+        device_reset_later(device, now->monotonic_us);
     }
     if (err != ERR_OK) {
         return err;
@@ -397,15 +404,15 @@ static enum err keep(struct device *device, const struct port *port,
     if (err != ERR_OK) {
         return err;
     }
-    say(device, port,
-        (struct evidence){.kind = EVIDENCE_SIGN,
-                          .counter = *counter,
-                          .value = now->wall_us,
-                          .body = envelope.bytes,
-                          .body_bytes = envelope.size_bytes});
+    device_say(device, port,
+               (struct evidence){.kind = EVIDENCE_SIGN,
+                                 .counter = *counter,
+                                 .value = now->wall_us,
+                                 .body = envelope.bytes,
+                                 .body_bytes = envelope.size_bytes});
     err = outbox_put(outbox, port, *counter, &envelope);
     if (err == ERR_IO) {
-        reset_later(device, now->monotonic_us);
+        device_reset_later(device, now->monotonic_us);
     }
     return err;
 }
@@ -430,23 +437,23 @@ static void send_unsent(struct device *device, const struct port *port, uint64_t
             continue;
         }
         if (err != ERR_OK) {
-            reset_later(device, now_us);
+            device_reset_later(device, now_us);
             return;
         }
         entry->sent_us = now_us;
         outbox->sent_count++;
         device->connection.await_us = min(device->connection.await_us, now_us);
         device->counts.sent++;
-        say(device, port,
-            (struct evidence){.kind = EVIDENCE_SEND,
-                              .counter = entry->counter,
-                              .value = client->broker,
-                              .body = envelope.bytes,
-                              .body_bytes = envelope.size_bytes});
+        device_say(device, port,
+                   (struct evidence){.kind = EVIDENCE_SEND,
+                                     .counter = entry->counter,
+                                     .value = client->broker,
+                                     .body = envelope.bytes,
+                                     .body_bytes = envelope.size_bytes});
         err = mqtt_client_publish(client, port, now_us, topic, envelope.bytes, envelope.size_bytes,
                                   entry->counter);
         if (err == ERR_CLOSED) {
-            leave(device, port, now_us, gateway_after(device, now_us));
+            device_leave(device, port, now_us, gateway_after(device, now_us));
         }
     }
 }
@@ -461,7 +468,7 @@ static void connect(struct device *device, const struct port *port, uint64_t now
     }
 }
 
-static void leave(struct device *device, const struct port *port, uint64_t now_us,
+void device_leave(struct device *device, const struct port *port, uint64_t now_us,
                   enum next_gateway next)
 {
     if (device->client.state != MQTT_CLIENT_CLOSED) {
@@ -485,10 +492,11 @@ static void connection_over(struct device *device, const struct port *port, uint
     if (backoff_next(&device->backoff, port, &delay_us) != ERR_OK) {
         delay_us = device->config.backoff_cap_us; /* no entropy: late rather than all at once */
     }
-    device->connect_at_us = add(now_us, delay_us);
-    say(device, port,
-        (struct evidence){
-            .kind = EVIDENCE_BACKOFF, .counter = device->backoff.attempt, .value = delay_us});
+    device->connect_at_us = device_add(now_us, delay_us);
+    device_say(device, port,
+               (struct evidence){.kind = EVIDENCE_BACKOFF,
+                                 .counter = device->backoff.attempt,
+                                 .value = delay_us});
 }
 
 static bool connection_was_useful(const struct device *device, uint64_t now_us)
@@ -511,32 +519,39 @@ static void connection_clear(struct device *device)
 {
     device->connection = (struct device_connection){.ready_us = UINT64_MAX, .await_us = UINT64_MAX};
     device->outbox.sent_count = 0;
+    device_firmware_connection_over(device);
+}
+
+void device_retire(struct device *device, const struct port *port)
+{
+    if (device->client.state != MQTT_CLIENT_CLOSED) {
+        mqtt_client_close(&device->client, port, MQTT_SUCCESS);
+    }
+    connection_clear(device);
+    device->connect_at_us = UINT64_MAX;
 }
 
 /* Not at once: a part that fails at every boot must not make the device spin. */
-static void reset_later(struct device *device, uint64_t now_us)
+void device_reset_later(struct device *device, uint64_t now_us)
 {
-    device->reset_at_us = min(device->reset_at_us, add(now_us, device->config.backoff_cap_us));
+    device->reset_at_us =
+        min(device->reset_at_us, device_add(now_us, device->config.backoff_cap_us));
 }
 
 /* Silent until the reset: what was signed under this epoch is shed, and nothing more may be. */
 static void end_epoch(struct device *device, const struct port *port, uint64_t now_us)
 {
     outbox_end_epoch(&device->outbox, port);
-    if (device->client.state != MQTT_CLIENT_CLOSED) {
-        mqtt_client_close(&device->client, port, MQTT_SUCCESS);
-    }
-    connection_clear(device);
-    device->connect_at_us = UINT64_MAX;
+    device_retire(device, port);
     device->mounted = false;
-    reset_later(device, now_us);
+    device_reset_later(device, now_us);
 }
 
 static void arm_watchdog(struct device *device, const struct port *port, uint64_t now_us)
 {
     if (device->config.watchdog_us > 0) {
         port->watchdog_arm(port->ctx, device->config.watchdog_us);
-        device->watchdog_at_us = add(now_us, device->config.watchdog_us / 2);
+        device->watchdog_at_us = device_add(now_us, device->config.watchdog_us / 2);
     }
 }
 
@@ -551,20 +566,20 @@ static uint64_t draw_below(const struct device *device, const struct port *port,
     return draw % bound;
 }
 
-static void drop(struct device *device, const struct port *port, enum refusal refusal)
+void device_drop(struct device *device, const struct port *port, enum refusal refusal)
 {
     device->counts.dropped++;
-    say(device, port, (struct evidence){.kind = EVIDENCE_DROP, .value = refusal});
+    device_say(device, port, (struct evidence){.kind = EVIDENCE_DROP, .value = refusal});
 }
 
-static void say(const struct device *device, const struct port *port, struct evidence evidence)
+void device_say(const struct device *device, const struct port *port, struct evidence evidence)
 {
     evidence.device = device->config.id;
     evidence.epoch = device->outbox.epoch;
     port->evidence(port->ctx, &evidence);
 }
 
-static uint64_t add(uint64_t left, uint64_t right)
+uint64_t device_add(uint64_t left, uint64_t right)
 {
     return left > UINT64_MAX - right ? UINT64_MAX : left + right;
 }

@@ -41,7 +41,6 @@ struct device_firmware {
     uint64_t await_us;       /* since when its answer is awaited; UINT64_MAX: none is */
     uint64_t trial_at_us;    /* when to give up an image on trial; UINT64_MAX: not to */
     uint64_t wall_us;        /* of this step */
-    uint32_t unasked;        /* offers of this connection that answered no status */
     struct manifest_sequence declined_sequence; /* 0: no offer was */
     enum image_fault declined_reason;
     uint32_t restarts;                          /* downloads that were not what was promised */

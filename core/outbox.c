@@ -166,6 +166,11 @@ enum err outbox_draw(struct outbox *outbox, const struct port *port, uint64_t *c
             outbox->counter_next - outbox->entries[0].counter > COUNTER_SPAN_MAX)) {
         outbox_shed(outbox, port, 0);
     }
+    return outbox_number(outbox, port, counter);
+}
+
+enum err outbox_number(struct outbox *outbox, const struct port *port, uint64_t *counter)
+{
     if (outbox->counter_next == outbox->counter_reserved) {
         if (COUNTER_MAX - outbox->counter_next < outbox->config.reserve) {
             return ERR_RANGE;

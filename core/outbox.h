@@ -62,6 +62,10 @@ enum err outbox_init(struct outbox *outbox, const struct port *port,
  * up). */
 enum err outbox_draw(struct outbox *outbox, const struct port *port, uint64_t *counter) MUST_USE;
 
+/* The same without room for a reading: a number that no reading will have, to name something else.
+ */
+enum err outbox_number(struct outbox *outbox, const struct port *port, uint64_t *counter) MUST_USE;
+
 /* Keep the envelope of the counter just drawn (STORE); sheds while the flash is full.
  * ERR_OK | ERR_IO | ERR_FULL. */
 enum err outbox_put(struct outbox *outbox, const struct port *port, uint64_t counter,

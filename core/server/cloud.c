@@ -5,82 +5,30 @@
 #include <string.h>
 
 #include "core/check.h"
-#include "core/evidence.h"
-#include "core/message.h"
-#include "core/mqtt/session.h"
-#include "core/server/database.h"
-#include "core/server/sessions.h"
+#include "core/server/cloud_inside.h"
 #include "core/topic.h"
-#include "core/window.h"
 
 /* After a failed x_init: time until the next attempt, so that a broken disk is no reset storm. */
 #define RETRY_INIT_US 1000000u
 
-struct cloud_device {
-    bool windowed;   /* epoch and window hold */
-    bool keyed;      /* reading_key is that of key_epoch */
-    bool challenged; /* nonce is out, and no answer has come */
-    bool touched;    /* in this step a verified copy came: an answer is due */
-    bool dirty;      /* in this step the window moved: row and ack are due */
-    bool ask;        /* in this step: the answer is the challenge, not the ack */
-    uint32_t epoch;
-    uint32_t key_epoch;
-    uint32_t asked_epoch; /* of the copy that is answered by the challenge */
-    uint64_t asked_counter;
-    struct window window;
-    uint8_t reading_key[AEAD_KEY_BYTES];
-    uint8_t nonce[CHALLENGE_BYTES];
-    struct envelope ack; /* signed; no bytes: none yet */
-    struct envelope challenge;
-};
-
-/* One message of a gateway on its way through the checks. */
-struct cloud_copy {
-    struct forward forward;
-    struct cose_sign1 inner;
-    struct telemetry telemetry; /* either this, */
-    struct response response;   /* or that: by inner.content_type */
-    uint32_t index;             /* of the device */
-    const struct registry_entry *entry;
-};
-
-struct cloud {
-    struct cloud_config config;
-    uint64_t now_us;
-    bool failed;          /* waits for a reset, and does nothing until then */
-    uint64_t reset_at_us; /* failed: when to ask for it; UINT64_MAX = asked */
-
-    struct database database;
-    sqlite3_stmt *insert_reading, *replace_window, *load_windows;
-
-    uint32_t reply_count;
-    uint16_t replies[MQTT_INFLIGHT_MAX]; /* packets of this step: PUBACK waits for the commit */
-    uint32_t touched_count;
-    uint32_t *touched;            /* devices of this step, in the order of their first copy */
-    struct cloud_device *devices; /* by index in the registry */
-
-    struct cloud_view counts; /* its counters only */
-    struct sessions sessions;
-};
-
 /* 64-bit counters are stored as SQLite's signed integers, bit by bit: only equality is asked. The
  * key is the last line of defence: a reading that is there cannot be accepted again.
  * seen: the bitmap of an ack, first counter top - bits + 1 (1 at the least). */
-static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS reading("
-    "device INTEGER NOT NULL, epoch INTEGER NOT NULL, counter INTEGER NOT NULL,"
-    "gateway INTEGER NOT NULL, tenant INTEGER NOT NULL, policy INTEGER NOT NULL,"
-    "wall_us INTEGER NOT NULL, value INTEGER NOT NULL, envelope BLOB NOT NULL,"
-    "PRIMARY KEY(device, epoch, counter)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS window("
-    "device INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, top INTEGER NOT NULL,"
-    "seen BLOB NOT NULL, ack BLOB NOT NULL)";
+#define SCHEMA                                                                                     \
+    "CREATE TABLE IF NOT EXISTS reading("                                                          \
+    "device INTEGER NOT NULL, epoch INTEGER NOT NULL, counter INTEGER NOT NULL,"                   \
+    "gateway INTEGER NOT NULL, tenant INTEGER NOT NULL, policy INTEGER NOT NULL,"                  \
+    "wall_us INTEGER NOT NULL, value INTEGER NOT NULL, envelope BLOB NOT NULL,"                    \
+    "PRIMARY KEY(device, epoch, counter)) WITHOUT ROWID;"                                          \
+    "CREATE TABLE IF NOT EXISTS window("                                                           \
+    "device INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, top INTEGER NOT NULL,"                    \
+    "seen BLOB NOT NULL, ack BLOB NOT NULL)"
+
+static const char schema[] = SCHEMA;
+static const char schema_managed[] = SCHEMA ";" CLOUD_FIRMWARE_SCHEMA;
 
 static enum err cloud_open(struct cloud *cloud, const struct port *port);
 static enum err cloud_load(struct cloud *cloud);
-static enum err cloud_load_window(struct cloud *cloud);
-static enum err window_restore(struct window *window, uint32_t bits, uint64_t top,
-                               const uint8_t *seen, uint32_t seen_bytes);
 static void cloud_fail(struct cloud *cloud, const struct port *port);
 static void cloud_hear(struct cloud *cloud, const struct port *port, struct mqtt_session *session,
                        const struct event *event);
@@ -91,37 +39,25 @@ static void cloud_give_back(struct cloud *cloud, const struct port *port,
 static enum err cloud_take(struct cloud *cloud, const struct port *port,
                            const struct mqtt_session *session,
                            const struct mqtt_happening *happening);
+static enum err cloud_judge(struct cloud *cloud, const struct port *port,
+                            const struct mqtt_session *session, const struct cloud_copy *copy,
+                            enum refusal *why);
 static enum err cloud_examine_forward(const struct cloud *cloud, const struct port *port,
                                       const struct mqtt_session *session,
                                       const struct mqtt_happening *happening,
                                       struct forward *forward, enum refusal *why);
 static enum err cloud_examine_inner(const struct cloud *cloud, const struct port *port,
                                     struct cloud_copy *copy, enum refusal *why);
-static enum err cloud_judge_telemetry(struct cloud *cloud, const struct port *port,
-                                      const struct cloud_copy *copy);
-static enum err cloud_open_reading(struct cloud *cloud, const struct port *port,
-                                   const struct cloud_copy *copy, struct reading *reading,
-                                   enum refusal *why);
-static enum err cloud_accept(struct cloud *cloud, const struct port *port,
-                             const struct cloud_copy *copy, const struct reading *reading);
-static enum err cloud_ask(struct cloud *cloud, const struct port *port,
-                          const struct cloud_copy *copy);
-static void cloud_judge_response(struct cloud *cloud, const struct port *port,
-                                 const struct cloud_copy *copy);
+static enum err cloud_read_inner(const struct cloud *cloud, struct cloud_copy *copy);
 static enum err cloud_commit(struct cloud *cloud, const struct port *port);
-static enum err cloud_write_window(struct cloud *cloud, const struct port *port, uint32_t index);
 static void cloud_answer(struct cloud *cloud, const struct port *port,
                          struct mqtt_session *session);
 static void cloud_answer_device(struct cloud *cloud, const struct port *port,
                                 struct mqtt_session *session, uint32_t index);
 static void cloud_forget_step(struct cloud *cloud);
 static void cloud_touch(struct cloud *cloud, uint32_t index);
-static void cloud_reject(struct cloud *cloud, const struct port *port,
-                         const struct telemetry *telemetry, enum refusal why);
 static void cloud_drop_bytes(struct cloud *cloud, const struct port *port, uint32_t device,
                              const struct mqtt_slice *payload, enum refusal why);
-static void cloud_say(const struct port *port, enum evidence_kind kind, uint32_t device,
-                      uint32_t epoch, uint64_t counter, uint64_t value);
 static uint32_t round_up_8(size_t size_bytes);
 
 uint32_t cloud_size_bytes(const struct cloud_config *config)
@@ -130,7 +66,8 @@ uint32_t cloud_size_bytes(const struct cloud_config *config)
     const uint32_t count = config->devices.count;
     return round_up_8(sizeof(struct cloud)) +
            sessions_size_bytes(config->sessions_max, config->gateways.count) +
-           round_up_8(count * sizeof(struct cloud_device)) + round_up_8(count * sizeof(uint32_t));
+           round_up_8(count * sizeof(struct cloud_device)) + round_up_8(count * sizeof(uint32_t)) +
+           cloud_firmware_size_bytes(config);
 }
 
 void cloud_init(struct cloud *cloud, const struct cloud_config *config, const struct port *port)
@@ -151,12 +88,18 @@ void cloud_init(struct cloud *cloud, const struct cloud_config *config, const st
     memory += round_up_8(config->devices.count * sizeof(struct cloud_device));
     cloud->touched = (uint32_t *)(void *)memory;
 
+    memory += round_up_8(config->devices.count * sizeof(uint32_t));
+
     struct clock_reading now = {0};
-    if (port->clock_read(port->ctx, &now) != ERR_OK || cloud_open(cloud, port) != ERR_OK) {
+    enum err err = port->clock_read(port->ctx, &now);
+    cloud->now_us = now.monotonic_us;
+    if (err == ERR_OK && config->firmware.managed) {
+        err = cloud_firmware_init(cloud, memory, port);
+    }
+    if (err != ERR_OK || cloud_open(cloud, port) != ERR_OK) {
         cloud->failed = true;
         cloud->reset_at_us = now.monotonic_us + RETRY_INIT_US;
     }
-    cloud->now_us = now.monotonic_us;
     if (config->watchdog_us != 0) {
         port->watchdog_arm(port->ctx, config->watchdog_us);
     }
@@ -174,6 +117,7 @@ void cloud_step(struct cloud *cloud, const struct port *port, const struct event
         return; /* the power is gone */
     }
     cloud->now_us = now.monotonic_us;
+    cloud->wall_us = now.wall_us;
     if (cloud->failed) {
         if (cloud->now_us >= cloud->reset_at_us) {
             cloud->reset_at_us = UINT64_MAX;
@@ -195,6 +139,9 @@ void cloud_step(struct cloud *cloud, const struct port *port, const struct event
         }
     }
     if (!cloud->failed) {
+        if (cloud->config.firmware.managed) {
+            cloud_firmware_push(cloud, port);
+        }
         sessions_sweep(&cloud->sessions, port, cloud->now_us);
     }
 }
@@ -206,6 +153,9 @@ uint64_t cloud_deadline_us(const struct cloud *cloud)
         return cloud->reset_at_us;
     }
     uint64_t deadline_us = cloud->sessions.sweep_at_us;
+    if (cloud->config.firmware.managed && cloud->images.wake_us < deadline_us) {
+        deadline_us = cloud->images.wake_us;
+    }
     if (cloud->config.watchdog_us != 0) { /* an idle cloud is not a hung one */
         const uint64_t alive_at_us = cloud->now_us + cloud->config.watchdog_us / 2;
         deadline_us = alive_at_us < deadline_us ? alive_at_us : deadline_us;
@@ -228,12 +178,22 @@ void cloud_drop(struct cloud *cloud)
     database_close(&cloud->database);
 }
 
+void cloud_say(const struct port *port, enum evidence_kind kind, uint32_t device, uint32_t epoch,
+               uint64_t counter, uint64_t value)
+{
+    port->evidence(
+        port->ctx,
+        &(struct evidence){
+            .kind = kind, .device = device, .epoch = epoch, .counter = counter, .value = value});
+}
+
 /* ---- Life and death ------------------------------------------------------------------------- */
 
 static enum err cloud_open(struct cloud *cloud, const struct port *port)
 {
     struct database *database = &cloud->database;
-    enum err err = database_open(database, port, schema);
+    const bool managed = cloud->config.firmware.managed;
+    enum err err = database_open(database, port, managed ? schema_managed : schema);
     if (err == ERR_OK) {
         err = database_prepare(database, "INSERT INTO reading VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
                                &cloud->insert_reading);
@@ -246,6 +206,9 @@ static enum err cloud_open(struct cloud *cloud, const struct port *port)
         err = database_prepare(database, "SELECT device,epoch,top,seen,ack FROM window",
                                &cloud->load_windows);
     }
+    if (err == ERR_OK && managed) {
+        err = cloud_firmware_prepare(cloud);
+    }
     return err == ERR_OK ? cloud_load(cloud) : err;
 }
 
@@ -253,60 +216,11 @@ static enum err cloud_open(struct cloud *cloud, const struct port *port)
 static enum err cloud_load(struct cloud *cloud)
 {
     memset(cloud->devices, 0, cloud->config.devices.count * sizeof cloud->devices[0]);
-    enum err err = ERR_OK;
-    while (err == ERR_OK) { /* one row a device */
-        err = database_row(cloud->load_windows);
-        if (err == ERR_OK) {
-            err = cloud_load_window(cloud);
-        }
+    enum err err = cloud_window_load(cloud);
+    if (err == ERR_OK && cloud->config.firmware.managed) {
+        err = cloud_firmware_load(cloud);
     }
-    (void)sqlite3_reset(cloud->load_windows);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-static enum err cloud_load_window(struct cloud *cloud)
-{
-    sqlite3_stmt *load = cloud->load_windows;
-    uint32_t index = 0;
-    const uint32_t number = (uint32_t)sqlite3_column_int64(load, 0);
-    if (registry_find(&cloud->config.devices, number, &index) == NULL) {
-        return ERR_OK; /* it has left the fleet; its row stays */
-    }
-    struct cloud_device *device = &cloud->devices[index];
-    device->epoch = (uint32_t)sqlite3_column_int64(load, 1);
-    const uint64_t top = (uint64_t)sqlite3_column_int64(load, 2);
-    const uint8_t *seen = (const uint8_t *)sqlite3_column_blob(load, 3);
-    const uint32_t seen_bytes = (uint32_t)sqlite3_column_bytes(load, 3);
-    const uint8_t *ack = (const uint8_t *)sqlite3_column_blob(load, 4);
-    const uint32_t ack_bytes = (uint32_t)sqlite3_column_bytes(load, 4);
-    if (seen == NULL || ack == NULL || ack_bytes > ENVELOPE_BYTES_MAX) {
-        return ERR_CORRUPT;
-    }
-    memcpy(device->ack.bytes, ack, ack_bytes);
-    device->ack.size_bytes = ack_bytes;
-    device->windowed = true;
-    return window_restore(&device->window, cloud->config.window, top, seen, seen_bytes);
-}
-
-/* From the bitmap form, so that a configuration may change the window's size between lives: what
- * was closed stays closed, and what a narrower window can no longer tell is closed, too. */
-static enum err window_restore(struct window *window, uint32_t bits, uint64_t top,
-                               const uint8_t *seen, uint32_t seen_bytes)
-{
-    if (seen_bytes > WINDOW_BITS_MAX / 8u) {
-        return ERR_CORRUPT;
-    }
-    const uint64_t seen_bits = seen_bytes * 8u;
-    const uint64_t floor = top > seen_bits ? top - seen_bits : 0;
-    window_init(window, bits, floor);
-    for (uint32_t bit = 0; bit < seen_bits; bit++) {
-        const uint64_t counter = floor + 1 + bit;
-        if ((seen[bit / 8u] & (1u << bit % 8u)) != 0 &&
-            window_look(window, counter) == REFUSAL_NONE) {
-            window_accept(window, counter);
-        }
-    }
-    return window->top == top ? ERR_OK : ERR_CORRUPT;
+    return err;
 }
 
 /* RAM and disk may disagree: only a restart tells. Nothing that this step did becomes visible. */
@@ -387,24 +301,37 @@ static enum err cloud_take(struct cloud *cloud, const struct port *port,
     memset(&copy, 0, sizeof copy);
     enum refusal why = REFUSAL_NONE;
     enum err err = cloud_examine_forward(cloud, port, session, happening, &copy.forward, &why);
-    if (err != ERR_OK) {
-        return err;
-    }
-    if (why == REFUSAL_NONE) {
+    if (err == ERR_OK && why == REFUSAL_NONE) {
         err = cloud_examine_inner(cloud, port, &copy, &why);
     }
-    if (err != ERR_OK) {
-        return err;
+    if (err == ERR_OK && why == REFUSAL_NONE) {
+        err = cloud_judge(cloud, port, session, &copy, &why);
     }
-    if (why != REFUSAL_NONE) {
+    if (err == ERR_OK && why != REFUSAL_NONE) {
         cloud_drop_bytes(cloud, port, copy.inner.signer, &happening->payload, why);
-        return ERR_OK;
     }
-    cloud_touch(cloud, copy.index);
-    if (copy.inner.content_type == MESSAGE_TELEMETRY) {
-        return cloud_judge_telemetry(cloud, port, &copy);
+    return err;
+}
+
+/* All of it is verified. ERR_OK (with *why: a status that is older than another) | ERR_FULL |
+ * ERR_IO. */
+static enum err cloud_judge(struct cloud *cloud, const struct port *port,
+                            const struct mqtt_session *session, const struct cloud_copy *copy,
+                            enum refusal *why)
+{
+    if (cloud->config.firmware.managed) {
+        uint32_t gateway = 0;
+        (void)sessions_client(&cloud->sessions, session, &gateway);
+        cloud_firmware_seen(cloud, copy, gateway);
     }
-    cloud_judge_response(cloud, port, &copy);
+    if (copy->inner.content_type == MESSAGE_STATUS) {
+        return cloud_firmware_judge(cloud, port, copy, why);
+    }
+    cloud_touch(cloud, copy->index);
+    if (copy->inner.content_type == MESSAGE_TELEMETRY) {
+        return cloud_window_judge(cloud, port, copy);
+    }
+    cloud_window_respond(cloud, port, copy);
     return ERR_OK;
 }
 
@@ -443,10 +370,7 @@ static enum err cloud_examine_inner(const struct cloud *cloud, const struct port
         *why = REFUSAL_MALFORMED;
         return ERR_OK;
     }
-    const enum err form = copy->inner.content_type == MESSAGE_RESPONSE
-                              ? message_read_response(&copy->inner, &copy->response)
-                              : message_read_telemetry(&copy->inner, &copy->telemetry);
-    if (form != ERR_OK) {
+    if (cloud_read_inner(cloud, copy) != ERR_OK) {
         *why = REFUSAL_MALFORMED;
         return ERR_OK;
     }
@@ -460,147 +384,18 @@ static enum err cloud_examine_inner(const struct cloud *cloud, const struct port
     return err == ERR_SIGNATURE ? ERR_OK : err;
 }
 
-/* ---- Judgement of verified messages --------------------------------------------------------- */
-
-static enum err cloud_judge_telemetry(struct cloud *cloud, const struct port *port,
-                                      const struct cloud_copy *copy)
+/* A type that no device may send is refused as not telemetry. */
+static enum err cloud_read_inner(const struct cloud *cloud, struct cloud_copy *copy)
 {
-    struct cloud_device *device = &cloud->devices[copy->index];
-    const struct telemetry *telemetry = &copy->telemetry;
-    if (!device->windowed || telemetry->epoch > device->epoch) {
-        cloud_reject(cloud, port, telemetry, REFUSAL_NO_WINDOW);
-        return cloud_ask(cloud, port, copy);
+    switch (copy->inner.content_type) {
+    case MESSAGE_RESPONSE:
+        return message_read_response(&copy->inner, &copy->response);
+    case MESSAGE_STATUS:
+        return cloud->config.firmware.managed ? message_read_status(&copy->inner, &copy->status)
+                                              : ERR_MALFORMED;
+    default:
+        return message_read_telemetry(&copy->inner, &copy->telemetry);
     }
-    enum refusal why = REFUSAL_EPOCH;
-    if (telemetry->epoch == device->epoch) {
-        why = window_look(&device->window, telemetry->counter);
-    }
-    struct reading reading;
-    if (why == REFUSAL_NONE) {
-        const enum err err = cloud_open_reading(cloud, port, copy, &reading, &why);
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    if (why != REFUSAL_NONE) {
-        cloud_reject(cloud, port, telemetry, why);
-        return ERR_OK;
-    }
-    return cloud_accept(cloud, port, copy, &reading);
-}
-
-/* ERR_OK (with *why) | ERR_IO. */
-static enum err cloud_open_reading(struct cloud *cloud, const struct port *port,
-                                   const struct cloud_copy *copy, struct reading *reading,
-                                   enum refusal *why)
-{
-    struct cloud_device *device = &cloud->devices[copy->index];
-    if (!device->keyed || device->key_epoch != device->epoch) {
-        const enum err err = message_reading_key(port, copy->entry->secret, copy->entry->id,
-                                                 device->epoch, device->reading_key);
-        if (err != ERR_OK) {
-            return err;
-        }
-        device->keyed = true;
-        device->key_epoch = device->epoch;
-    }
-    const enum err err = message_open_reading(port, device->reading_key, &copy->telemetry, reading);
-    if (err == ERR_SIGNATURE || err == ERR_MALFORMED) {
-        *why = REFUSAL_DECRYPT;
-        return ERR_OK;
-    }
-    return err;
-}
-
-static enum err cloud_accept(struct cloud *cloud, const struct port *port,
-                             const struct cloud_copy *copy, const struct reading *reading)
-{
-    const struct telemetry *telemetry = &copy->telemetry;
-    port->evidence(port->ctx, &(struct evidence){.kind = EVIDENCE_ACCEPT,
-                                                 .device = telemetry->device,
-                                                 .epoch = telemetry->epoch,
-                                                 .counter = telemetry->counter,
-                                                 .value = copy->forward.gateway,
-                                                 .body = copy->forward.envelope,
-                                                 .body_bytes = copy->forward.envelope_bytes});
-    sqlite3_stmt *insert = cloud->insert_reading;
-    /* A bind fails only for want of memory, and then the insert fails (NOT NULL). */
-    (void)sqlite3_bind_int64(insert, 1, (sqlite3_int64)telemetry->device);
-    (void)sqlite3_bind_int64(insert, 2, (sqlite3_int64)telemetry->epoch);
-    (void)sqlite3_bind_int64(insert, 3, (sqlite3_int64)telemetry->counter);
-    (void)sqlite3_bind_int64(insert, 4, (sqlite3_int64)copy->forward.gateway);
-    (void)sqlite3_bind_int64(insert, 5, (sqlite3_int64)copy->forward.tenant);
-    (void)sqlite3_bind_int64(insert, 6, (sqlite3_int64)copy->forward.policy_version);
-    (void)sqlite3_bind_int64(insert, 7, (sqlite3_int64)reading->wall_us);
-    (void)sqlite3_bind_int64(insert, 8, (sqlite3_int64)reading->value);
-    (void)sqlite3_bind_blob(insert, 9, copy->forward.envelope, (int)copy->forward.envelope_bytes,
-                            SQLITE_STATIC);
-    const enum err err = database_write(&cloud->database, insert);
-    if (err == ERR_OK) {
-        struct cloud_device *device = &cloud->devices[copy->index];
-        window_accept(&device->window, telemetry->counter);
-        device->dirty = true;
-        cloud->counts.accepted++;
-    }
-    return err;
-}
-
-/* The window is lost, or the device began a new epoch: only its signed answer to a fresh nonce sets
- * a lower limit. The nonce stands until it is answered, so that a slow answer still counts. */
-static enum err cloud_ask(struct cloud *cloud, const struct port *port,
-                          const struct cloud_copy *copy)
-{
-    struct cloud_device *device = &cloud->devices[copy->index];
-    if (!device->challenged) {
-        if (port->entropy(port->ctx, device->nonce, sizeof device->nonce) != ERR_OK) {
-            return ERR_OK; /* none yet: the next copy asks again */
-        }
-        struct challenge challenge = {.device = copy->entry->id};
-        memcpy(challenge.nonce, device->nonce, sizeof challenge.nonce);
-        const enum err err = message_challenge(port, &cloud->config.keys, cloud->config.id,
-                                               &challenge, &device->challenge);
-        CHECK(err != ERR_RANGE); /* a challenge is smaller than an envelope */
-        if (err != ERR_OK) {
-            return err;
-        }
-        device->challenged = true;
-    }
-    device->ask = true;
-    device->asked_epoch = copy->telemetry.epoch;
-    device->asked_counter = copy->telemetry.counter;
-    return ERR_OK;
-}
-
-static void cloud_judge_response(struct cloud *cloud, const struct port *port,
-                                 const struct cloud_copy *copy)
-{
-    struct cloud_device *device = &cloud->devices[copy->index];
-    const struct response *response = &copy->response;
-    enum refusal why = REFUSAL_NONE;
-    if (!device->challenged || memcmp(response->nonce, device->nonce, sizeof device->nonce) != 0) {
-        why = REFUSAL_NONCE;
-    } else if (device->windowed && response->epoch < device->epoch) {
-        why = REFUSAL_EPOCH;
-    } else if (response->floor == UINT64_MAX ||
-               (device->windowed && response->epoch == device->epoch &&
-                response->floor < device->window.top)) {
-        /* Nothing can come after the last number, and a floor never goes down: what was accepted
-         * stays closed. */
-        why = REFUSAL_OLD;
-    }
-    if (why != REFUSAL_NONE) {
-        cloud->counts.rejected++;
-        cloud_say(port, EVIDENCE_REJECT, response->device, response->epoch, response->floor,
-                  (uint64_t)why);
-        return;
-    }
-    cloud_say(port, EVIDENCE_WINDOW, response->device, response->epoch, response->floor, 0);
-    device->epoch = response->epoch;
-    window_init(&device->window, cloud->config.window, response->floor);
-    device->windowed = true;
-    device->challenged = false;
-    device->ask = false;
-    device->dirty = true;
 }
 
 /* ---- Durable, then visible ------------------------------------------------------------------ */
@@ -611,7 +406,7 @@ static enum err cloud_commit(struct cloud *cloud, const struct port *port)
 {
     for (uint32_t at = 0; at < cloud->touched_count; at++) {
         if (cloud->devices[cloud->touched[at]].dirty) {
-            const enum err err = cloud_write_window(cloud, port, cloud->touched[at]);
+            const enum err err = cloud_window_write(cloud, port, cloud->touched[at]);
             if (err != ERR_OK) {
                 return err;
             }
@@ -627,34 +422,6 @@ static enum err cloud_commit(struct cloud *cloud, const struct port *port)
     return err;
 }
 
-static enum err cloud_write_window(struct cloud *cloud, const struct port *port, uint32_t index)
-{
-    struct cloud_device *device = &cloud->devices[index];
-    const uint32_t number = cloud->config.devices.entries[index].id;
-    uint8_t bitmap[WINDOW_BITS_MAX / 8];
-    const struct ack ack = {
-        .device = number,
-        .epoch = device->epoch,
-        .floor = window_bitmap(&device->window, bitmap),
-        .bitmap = bitmap,
-        .bitmap_bytes = cloud->config.window / 8u,
-    };
-    const enum err err =
-        message_ack(port, &cloud->config.keys, cloud->config.id, &ack, &device->ack);
-    CHECK(err != ERR_RANGE); /* message.c: an ack fits an envelope */
-    if (err != ERR_OK) {
-        return err;
-    }
-    sqlite3_stmt *replace = cloud->replace_window;
-    (void)sqlite3_bind_int64(replace, 1, (sqlite3_int64)number);
-    (void)sqlite3_bind_int64(replace, 2, (sqlite3_int64)device->epoch);
-    (void)sqlite3_bind_int64(replace, 3, (sqlite3_int64)device->window.top);
-    (void)sqlite3_bind_blob(replace, 4, bitmap, (int)ack.bitmap_bytes, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(replace, 5, device->ack.bytes, (int)device->ack.size_bytes,
-                            SQLITE_STATIC);
-    return database_write(&cloud->database, replace);
-}
-
 static void cloud_answer(struct cloud *cloud, const struct port *port, struct mqtt_session *session)
 {
     CHECK(!cloud->database.writing);
@@ -667,6 +434,9 @@ static void cloud_answer(struct cloud *cloud, const struct port *port, struct mq
         if (session->state == MQTT_SESSION_READY) {
             cloud_answer_device(cloud, port, session, cloud->touched[at]);
         }
+    }
+    if (cloud->config.firmware.managed) {
+        cloud_firmware_answer(cloud, port, session);
     }
 }
 
@@ -705,6 +475,7 @@ static void cloud_forget_step(struct cloud *cloud)
     }
     cloud->touched_count = 0;
     cloud->reply_count = 0;
+    cloud_firmware_forget_step(cloud);
 }
 
 static void cloud_touch(struct cloud *cloud, uint32_t index)
@@ -717,18 +488,6 @@ static void cloud_touch(struct cloud *cloud, uint32_t index)
     }
 }
 
-static void cloud_reject(struct cloud *cloud, const struct port *port,
-                         const struct telemetry *telemetry, enum refusal why)
-{
-    if (why == REFUSAL_DUPLICATE) {
-        cloud->counts.duplicates++;
-    } else {
-        cloud->counts.rejected++;
-    }
-    cloud_say(port, EVIDENCE_REJECT, telemetry->device, telemetry->epoch, telemetry->counter,
-              (uint64_t)why);
-}
-
 static void cloud_drop_bytes(struct cloud *cloud, const struct port *port, uint32_t device,
                              const struct mqtt_slice *payload, enum refusal why)
 {
@@ -738,15 +497,6 @@ static void cloud_drop_bytes(struct cloud *cloud, const struct port *port, uint3
                                                  .value = (uint64_t)why,
                                                  .body = payload->bytes,
                                                  .body_bytes = payload->size_bytes});
-}
-
-static void cloud_say(const struct port *port, enum evidence_kind kind, uint32_t device,
-                      uint32_t epoch, uint64_t counter, uint64_t value)
-{
-    port->evidence(
-        port->ctx,
-        &(struct evidence){
-            .kind = kind, .device = device, .epoch = epoch, .counter = counter, .value = value});
 }
 
 static uint32_t round_up_8(size_t size_bytes)

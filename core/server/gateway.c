@@ -95,6 +95,7 @@ static enum err gateway_examine(const struct gateway *gateway, const struct port
                                 const struct mqtt_session *session,
                                 const struct mqtt_happening *happening, struct telemetry *telemetry,
                                 enum refusal *why);
+static enum err gateway_read(const struct cose_sign1 *parsed, struct telemetry *telemetry);
 static void gateway_keep(struct gateway *gateway, const struct port *port, uint32_t index,
                          const struct telemetry *telemetry, const struct mqtt_happening *happening);
 static enum err gateway_insert(struct gateway *gateway, const struct telemetry *telemetry,
@@ -392,7 +393,7 @@ static void gateway_take(struct gateway *gateway, const struct port *port,
         gateway_fail(gateway, port);
         return;
     }
-    /* Telemetry asks for custody, a response does not wait for it. */
+    /* Telemetry asks for custody; a response or a status does not wait for it. */
     const bool custody = telemetry.sealed != NULL;
     if (why == REFUSAL_NONE && custody != (happening->packet_id != 0)) {
         why = REFUSAL_PROTOCOL;
@@ -419,8 +420,8 @@ static void gateway_take(struct gateway *gateway, const struct port *port,
     }
 }
 
-/* Session = topic = kid = payload, form, signature. telemetry->sealed is NULL for a response.
- * ERR_OK (with *why) | ERR_IO. */
+/* Session = topic = kid = payload, form, signature. telemetry->sealed is NULL for all but
+ * telemetry. ERR_OK (with *why) | ERR_IO. */
 static enum err gateway_examine(const struct gateway *gateway, const struct port *port,
                                 const struct mqtt_session *session,
                                 const struct mqtt_happening *happening, struct telemetry *telemetry,
@@ -441,11 +442,7 @@ static enum err gateway_examine(const struct gateway *gateway, const struct port
         cose_parse(payload->bytes, payload->size_bytes, &parsed) != ERR_OK) {
         return ERR_OK;
     }
-    struct response response; /* a type that no device may send is refused as not telemetry */
-    const enum err form = parsed.content_type == MESSAGE_RESPONSE
-                              ? message_read_response(&parsed, &response)
-                              : message_read_telemetry(&parsed, telemetry);
-    if (form != ERR_OK) {
+    if (gateway_read(&parsed, telemetry) != ERR_OK) {
         return ERR_OK;
     }
     if (parsed.signer != entry->id) { /* and the payload names its signer */
@@ -455,6 +452,21 @@ static enum err gateway_examine(const struct gateway *gateway, const struct port
     const enum err err = cose_verify(&parsed, port, entry->public_key);
     *why = err == ERR_OK ? REFUSAL_NONE : REFUSAL_SIGNATURE;
     return err == ERR_SIGNATURE ? ERR_OK : err;
+}
+
+/* ERR_OK | ERR_MALFORMED; a type that no device may send is refused as not telemetry. */
+static enum err gateway_read(const struct cose_sign1 *parsed, struct telemetry *telemetry)
+{
+    struct response response;
+    struct status status;
+    switch (parsed->content_type) {
+    case MESSAGE_RESPONSE:
+        return message_read_response(parsed, &response);
+    case MESSAGE_STATUS:
+        return message_read_status(parsed, &status);
+    default:
+        return message_read_telemetry(parsed, telemetry);
+    }
 }
 
 /* Put a message into the queue, or refuse custody by a rule; the device hears of it after the
@@ -521,7 +533,8 @@ static enum err gateway_insert(struct gateway *gateway, const struct telemetry *
     return err;
 }
 
-/* A challenge's answer cannot wait: it goes up now or not at all; the cloud will ask again. */
+/* A challenge's answer and a status cannot wait: they go up now or not at all; the cloud asks
+ * again, the device says it again. */
 static void gateway_pass_up(struct gateway *gateway, const struct port *port,
                             const struct mqtt_slice *envelope)
 {
@@ -714,8 +727,8 @@ static void gateway_discharge(struct gateway *gateway, const struct port *port,
     forwarded->row = 0;
 }
 
-/* A signed ack or challenge on its way to a device. Lost when the device is not here: acks are
- * cumulative, and the cloud answers every copy. */
+/* What the cloud has signed, on its way to a device. Lost when the device is not here: acks are
+ * cumulative, and the cloud answers every copy and every status. */
 static void gateway_pass_down(struct gateway *gateway, const struct port *port,
                               const struct mqtt_happening *happening)
 {

@@ -4,15 +4,15 @@
  * puts each envelope into a bounded queue in SQLite. Custody (PUBACK) is given only after the
  * commit that makes it durable: one commit a step. Towards the cloud it wraps each envelope with
  * its policy tags under its own signature, sends in the queue's order within Receive Maximum, and
- * deletes what the cloud has confirmed. It passes the cloud's signed acks and challenges down to
- * the device's session and can forge nothing. A full queue, a device over its share and a full disk
- * are refused (0x97) and evidenced. What a device sends again is another copy, with a row, a share
- * and a custody of its own; only the cloud tells copies apart. A queue that is found broken at boot
- * is given up and begun anew (DROP, disk). When the disk fails, it asks for a
- * reset: after a failed commit RAM and disk may disagree.
+ * deletes what the cloud has confirmed. A device's response or status goes up without custody. It
+ * passes what the cloud has signed for a device down to its session, and can forge nothing. A full
+ * queue, a device over its share and a full disk are refused (0x97) and evidenced. What a device
+ * sends again is another copy, with a row, a share and a custody of its own; only the cloud tells
+ * copies apart. A queue that is found broken at boot is given up and begun anew (DROP, disk). When
+ * the disk fails, it asks for a reset: after a failed commit RAM and disk may disagree.
  *
  * Topics: device -> gateway "t/<device>"; gateway -> cloud "g/<gateway>"; cloud -> gateway and
- * gateway -> device "d/<device>" (acks and challenges).
+ * gateway -> device "d/<device>" (acks, challenges, and what firmware updates need).
  */
 #ifndef BROWNOUT_CORE_SERVER_GATEWAY_H
 #define BROWNOUT_CORE_SERVER_GATEWAY_H

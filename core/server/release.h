@@ -55,7 +55,7 @@ const struct release *releases_choose(const struct releases *releases, const str
 const struct release *releases_find(const struct releases *releases,
                                     const uint8_t name[MANIFEST_NAME_BYTES]);
 
-/* How long until the next release is due; UINT64_MAX: none waits, or nobody knows the time. */
+/* When to look again whether a release has become due; UINT64_MAX: none waits. */
 uint64_t releases_wait_us(const struct releases *releases, uint64_t wall_us);
 
 #endif
