@@ -42,6 +42,7 @@ enum truth {
     TRUTH_SLOT,    /* epoch: slot; counter: sequence of the whole, authentic image in it; 0: none */
     TRUTH_FLOOR,   /* value: the security counter */
     TRUTH_SETTLED, /* nothing is left to do for it, all faults are over; counter: what it runs */
+    TRUTH_KNOWN,   /* the cloud's row of a device, at the end; counter: sequence, value: outcome */
     TRUTH_DARK,    /* it was booted again and again, and nothing ran */
     TRUTH_COUNT
 };

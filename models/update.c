@@ -19,6 +19,7 @@ static void break_law(struct step *step, enum law law, const char *what, uint64_
 static void down(struct update_law *law, struct step *step);
 static void slot(struct update_law *law, struct step *step);
 static void floor_seen(struct update_law *law, struct step *step);
+static void known(struct update_law *law, struct step *step);
 static void jump(struct update_law *law, struct step *step);
 static void jump_confirmed(struct update_law *law, struct step *step);
 static void jump_trial(struct update_law *law, struct step *step);
@@ -66,11 +67,13 @@ bool update_law_observe(struct update_law *law, const struct update_law_config *
                         uint64_t *exercised)
 {
     static void (*const rules[TRUTH_COUNT])(struct update_law *, struct step *) = {
-        [TRUTH_SLOT] = slot,        [TRUTH_FLOOR] = floor_seen,   [EVIDENCE_JUMP] = jump,
-        [EVIDENCE_REVERT] = revert, [EVIDENCE_TAKE] = take,       [EVIDENCE_FILL] = fill,
-        [EVIDENCE_ARM] = arm,       [EVIDENCE_CONFIRM] = confirm, [EVIDENCE_RAISE] = raise_floor,
-        [EVIDENCE_ROTATE] = rotate, [EVIDENCE_POLICY] = policy,   [EVIDENCE_STATUS] = status,
-        [EVIDENCE_LEARN] = learn,
+        [TRUTH_SLOT] = slot,          [TRUTH_KNOWN] = known,
+        [TRUTH_FLOOR] = floor_seen,   [EVIDENCE_JUMP] = jump,
+        [EVIDENCE_REVERT] = revert,   [EVIDENCE_TAKE] = take,
+        [EVIDENCE_FILL] = fill,       [EVIDENCE_ARM] = arm,
+        [EVIDENCE_CONFIRM] = confirm, [EVIDENCE_RAISE] = raise_floor,
+        [EVIDENCE_ROTATE] = rotate,   [EVIDENCE_POLICY] = policy,
+        [EVIDENCE_STATUS] = status,   [EVIDENCE_LEARN] = learn,
     };
     struct step step = {config, observation, out, exercised, true};
     if (observation->kind == TRUTH_DOWN) {
@@ -366,6 +369,15 @@ static void status(struct update_law *law, struct step *step)
         law->statuses[law->status_count++] =
             (struct update_law_status){observation->counter, observation->value};
     }
+}
+
+/* All faults are over: the cloud knows what runs, and how. */
+static void known(struct update_law *law, struct step *step)
+{
+    require(step, LAW_UPDATE_TRUTHFUL, "the cloud knows what the device runs", law->running,
+            step->observation->counter);
+    require(step, LAW_UPDATE_TRUTHFUL, "the cloud knows how it runs", law->outcome,
+            step->observation->value);
 }
 
 /* A status arrives late, more than once, or not at all, but never after a later one. */

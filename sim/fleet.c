@@ -30,6 +30,16 @@ static uint16_t seconds(const struct fleet *fleet, enum setting setting)
     return (uint16_t)(number(fleet, setting) / 1000000u);
 }
 
+static bool make_firmware(struct fleet *fleet, const struct port_crypto *crypto, uint64_t seed,
+                          const struct flash_geometry *geometry)
+{
+    if (number(fleet, SETTING_firmware_image) == 0) {
+        return true;
+    }
+    fleet->firmware = firmware_create(fleet->settings, seed, crypto, geometry);
+    return fleet->firmware != NULL;
+}
+
 static bool make_cloud(struct fleet *fleet, const struct port_crypto *crypto, uint64_t seed)
 {
     struct cloud_config *config = &fleet->cloud;
@@ -40,6 +50,9 @@ static bool make_cloud(struct fleet *fleet, const struct port_crypto *crypto, ui
     config->window = (uint32_t)number(fleet, SETTING_cloud_window);
     config->sessions_max = (uint32_t)number(fleet, SETTING_cloud_sessions);
     config->watchdog_us = number(fleet, SETTING_cloud_watchdog);
+    if (fleet->firmware != NULL) {
+        config->firmware = fleet->firmware->cloud;
+    }
     return make_keys(crypto, seed, 1, &config->keys, unused);
 }
 
@@ -89,6 +102,10 @@ static bool make_device(struct fleet *fleet, const struct port_crypto *crypto, u
     config->ack_timeout_us = number(fleet, SETTING_device_ack_timeout);
     config->watchdog_us = number(fleet, SETTING_device_watchdog);
     config->keep_alive_s = seconds(fleet, SETTING_device_keep_alive);
+    if (fleet->firmware != NULL) {
+        config->firmware = fleet->firmware->device;
+        config->firmware.update.boot.device = node;
+    }
     choose_gateways(fleet, place, config);
     if (!make_keys(crypto, seed, node, &config->keys, config->secret)) {
         return false;
@@ -121,7 +138,8 @@ static bool make_gateways(struct fleet *fleet, const struct port_crypto *crypto,
 }
 
 struct fleet *fleet_create(const struct settings *settings, uint64_t seed,
-                           const struct port_crypto *crypto, const struct capture *capture)
+                           const struct port_crypto *crypto, const struct capture *capture,
+                           const struct flash_geometry *geometry)
 {
     struct fleet *fleet = calloc(1, sizeof *fleet);
     CHECK(fleet != NULL);
@@ -137,7 +155,8 @@ struct fleet *fleet_create(const struct settings *settings, uint64_t seed,
     fleet->device_configs = calloc(fleet->device_count, sizeof *fleet->device_configs);
     CHECK(fleet->devices != NULL && fleet->gateways != NULL && fleet->gateway_configs != NULL);
     CHECK(fleet->rogue_configs != NULL && fleet->device_configs != NULL);
-    bool good = make_cloud(fleet, crypto, seed) && make_gateways(fleet, crypto, seed, capture);
+    bool good = make_firmware(fleet, crypto, seed, geometry) && make_cloud(fleet, crypto, seed) &&
+                make_gateways(fleet, crypto, seed, capture);
     for (uint32_t i = 0; good && i < fleet->device_count; i++) {
         good = make_device(fleet, crypto, seed, i, &fleet->device_configs[i]);
     }
@@ -151,6 +170,7 @@ struct fleet *fleet_create(const struct settings *settings, uint64_t seed,
 void fleet_free(struct fleet *fleet)
 {
     if (fleet != NULL) {
+        firmware_free(fleet->firmware);
         free(fleet->devices);
         free(fleet->gateways);
         free(fleet->gateway_configs);

@@ -6,6 +6,7 @@
 #include "core/server/cloud.h"
 #include "core/server/gateway.h"
 #include "sim/capture.h"
+#include "sim/firmware.h"
 #include "sim/setting.h"
 
 /* A rogue is a gateway whose keys the attacker holds. */
@@ -30,13 +31,15 @@ struct fleet {
     struct rogue_config *rogue_configs;     /* [rogues] */
     struct rogue_counts rogue_counts;       /* of all rogues together */
     struct device_config *device_configs;   /* [devices] */
+    struct firmware *firmware;              /* NULL: not managed */
     const struct settings *settings;
 };
 
-/* crypto derives the public keys. NULL when memory or crypto fails. settings and capture are
- * borrowed for the fleet's life. */
+/* crypto derives the public keys. geometry: of the devices' flash; firmware_check has passed. NULL
+ * when memory or crypto fails. settings and capture are borrowed for the fleet's life. */
 struct fleet *fleet_create(const struct settings *settings, uint64_t seed,
-                           const struct port_crypto *crypto, const struct capture *capture);
+                           const struct port_crypto *crypto, const struct capture *capture,
+                           const struct flash_geometry *geometry);
 void fleet_free(struct fleet *fleet);
 /* The configuration of a node: struct cloud_config, gateway_config, rogue_config or device_config.
  */

@@ -18,6 +18,8 @@ static const struct table cloud_tables[] = {
     {TRUTH_WINDOW, "window", "SELECT device, epoch, top, NULL FROM window ORDER BY device"},
     {TRUTH_READING, "reading",
      "SELECT device, epoch, counter, envelope FROM reading ORDER BY device, epoch, counter"},
+    {TRUTH_KNOWN, "firmware",
+     "SELECT device, epoch, sequence, NULL, outcome FROM firmware ORDER BY device"},
 };
 static const struct table gateway_tables[] = {
     {TRUTH_QUEUED, "queue", "SELECT device, epoch, counter, envelope FROM queue ORDER BY id"},
@@ -61,6 +63,9 @@ static bool read_table(sqlite3 *database, const struct table *table, void *ctx,
             .epoch = (uint32_t)sqlite3_column_int64(statement, 1),
             .counter = (uint64_t)sqlite3_column_int64(statement, 2),
         };
+        if (sqlite3_column_count(statement) > 4) {
+            observation.value = (uint64_t)sqlite3_column_int64(statement, 4);
+        }
         const void *bytes = sqlite3_column_blob(statement, 3);
         if (bytes != NULL) {
             hash_once(bytes, (uint32_t)sqlite3_column_bytes(statement, 3), observation.body);

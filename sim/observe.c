@@ -1,6 +1,7 @@
 #include "sim/world_inside.h"
 
 #include "sim/image.h"
+#include "sim/roles.h"
 
 static void show(struct world *world, const struct world_item *item)
 {
@@ -137,18 +138,26 @@ static void count_evidence(struct world *world, const struct evidence *evidence)
     case EVIDENCE_BACKOFF:
         figures[FIGURE_reconnects]++;
         break;
+    case EVIDENCE_REVERT:
+        figures[FIGURE_reverted]++;
+        break;
+    case EVIDENCE_CONFIRM:
+        figures[FIGURE_confirmed]++;
+        break;
+    case EVIDENCE_ARM:
+        figures[FIGURE_armed]++;
+        break;
+    case EVIDENCE_TAKE:
+        figures[FIGURE_resumed] += evidence->value > 0;
+        break;
     case EVIDENCE_BOOT:
     case EVIDENCE_RESERVE:
     case EVIDENCE_DISCHARGE:
     case EVIDENCE_COMMIT:
     case EVIDENCE_JUMP:
     case EVIDENCE_STRAND:
-    case EVIDENCE_REVERT:
-    case EVIDENCE_TAKE:
     case EVIDENCE_DECLINE:
     case EVIDENCE_FILL:
-    case EVIDENCE_ARM:
-    case EVIDENCE_CONFIRM:
     case EVIDENCE_RAISE:
     case EVIDENCE_ROTATE:
     case EVIDENCE_POLICY:
@@ -173,6 +182,8 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
     count_evidence(world, evidence);
     if (evidence->kind == EVIDENCE_BOOT) {
         world->nodes[node].said_boot = true;
+    } else if (evidence->kind == EVIDENCE_JUMP || evidence->kind == EVIDENCE_STRAND) {
+        observe_slots(world, &world->nodes[node]);
     }
     if (world->options.item != NULL) {
         const struct world_item item = {.kind = ITEM_EVIDENCE,
@@ -194,6 +205,73 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
     }
 }
 
+/* ---- firmware -------------------------------------------------------------------------------- */
+
+static void tell(struct world *world, struct observation observation)
+{
+    observation.time_us = world_instant_us(world);
+    observation.event = world->event_count;
+    observe(world, &observation);
+}
+
+void observe_release(struct world *world, const struct manifest *manifest)
+{
+    tell(world, (struct observation){.kind = TRUTH_RELEASE,
+                                     .counter = manifest->sequence.number,
+                                     .value = manifest->security.level});
+}
+
+void observe_slots(struct world *world, const struct node *node)
+{
+    const struct firmware *firmware = world->fleet->firmware;
+    if (firmware == NULL || world->judge == NULL || node->flash == NULL) {
+        return;
+    }
+    tell(world, (struct observation){.kind = TRUTH_FLOOR,
+                                     .node = node->number,
+                                     .device = node->number,
+                                     .value = node->counters[COUNTER_SECURITY]});
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        tell(world, (struct observation){.kind = TRUTH_SLOT,
+                                         .node = node->number,
+                                         .device = node->number,
+                                         .epoch = slot,
+                                         .counter = firmware_in_slot(firmware, node->flash, slot)});
+    }
+}
+
+void observe_settled(struct world *world, const struct node *node)
+{
+    const struct firmware *firmware = world->fleet->firmware;
+    struct device_firmware_view view = {0};
+    if (firmware == NULL || node->flash == NULL) {
+        return;
+    }
+    const bool runs = node_up(node) && role_device_firmware(node->memory, &view);
+    const uint64_t newest =
+        firmware->releases[firmware->release_count - 1].manifest.sequence.number;
+    world->stage.figures[FIGURE_updated] +=
+        runs && view.outcome == BOOT_CONFIRMED && view.sequence.number == newest;
+    observe_slots(world, node);
+    tell(world, (struct observation){.kind = TRUTH_SETTLED,
+                                     .node = node->number,
+                                     .device = node->number,
+                                     .counter = runs ? view.sequence.number : 0});
+}
+
+/* A row of the cloud's table firmware: at the end it is what the device runs. */
+static void count_known(struct world *world, const struct observation *row)
+{
+    struct device_firmware_view view;
+    const struct node *node = &world->nodes[row->device];
+    const bool runs = row->device <= world->node_count && node_up(node) && node->flash != NULL &&
+                      role_device_firmware(node->memory, &view);
+    world->stage.figures[FIGURE_known] +=
+        runs && row->counter == view.sequence.number && row->value == (uint64_t)view.outcome;
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
 static void on_image_row(void *ctx, const struct observation *row)
 {
     struct world *world = ctx;
@@ -201,6 +279,13 @@ static void on_image_row(void *ctx, const struct observation *row)
     observation.time_us = world_instant_us(world);
     observation.event = world->event_count;
     observation.node = world->image_node;
+    if (row->kind == TRUTH_KNOWN) {
+        observation.node = row->device;
+        if (!world->ending) {
+            return; /* while faults strike the cloud may be behind */
+        }
+        count_known(world, row);
+    }
     observe(world, &observation);
 }
 

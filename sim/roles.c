@@ -4,6 +4,8 @@
 #include "core/device.h"
 #include "core/server/cloud.h"
 #include "core/server/gateway.h"
+#include "core/handover.h"
+#include "sim/behaviour.h"
 #include "sim/rogue.h"
 
 static size_t put(struct world_view *out, size_t capacity, size_t at, const char *name,
@@ -15,32 +17,119 @@ static size_t put(struct world_view *out, size_t capacity, size_t at, const char
     return at + 1;
 }
 
+/* A device: its boot loader, and the image that this chose, as far as it behaves. */
+struct device_memory {
+    bool runs; /* else nothing does: no slot boots, or the image hangs */
+    enum behaviour_defect defect;
+    struct boot boot;
+    struct boot_report report;
+    struct device device;
+};
+
+static enum err no_link(void *ctx, uint32_t peer, uint32_t *link)
+{
+    (void)ctx;
+    (void)peer;
+    (void)link;
+    return ERR_FULL;
+}
+
+/* What the image leaves of the port. */
+static struct port port_of(const struct device_memory *memory, const struct port *port)
+{
+    struct port left = *port;
+    if (memory->defect == BEHAVIOUR_MUTE) {
+        left.link_open = no_link;
+    }
+    return left;
+}
+
+/* From reset to the image's first instruction: does it run? */
+static bool load(struct device_memory *memory, const struct device_config *config,
+                 const struct port *port)
+{
+    const struct boot_config *boot = &config->firmware.update.boot;
+    uint8_t record[BEHAVIOUR_BYTES];
+    struct behaviour behaviour;
+    if (boot_run(&memory->boot, boot, port, &memory->report) != ERR_OK ||
+        handover_write(port, &memory->report) != ERR_OK) {
+        return false;
+    }
+    const uint32_t area = slot_area_offset(&boot->layout, &port->flash, memory->report.slot);
+    if (port->flash_read(port->ctx, area, record, sizeof record) != ERR_OK ||
+        !behaviour_read(record, &behaviour)) {
+        return false; /* code that makes no sense does nothing */
+    }
+    memory->defect = behaviour.defect;
+    return behaviour.defect != BEHAVIOUR_HANG;
+}
+
 static void role_device_init(void *memory, const void *config, const struct port *port)
 {
-    device_init(memory, config, port);
+    const struct device_config *of = config;
+    struct device_memory *device = memory;
+    device->defect = BEHAVIOUR_NONE;
+    device->runs = !of->firmware.managed || load(device, of, port);
+    if (device->runs && device->defect == BEHAVIOUR_RESET) {
+        device->runs = false;
+        port->reset(port->ctx);
+    }
+    if (device->runs) {
+        const struct port left = port_of(device, port);
+        device_init(&device->device, of, &left);
+    }
 }
 
 static void role_device_step(void *memory, const struct port *port, const struct event *event)
 {
-    device_step(memory, port, event);
+    struct device_memory *device = memory;
+    if (device->runs) {
+        const struct port left = port_of(device, port);
+        device_step(&device->device, &left, event);
+    }
 }
 
 static uint64_t role_device_deadline(const void *memory)
 {
-    return device_deadline_us(memory);
+    const struct device_memory *device = memory;
+    return device->runs ? device_deadline_us(&device->device) : UINT64_MAX;
 }
 
 static size_t role_device_view(const void *memory, struct world_view *out, size_t capacity)
 {
+    const struct device_memory *device = memory;
     struct device_view view;
     size_t at = 0;
-    device_view(memory, &view);
+    if (!device->runs) {
+        return 0;
+    }
+    device_view(&device->device, &view);
     at = put(out, capacity, at, "epoch", view.epoch);
     at = put(out, capacity, at, "counter_next", view.counter_next);
     at = put(out, capacity, at, "counter_reserved", view.counter_reserved);
     at = put(out, capacity, at, "oldest", view.oldest);
     at = put(out, capacity, at, "outbox_count", view.outbox_count);
-    return put(out, capacity, at, "connected", view.connected);
+    at = put(out, capacity, at, "connected", view.connected);
+    if (view.firmware.running) {
+        at = put(out, capacity, at, "sequence", view.firmware.sequence.number);
+        at = put(out, capacity, at, "outcome", (uint64_t)view.firmware.outcome);
+        at = put(out, capacity, at, "floor", view.firmware.floor.level);
+        at = put(out, capacity, at, "reverted", view.firmware.revert.sequence.number);
+        at = put(out, capacity, at, "received_bytes", view.firmware.received_bytes);
+    }
+    return at;
+}
+
+bool role_device_firmware(const void *memory, struct device_firmware_view *out)
+{
+    const struct device_memory *device = memory;
+    if (!device->runs) {
+        return false;
+    }
+    struct device_view view;
+    device_view(&device->device, &view);
+    *out = view.firmware;
+    return view.firmware.running;
 }
 
 static void role_gateway_init(void *memory, const void *config, const struct port *port)
@@ -154,7 +243,7 @@ size_t role_memory_bytes(uint32_t role_mask, const void *config)
 {
     switch (role_mask) {
     case ROLE_MASK_DEVICE:
-        return sizeof(struct device);
+        return sizeof(struct device_memory);
     case ROLE_MASK_GATEWAY:
         return gateway_size_bytes(config);
     case ROLE_MASK_CLOUD:

@@ -42,6 +42,7 @@ static void bring_down(struct world *world, struct node *node, enum node_fall ki
         clock_suspend(&node->clock, world->now_us, false);
     }
     observe_truth(world, TRUTH_DOWN, node->number, kind == NODE_PROCESS_DIED ? 1 : 0);
+    observe_slots(world, node);
     if (kind == NODE_PROCESS_DIED) {
         node->image_owed = true;
     } else {

@@ -205,6 +205,10 @@ static void count_probes(struct world *world)
 static void finish(struct world *world)
 {
     count_probes(world);
+    world->ending = true;
+    for (uint32_t i = 1; i <= world->node_count; i++) {
+        observe_settled(world, &world->nodes[i]);
+    }
     for (uint32_t i = 1; i <= world->node_count; i++) {
         observe_image(world, &world->nodes[i]);
     }

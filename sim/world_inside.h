@@ -38,7 +38,7 @@ struct world {
     uint64_t told_us; /* the instant inside a step at which its node fell; else 0 */
     uint64_t event_count;
     uint32_t filed_count; /* entries of the plan that were filed */
-    bool healed;
+    bool healed, ending;
     enum world_state state;
     char error[256];
     uint64_t filed[EFFECT_COUNT];
@@ -68,6 +68,11 @@ void observe_truth(struct world *world, enum truth truth, uint32_t node, uint64_
 /* Judge what the node's media really hold, on a copy: never on a live database, where a SELECT
  * would move its operations. */
 void observe_image(struct world *world, struct node *node);
+/* Firmware: a release exists; what a device's slots and floor really are; and at the end, after
+ * heal, what it runs. */
+void observe_release(struct world *world, const struct manifest *manifest);
+void observe_slots(struct world *world, const struct node *node);
+void observe_settled(struct world *world, const struct node *node);
 void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence);
 
 /* strike.c */

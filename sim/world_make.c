@@ -81,6 +81,32 @@ static bool make_environment(struct world *world)
     return true;
 }
 
+/* A serial NOR part: 25 us a unit of 8 bytes, 45 ms a 4 KiB sector. */
+static struct flash_profile flash_of(const struct settings *settings)
+{
+    const uint64_t *setting = settings->number;
+    return (struct flash_profile){
+        .geometry = {.sector_bytes = (uint32_t)setting[SETTING_flash_sector],
+                     .sector_count = (uint32_t)setting[SETTING_flash_sectors],
+                     .program_bytes = (uint32_t)setting[SETTING_flash_unit],
+                     .erased_value = 0xFF},
+        .program_us = 25,
+        .erase_us = 45000,
+    };
+}
+
+static void make_flash(const struct world *world, struct node *node)
+{
+    const struct firmware *firmware = world->fleet->firmware;
+    const struct flash_profile profile = flash_of(&world->plan.settings);
+    node->flash = flash_create(&profile);
+    CHECK(node->flash != NULL);
+    if (firmware != NULL) {
+        firmware_install(firmware, node->flash);
+        node->counters[COUNTER_SECURITY] = firmware->releases[0].manifest.security.level;
+    }
+}
+
 static void make_node(struct world *world, uint32_t number)
 {
     struct node *node = &world->nodes[number];
@@ -105,18 +131,7 @@ static void make_node(struct world *world, uint32_t number)
         random_key(world->options.poison == 0 ? world->plan.seed : world->options.poison, name);
     clock_init(&node->clock, 0);
     if (node->role_mask == ROLE_MASK_DEVICE) {
-        const uint64_t *setting = world->plan.settings.number;
-        const struct flash_profile profile = {
-            .geometry = {.sector_bytes = (uint32_t)setting[SETTING_flash_sector],
-                         .sector_count = (uint32_t)setting[SETTING_flash_sectors],
-                         .program_bytes = (uint32_t)setting[SETTING_flash_unit],
-                         .erased_value = 0xFF},
-            /* A serial NOR part: 25 us a unit of 8 bytes, 45 ms a 4 KiB sector. */
-            .program_us = 25,
-            .erase_us = 45000,
-        };
-        node->flash = flash_create(&profile);
-        CHECK(node->flash != NULL);
+        make_flash(world, node);
     } else if (node->role_mask != ROLE_MASK_ROGUE) {
         node->disk = calloc(1, sizeof *node->disk);
         CHECK(node->disk != NULL);
@@ -134,6 +149,7 @@ static void make_node(struct world *world, uint32_t number)
 static void make_judge(struct world *world)
 {
     const uint64_t *setting = world->plan.settings.number;
+    const struct firmware *firmware = world->fleet->firmware;
     world->model_roles = calloc(world->node_count + 1, sizeof *world->model_roles);
     CHECK(world->model_roles != NULL);
     world->model_roles[0] = MODEL_OTHER;
@@ -153,10 +169,15 @@ static void make_judge(struct world *world)
         .sample_every_us = setting[SETTING_device_sample_every],
         /* Drift of 10 %, flash and crypto busy for seconds at the worst. */
         .sample_slack_us = setting[SETTING_device_sample_every] / 8 + 5000000,
+        .trials = firmware != NULL ? (uint32_t)setting[SETTING_firmware_trials] : 0,
+        .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
     };
     world->judge = calloc(1, judge_size_bytes(&config));
     CHECK(world->judge != NULL);
     judge_init(world->judge, &config);
+    for (uint32_t i = 0; firmware != NULL && i < firmware->release_count; i++) {
+        observe_release(world, &firmware->releases[i].manifest);
+    }
 }
 
 static void start(struct world *world)
@@ -191,8 +212,12 @@ static bool make(struct world *world, bool draw)
     world->sensor_key = random_key(world->plan.seed, "sensor");
     world->fall_key = random_key(world->plan.seed, "fall");
     world->node_count = fleet_node_count(&world->plan.settings);
-    world->fleet =
-        fleet_create(&world->plan.settings, world->plan.seed, &world->stage.crypto, world->capture);
+    const struct flash_geometry geometry = flash_of(&world->plan.settings).geometry;
+    if (!firmware_check(&world->plan.settings, &geometry, world->error, sizeof world->error)) {
+        return false;
+    }
+    world->fleet = fleet_create(&world->plan.settings, world->plan.seed, &world->stage.crypto,
+                                world->capture, &geometry);
     world->nodes = calloc(world->node_count + 1, sizeof *world->nodes);
     CHECK(world->fleet != NULL && world->nodes != NULL);
     const struct net_hooks hooks = {world, on_net_schedule};

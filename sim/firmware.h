@@ -1,0 +1,56 @@
+/* The firmware of a fleet: who signs it, what releases there are, where devices keep them. Made
+ * from settings and seed, so that both crypto providers see the same bytes.
+ *
+ * Release 1 is what devices leave the line with, in slot A, security level 1. Release 2 is offered
+ * from firmware.release on, as the settings describe it.
+ *
+ *   flash of a device: [ boot's store, 3 sectors ][ the application's ][ slot A ][ slot B ]
+ */
+#ifndef BROWNOUT_SIM_FIRMWARE_H
+#define BROWNOUT_SIM_FIRMWARE_H
+
+#include <stddef.h>
+
+#include "core/device_firmware.h"
+#include "core/server/release.h"
+#include "sim/behaviour.h"
+#include "sim/flash.h"
+#include "sim/setting.h"
+
+enum { FIRMWARE_RELEASES_MAX = 2, FIRMWARE_BOOT_SECTORS = 3, FIRMWARE_APP_SECTORS_MIN = 3 };
+
+struct firmware_release {
+    struct manifest manifest;
+    struct manifest_envelopes envelopes;
+    uint8_t *area; /* the whole image area of a slot: image, then erased cells */
+};
+
+struct firmware {
+    struct flash_geometry geometry; /* of a device's part */
+    uint32_t area_bytes;
+    uint32_t release_count; /* 1: nothing is offered */
+    struct firmware_release releases[FIRMWARE_RELEASES_MAX];
+    struct device_firmware_config device; /* but for the device's number */
+    struct cloud_release offered[FIRMWARE_RELEASES_MAX];
+    struct cloud_firmware_config cloud; /* borrows `offered` */
+};
+
+/* Can the settings be had on this part? True as well where firmware is not managed. False: error
+ * says what to change. */
+bool firmware_check(const struct settings *settings, const struct flash_geometry *geometry,
+                    char *error, size_t error_bytes);
+
+/* The settings are checked, and ask for managed firmware. NULL when crypto fails. */
+struct firmware *firmware_create(const struct settings *settings, uint64_t seed,
+                                 const struct port_crypto *crypto,
+                                 const struct flash_geometry *geometry);
+void firmware_free(struct firmware *firmware);
+
+/* A device as it leaves the line: program release 1 into slot A of an erased part. */
+void firmware_install(const struct firmware *firmware, struct flash *flash);
+
+/* The sequence of the release that is whole and certain in a slot, its header included; 0: none. */
+uint64_t firmware_in_slot(const struct firmware *firmware, const struct flash *flash,
+                          uint32_t slot);
+
+#endif
