@@ -29,7 +29,7 @@ static void take(struct fake_peer *peer, const struct event *event)
         }
         if (happening.kind == MQTT_HAPPENED_PUBLISH) {
             EXPECT(happening.topic.size_bytes <= MQTT_STRING_BYTES_MAX);
-            EXPECT(happening.payload.size_bytes <= ENVELOPE_BYTES_MAX);
+            EXPECT(happening.payload.size_bytes <= FORWARD_BYTES_MAX);
             memset(peer->heard_topic, 0, sizeof peer->heard_topic);
             memcpy(peer->heard_topic, happening.topic.bytes, happening.topic.size_bytes);
             memcpy(peer->heard.bytes, happening.payload.bytes, happening.payload.size_bytes);

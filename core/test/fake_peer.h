@@ -29,8 +29,8 @@ struct fake_peer {
     uint32_t puback_count;
     uint64_t puback_tags[FAKE_HEARD_MAX];
     uint8_t puback_reasons[FAKE_HEARD_MAX];
-    uint32_t heard_count;  /* messages */
-    struct envelope heard; /* the last one */
+    uint32_t heard_count; /* messages */
+    struct parcel heard;  /* the last one */
     char heard_topic[MQTT_STRING_BYTES_MAX + 1];
     uint8_t down_reason;
 };

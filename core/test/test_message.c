@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/boot.h"
 #include "core/cbor.h"
 #include "core/check.h"
 #include "core/crypto/openssl.h"
@@ -205,10 +206,10 @@ struct field {
     bool is_bytes;
     uint64_t number;
     uint32_t size_bytes;
-    uint8_t bytes[ENVELOPE_BYTES_MAX + 1];
+    uint8_t bytes[CHUNK_BYTES_MAX + 1];
 };
 
-enum { FIELDS_MAX = 5 };
+enum { FIELDS_MAX = 15 };
 
 struct draft {
     enum message_type type;
@@ -246,6 +247,28 @@ static struct draft good(enum message_type type)
         return (struct draft){type, CLOUD, 4, {number(DEVICE), number(EPOCH), number(9), bytes(1)}};
     case MESSAGE_CHALLENGE:
         return (struct draft){type, CLOUD, 2, {number(DEVICE), bytes(CHALLENGE_BYTES)}};
+    case MESSAGE_STATUS:
+        return (struct draft){
+            type,
+            DEVICE,
+            15,
+            {number(DEVICE), number(EPOCH), number(5), number(6), bytes(CHALLENGE_BYTES), number(7),
+             number(BOOT_TRIAL), number(2), number(8), number(IMAGE_FAULT_TRIALS), number(1),
+             number(9), number(IMAGE_FAULT_EXPIRED), bytes(MANIFEST_NAME_BYTES), number(4096)}};
+    case MESSAGE_OFFER:
+        return (struct draft){type,
+                              CLOUD,
+                              6,
+                              {number(DEVICE), bytes(CHALLENGE_BYTES), number(6), number(7),
+                               bytes(MANIFEST_ENVELOPE_BYTES_MAX), bytes(1)}};
+    case MESSAGE_CHUNK:
+        return (struct draft){type,
+                              CLOUD,
+                              6,
+                              {number(DEVICE), bytes(CHALLENGE_BYTES), number(6),
+                               bytes(MANIFEST_NAME_BYTES), number(480), bytes(CHUNK_BYTES_MAX)}};
+    case MESSAGE_ANSWER:
+        return (struct draft){type, CLOUD, 3, {number(DEVICE), bytes(CHALLENGE_BYTES), number(6)}};
     case MESSAGE_RESPONSE:
         break;
     }
@@ -262,7 +285,19 @@ static enum err read_as(enum message_type type, const struct cose_sign1 *parsed)
     struct ack ack;
     struct challenge challenge;
     struct response response;
+    struct status status;
+    struct offer offer;
+    struct chunk chunk;
+    struct answer answer;
     switch (type) {
+    case MESSAGE_STATUS:
+        return message_read_status(parsed, &status);
+    case MESSAGE_OFFER:
+        return message_read_offer(parsed, &offer);
+    case MESSAGE_CHUNK:
+        return message_read_chunk(parsed, &chunk);
+    case MESSAGE_ANSWER:
+        return message_read_answer(parsed, &answer);
     case MESSAGE_TELEMETRY:
         return message_read_telemetry(parsed, &telemetry);
     case MESSAGE_FORWARD:
@@ -307,7 +342,7 @@ static enum err read_draft(const struct draft *draft)
 
 static void each_schema_is_exact(void)
 {
-    for (uint32_t type = MESSAGE_TELEMETRY; type <= MESSAGE_RESPONSE; type++) {
+    for (uint32_t type = MESSAGE_TELEMETRY; type <= MESSAGE_ANSWER; type++) {
         uint8_t payload[1024] = {0};
         struct draft draft = good((enum message_type)type);
         EXPECT(read_draft(&draft) == ERR_OK);
@@ -341,14 +376,14 @@ static void each_schema_is_exact(void)
 
 static void no_message_is_read_as_another(void)
 {
-    for (uint32_t made = MESSAGE_TELEMETRY; made <= MESSAGE_RESPONSE; made++) {
+    for (uint32_t made = MESSAGE_TELEMETRY; made <= MESSAGE_ANSWER; made++) {
         const struct draft draft = good((enum message_type)made);
         uint8_t payload[1024];
         struct cose_sign1 parsed = {.signer = draft.signer,
                                     .content_type = made,
                                     .payload_bytes = encode(&draft, draft.count, payload),
                                     .payload = payload};
-        for (uint32_t type = MESSAGE_TELEMETRY; type <= MESSAGE_RESPONSE; type++) {
+        for (uint32_t type = MESSAGE_TELEMETRY; type <= MESSAGE_ANSWER; type++) {
             EXPECT(read_as((enum message_type)type, &parsed) ==
                    (type == made ? ERR_OK : ERR_MALFORMED));
         }
@@ -359,7 +394,8 @@ static void no_message_is_read_as_another(void)
 
 static void the_signer_is_whom_the_payload_names(void)
 {
-    static const enum message_type types[] = {MESSAGE_TELEMETRY, MESSAGE_FORWARD, MESSAGE_RESPONSE};
+    static const enum message_type types[] = {MESSAGE_TELEMETRY, MESSAGE_FORWARD, MESSAGE_RESPONSE,
+                                              MESSAGE_STATUS};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         struct draft draft = good(types[i]);
         draft.signer++;
@@ -406,11 +442,131 @@ static void sizes_and_ranges_are_bounded_exactly(void)
         draft.fields[2].number++;
         EXPECT(size_bytes == 0 || read_draft(&draft) == ERR_MALFORMED);
     }
-    for (uint32_t type = MESSAGE_TELEMETRY; type <= MESSAGE_RESPONSE; type++) {
+    for (uint32_t type = MESSAGE_TELEMETRY; type <= MESSAGE_ANSWER; type++) {
         draft = good((enum message_type)type);
         draft.fields[0].number += UINT64_C(1) << 32; /* the same number, if it were cut */
         EXPECT(read_draft(&draft) == ERR_MALFORMED);
     }
+}
+
+static void what_no_device_says_is_malformed(void)
+{
+    /* Field, value: each alone breaks a status. */
+    static const uint64_t wrong[][2] = {
+        {3, 0},                  /* tick */
+        {5, 0},                  /* runs nothing */
+        {6, BOOT_NONE},          /* nor somehow */
+        {6, BOOT_FALLBACK + 1},  /* */
+        {8, 0},                  /* a reason without a revert */
+        {9, IMAGE_FAULT_NONE},   /* a revert without a reason */
+        {9, IMAGE_FAULT_COUNT},  /* an unknown reason */
+        {10, 0},                 /* a revert that never was */
+        {11, 0},                 /* a reason without a declined offer */
+        {12, IMAGE_FAULT_NONE},  /* declined without a reason */
+        {12, IMAGE_FAULT_COUNT}, /* an unknown reason */
+        {14, UINT64_C(1) << 32}, /* offset */
+        {1, UINT64_C(1) << 32},  /* epoch */
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct draft draft = good(MESSAGE_STATUS);
+        draft.fields[wrong[i][0]].number = wrong[i][1];
+        EXPECT(read_draft(&draft) == ERR_MALFORMED);
+    }
+    struct draft draft = good(MESSAGE_STATUS);
+    for (uint32_t size_bytes = 0; size_bytes <= MANIFEST_NAME_BYTES + 1; size_bytes++) {
+        draft.fields[13].size_bytes = size_bytes;
+        draft.fields[14].number = 0;
+        const bool fits = size_bytes == 0 || size_bytes == MANIFEST_NAME_BYTES;
+        EXPECT(read_draft(&draft) == (fits ? ERR_OK : ERR_MALFORMED));
+        draft.fields[14].number = 1; /* an offset, and nothing that is wanted */
+        EXPECT(read_draft(&draft) == (size_bytes == MANIFEST_NAME_BYTES ? ERR_OK : ERR_MALFORMED));
+    }
+}
+
+static void rights_and_chunks_are_bounded_exactly(void)
+{
+    for (uint32_t field = 4; field <= 5; field++) {
+        struct draft draft = good(MESSAGE_OFFER);
+        for (uint32_t size_bytes = 0; size_bytes <= MANIFEST_ENVELOPE_BYTES_MAX + 1; size_bytes++) {
+            draft.fields[field].size_bytes = size_bytes;
+            const bool fits = size_bytes > 0 && size_bytes <= MANIFEST_ENVELOPE_BYTES_MAX;
+            EXPECT(read_draft(&draft) == (fits ? ERR_OK : ERR_MALFORMED));
+        }
+    }
+    struct draft draft = good(MESSAGE_CHUNK);
+    for (uint32_t size_bytes = 0; size_bytes <= CHUNK_BYTES_MAX + 1; size_bytes++) {
+        draft.fields[5].size_bytes = size_bytes;
+        const bool fits = size_bytes > 0 && size_bytes <= CHUNK_BYTES_MAX;
+        EXPECT(read_draft(&draft) == (fits ? ERR_OK : ERR_MALFORMED));
+    }
+}
+
+/* The largest of each, with every number at its end, comes back and fits one packet. */
+static void the_largest_parcels_come_back(void)
+{
+    uint8_t content[CHUNK_BYTES_MAX];
+    memset(content, 0xA7, sizeof content);
+    struct status_name name = {.tick = UINT32_MAX};
+    memset(name.nonce, 0xEE, sizeof name.nonce);
+    const struct offer offer = {.device = UINT32_MAX,
+                                .name = name,
+                                .sequence = {UINT64_MAX},
+                                .author = content,
+                                .author_bytes = MANIFEST_ENVELOPE_BYTES_MAX,
+                                .operator= content,
+                                .operator_bytes = MANIFEST_ENVELOPE_BYTES_MAX};
+    struct parcel parcel;
+    struct cose_sign1 parsed;
+    struct offer offer_back;
+    EXPECT(message_offer(&port, &pair, CLOUD, &offer, &parcel) == ERR_OK);
+    EXPECT(cose_parse(parcel.bytes, parcel.size_bytes, &parsed) == ERR_OK);
+    EXPECT(cose_verify(&parsed, &port, pair.public_key) == ERR_OK);
+    EXPECT(message_read_offer(&parsed, &offer_back) == ERR_OK);
+    EXPECT_EQUAL(offer_back.device, offer.device);
+    EXPECT(offer_back.sequence.number == UINT64_MAX);
+    EXPECT(memcmp(&offer_back.name, &name, sizeof name) == 0);
+    EXPECT(memcmp(offer_back.operator, content, MANIFEST_ENVELOPE_BYTES_MAX) == 0);
+
+    struct chunk chunk = {.device = UINT32_MAX,
+                          .name = name,
+                          .offset = UINT32_MAX,
+                          .bytes = content,
+                          .size_bytes = CHUNK_BYTES_MAX};
+    struct chunk chunk_back;
+    EXPECT(message_chunk(&port, &pair, CLOUD, &chunk, &parcel) == ERR_OK);
+    EXPECT(parcel.size_bytes + 64 <= MQTT_PACKET_BYTES_MAX); /* around it: topic and header */
+    EXPECT(cose_parse(parcel.bytes, parcel.size_bytes, &parsed) == ERR_OK);
+    EXPECT(message_read_chunk(&parsed, &chunk_back) == ERR_OK);
+    EXPECT_EQUAL(chunk_back.offset, UINT32_MAX);
+    EXPECT_EQUAL(chunk_back.size_bytes, CHUNK_BYTES_MAX);
+    EXPECT(memcmp(chunk_back.bytes, content, CHUNK_BYTES_MAX) == 0);
+    chunk.size_bytes++;
+    EXPECT(message_chunk(&port, &pair, CLOUD, &chunk, &parcel) == ERR_RANGE);
+
+    const struct status status = {.device = UINT32_MAX,
+                                  .epoch = UINT32_MAX,
+                                  .boot = UINT64_MAX,
+                                  .name = name,
+                                  .sequence = {UINT64_MAX},
+                                  .outcome = BOOT_FALLBACK,
+                                  .floor = {UINT64_MAX},
+                                  .revert_sequence = {UINT64_MAX},
+                                  .revert_reason = IMAGE_FAULT_REVERTED,
+                                  .revert_count = UINT32_MAX,
+                                  .declined_sequence = {UINT64_MAX},
+                                  .declined_reason = IMAGE_FAULT_LEAP,
+                                  .wants = true,
+                                  .wanted = {1, 2, 3},
+                                  .offset = UINT32_MAX};
+    struct envelope envelope;
+    struct status status_back;
+    EXPECT(message_status(&port, &pair, &status, &envelope) == ERR_OK);
+    parsed = parse(&envelope);
+    EXPECT(message_read_status(&parsed, &status_back) == ERR_OK);
+    EXPECT(status_back.boot == UINT64_MAX && status_back.name.tick == UINT32_MAX);
+    EXPECT(status_back.revert_reason == IMAGE_FAULT_REVERTED && status_back.wants);
+    EXPECT(status_back.declined_reason == IMAGE_FAULT_LEAP);
+    EXPECT(memcmp(status_back.wanted, status.wanted, MANIFEST_NAME_BYTES) == 0);
 }
 
 static void keys_of_readings_differ_by_secret_device_and_epoch(void)
@@ -444,6 +600,9 @@ int main(void)
     RUN(the_signer_is_whom_the_payload_names);
     RUN(the_nonce_is_epoch_and_counter);
     RUN(sizes_and_ranges_are_bounded_exactly);
+    RUN(what_no_device_says_is_malformed);
+    RUN(rights_and_chunks_are_bounded_exactly);
+    RUN(the_largest_parcels_come_back);
     RUN(keys_of_readings_differ_by_secret_device_and_epoch);
     crypto_openssl_free(&openssl);
     return 0;
