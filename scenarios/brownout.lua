@@ -60,6 +60,7 @@
 
 ---What a run counts.
 ---@alias Figure
+---| "id" # doc (unit)
 ---| "sampled" # readings signed by devices (readings)
 ---| "stored" # readings durable in an outbox (readings)
 ---| "lost" # sampled and not kept, as evidenced (readings)
@@ -86,6 +87,12 @@
 ---| "disk_syncs" # disk syncs (operations)
 ---| "images_judged" # crash images judged (images)
 ---| "queue_peak" # longest gateway queue seen (messages)
+---| "resumed" # downloads of firmware that went on after a restart (events)
+---| "armed" # images installed, their trial armed (events)
+---| "confirmed" # images confirmed (events)
+---| "reverted" # trials that ended in a revert (events)
+---| "updated" # at the end: run the newest release, confirmed (devices)
+---| "known" # at the end: run what the cloud knows of them (devices)
 
 ---What nodes say that they did; see core/evidence.h.
 ---@alias Evidence
@@ -109,6 +116,19 @@
 ---| "ACK"
 ---| "CHALLENGE"
 ---| "DROP"
+---| "JUMP"
+---| "STRAND"
+---| "REVERT"
+---| "TAKE"
+---| "DECLINE"
+---| "FILL"
+---| "ARM"
+---| "CONFIRM"
+---| "RAISE"
+---| "ROTATE"
+---| "POLICY"
+---| "STATUS"
+---| "LEARN"
 
 ---What a node does through its port; the groups any, flash, disk and link.
 ---@alias Operation
@@ -156,6 +176,7 @@
 ---@field cloud? CloudSection
 ---@field link? LinkSection
 ---@field flash? FlashSection
+---@field firmware? FirmwareSection
 ---@field duration? Duration safety phase: faults may strike
 ---@field heal? Duration liveness phase: all is healed, and must converge
 ---@field crypto? "openssl"|"ideal" signatures: real, or fast stand-ins of the same sizes
@@ -214,6 +235,16 @@
 ---@field sectors? integer sectors of a device's flash
 ---@field sector? integer bytes of a sector
 ---@field unit? integer bytes of a program unit: 1, 2, 4, 8, 16 or 32
+
+---@class FirmwareSection
+---@field image? integer bytes of an image in one of two slots; 0: firmware is not managed
+---@field trials? integer boots that an unconfirmed image gets
+---@field reverts? integer times that one release may be reverted before it is given up
+---@field trial? Duration an unconfirmed image resets when the cloud has not answered for so long
+---@field watchdog? Duration armed by the boot loader before an image on trial
+---@field release? Duration when the cloud begins to offer release 2; 0: there is none
+---@field level? integer security level of release 2; that of release 1 is 1
+---@field defect? "none"|"hang"|"reset"|"mute" how release 2 behaves
 
 ---One class of faults. A text is short for { every = text }.
 ---@class Fault

@@ -1,4 +1,4 @@
--- Does every device end on a whole, confirmed image when sites lose power in the middle of an update?
+-- Does every device end on a whole, confirmed image when sites lose power in mid-update?
 -- Links are slow, so that a download takes minutes. From the release on a third of the fleet and a
 -- gateway go dark at once, again and again; and half of the devices lose power inside an operation
 -- of the flash as well. The cloud must know of each device what it runs.
