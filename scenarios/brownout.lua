@@ -60,7 +60,6 @@
 
 ---What a run counts.
 ---@alias Figure
----| "id" # doc (unit)
 ---| "sampled" # readings signed by devices (readings)
 ---| "stored" # readings durable in an outbox (readings)
 ---| "lost" # sampled and not kept, as evidenced (readings)

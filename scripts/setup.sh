@@ -5,7 +5,7 @@ set -eu
 
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
-libcbor-dev'
+libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi'
 commands='cc clang clang-format cmake ninja make pkg-config patch git'
 modules='sqlite3 libcrypto lua5.4 libxxhash libcjson'
 
