@@ -8,14 +8,14 @@
 
 static bool look(const struct boot_config *config, const struct port *port,
                  struct boot_report *report, uint32_t slot);
-static void recover(struct boot *boot, const struct boot_config *config, const struct port *port,
+static bool recover(struct boot *boot, const struct boot_config *config, const struct port *port,
                     struct boot_report *report, enum err loaded);
 static bool run_trial(struct boot *boot, const struct boot_config *config, const struct port *port,
                       struct boot_report *report);
 static void revert(struct boot *boot, const struct boot_config *config, const struct port *port,
                    struct boot_report *report, enum image_fault reason);
 static void run_confirmed(const struct boot_config *config, const struct port *port,
-                          struct boot_report *report);
+                          struct boot_report *report, bool recorded);
 static void say(const struct boot_config *config, const struct port *port,
                 struct evidence evidence);
 static enum err say_end(const struct boot_config *config, const struct port *port,
@@ -38,12 +38,10 @@ enum err boot_run(struct boot *boot, const struct boot_config *config, const str
         return say_end(config, port, report);
     }
     const enum err loaded = boot_record_load(&boot->store, port, &config->layout, &report->record);
-    if (loaded != ERR_OK) {
-        recover(boot, config, port, report, loaded);
-    }
+    const bool recorded = loaded == ERR_OK || recover(boot, config, port, report, loaded);
     const bool trial = report->record.trial.slot != SLOT_NONE;
     if (!trial || !run_trial(boot, config, port, report)) {
-        run_confirmed(config, port, report);
+        run_confirmed(config, port, report, recorded);
     }
     return say_end(config, port, report);
 }
@@ -58,8 +56,9 @@ static bool look(const struct boot_config *config, const struct port *port,
 }
 
 /* Make the record anew from what is in the slots. An image that never was confirmed is newer than
- * the one that was: so the older one counts as confirmed, and the newer one has to prove itself. */
-static void recover(struct boot *boot, const struct boot_config *config, const struct port *port,
+ * the one that was: so the older one counts as confirmed, and the newer one has to prove itself.
+ * False: it could not be kept. */
+static bool recover(struct boot *boot, const struct boot_config *config, const struct port *port,
                     struct boot_report *report, enum err loaded)
 {
     struct manifest_sequence sequences[SLOT_COUNT] = {{0}, {0}}; /* 0 = no good image */
@@ -76,7 +75,7 @@ static void recover(struct boot *boot, const struct boot_config *config, const s
         .confirmed = older, .sequence = sequences[older], .trial = {.slot = SLOT_NONE}};
     report->recovered = true;
     if (sequences[older].number == 0) {
-        return; /* nothing to keep a record of */
+        return false; /* nothing to keep a record of */
     }
     if (sequences[newer].number > sequences[older].number) {
         record->trial = (struct boot_trial){newer, sequences[newer], config->trials};
@@ -92,6 +91,7 @@ static void recover(struct boot *boot, const struct boot_config *config, const s
     if (err != ERR_OK) {
         record->trial = (struct boot_trial){.slot = SLOT_NONE}; /* nobody would count it */
     }
+    return err == ERR_OK;
 }
 
 /* Boot the image on trial, or revert it. False: the confirmed image is to boot. */
@@ -146,12 +146,18 @@ static void revert(struct boot *boot, const struct boot_config *config, const st
     }
 }
 
+/* Where there is no record, the image that may have been confirmed is one to fall back to: its
+ * floor is not raised, and it says so. */
 static void run_confirmed(const struct boot_config *config, const struct port *port,
-                          struct boot_report *report)
+                          struct boot_report *report, bool recorded)
 {
     const uint32_t confirmed = report->record.confirmed;
     const uint32_t other = SLOT_B - confirmed;
-    if (look(config, port, report, confirmed)) {
+    const bool good = look(config, port, report, confirmed);
+    if (good && !recorded) {
+        report->outcome = BOOT_FALLBACK;
+        report->slot = confirmed;
+    } else if (good) {
         report->outcome = BOOT_CONFIRMED;
         report->slot = confirmed;
         /* Power may have gone between confirm and floor. If it does not rise now, then next time.

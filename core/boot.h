@@ -9,7 +9,12 @@
  * is not counted: there is nothing left to go back to;
  *   - nothing boots below the security floor. A confirmed image raises it; no other does;
  *   - without a record (new device, or rot) the older of two good images counts as confirmed, and
- *     the newer one gets a fresh trial; where no record can be kept, the older one boots.
+ *     the newer one gets a fresh trial; where no record can be kept, the older one boots as a
+ *     fallback: nobody knows that it is the confirmed one, so no floor rises and no update starts.
+ *
+ * Not counted are resets while a confirmed image is verified. No read of flash makes one (port.h,
+ * ecc), and what else does (a supply that breaks down, a watchdog from before) says nothing about
+ * the image: to give it up for that would let a weak battery undo an update.
  *
  * No heap; struct boot and the report are the caller's; stack use is bounded.
  */
@@ -30,7 +35,8 @@ enum boot_outcome {
     BOOT_NONE,      /* no slot may run */
     BOOT_CONFIRMED, /* the confirmed image */
     BOOT_TRIAL,     /* an image that is not confirmed yet */
-    BOOT_FALLBACK,  /* the other image, because the confirmed one is not good any more */
+    BOOT_FALLBACK,  /* the other image, because the confirmed one is not good any more; or the older
+                       one, because there is no record and no place for one */
 };
 
 /* For the running image, and through it for the cloud. */

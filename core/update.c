@@ -65,9 +65,11 @@ void update_init(struct update *update, const struct update_config *config, cons
     update->slot = SLOT_B - report->slot;
     update->sector_bytes = port->flash.sector_bytes;
     update->confirmed = report->outcome == BOOT_CONFIRMED;
-    /* The boot loader could not count: its store fails, and the trial is still armed. */
+    /* The boot loader's store fails: it could not count, and the trial is still armed; or it could
+     * not keep the record that it made. */
     const bool armed = update->confirmed && report->record.trial.slot != SLOT_NONE;
-    update->state = armed ? UPDATE_FAILED : UPDATE_IDLE;
+    const bool unrecorded = report->outcome == BOOT_FALLBACK && report->recovered;
+    update->state = armed || unrecorded ? UPDATE_FAILED : UPDATE_IDLE;
 }
 
 enum err update_offer(struct update *update, struct store *store, const struct port *port,

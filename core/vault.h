@@ -8,8 +8,9 @@
  *
  * Each record names the telemetry epoch that it belongs to and counts in no other one. So a factory
  * reset is one increment of a counter, outbox_end_epoch: after it readings, keys and policy are
- * those of a new device, whatever power does; firmware and security floor are not touched. A seed
- * that was replaced stays in flash until its sector is compacted.
+ * those of a new device, whatever power does; firmware and security floor are not touched. A store
+ * that is lost (rot, outbox.h) is one as well: the server sees the new epoch, and generation 0. A
+ * seed that was replaced stays in flash until its sector is compacted.
  */
 #ifndef BROWNOUT_CORE_VAULT_H
 #define BROWNOUT_CORE_VAULT_H

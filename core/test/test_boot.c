@@ -193,7 +193,7 @@ static void what_cannot_be_counted_is_not_tried(void)
     start_armed();
     rig.worn = true; /* mounting fails as well: there is no record, and none can be made */
     for (uint32_t i = 0; i < 2 * RIG_TRIALS; i++) {
-        boot_as(BOOT_CONFIRMED, SLOT_A);
+        boot_as(BOOT_FALLBACK, SLOT_A);
     }
     rig.worn = false;
     boot_as(BOOT_TRIAL, SLOT_B);
@@ -319,17 +319,35 @@ static void without_a_record_an_image_that_stands_alone_is_confirmed(void)
     EXPECT(rig.report.recovered);
 }
 
-static void without_a_record_and_a_place_for_one_the_older_image_boots(void)
+static void without_a_record_and_a_place_for_one_the_older_image_boots_as_a_fallback(void)
 {
     struct release peer;
     start();
     rig_release(&rig, &peer, 2, 1, 1500);
-    EXPECT_EQUAL(rig_install(&rig, &peer), ERR_OK);
+    rig_replace(&rig, &peer); /* which is the confirmed one: nobody can know that */
     erase_store(0);
     rig.worn = true;
     for (uint32_t i = 0; i < 2 * RIG_TRIALS; i++) {
-        boot_as(BOOT_CONFIRMED, SLOT_A);
+        boot_as(BOOT_FALLBACK, SLOT_A);
+        EXPECT_EQUAL(rig.last[EVIDENCE_JUMP].value, BOOT_FALLBACK);
+        EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_IO);
     }
+    rig.worn = false;
+    boot_as(BOOT_TRIAL, SLOT_B);
+}
+
+static void without_a_record_and_a_place_for_one_the_floor_stays(void)
+{
+    struct release high;
+    rig_release(&rig, &high, 1, 3, 1200);
+    rig_make(&rig, &high);
+    rig.worn = true;
+    boot_as(BOOT_FALLBACK, SLOT_A);
+    EXPECT_EQUAL(rig.report.floor.level, 0);
+    rig.worn = false;
+    boot_as(BOOT_CONFIRMED, SLOT_A);
+    EXPECT_EQUAL(rig.report.floor.level, 3);
+    EXPECT_EQUAL(rig.last[EVIDENCE_RAISE].value, 3);
 }
 
 static void a_record_that_cannot_be_read_is_made_anew(void)
@@ -392,7 +410,8 @@ int main(void)
     RUN(with_both_slots_damaged_nothing_boots_and_nothing_is_written);
     RUN(without_a_record_the_newer_image_has_to_prove_itself);
     RUN(without_a_record_an_image_that_stands_alone_is_confirmed);
-    RUN(without_a_record_and_a_place_for_one_the_older_image_boots);
+    RUN(without_a_record_and_a_place_for_one_the_older_image_boots_as_a_fallback);
+    RUN(without_a_record_and_a_place_for_one_the_floor_stays);
     RUN(a_record_that_cannot_be_read_is_made_anew);
     RUN(layouts_that_do_not_fit_are_told);
     rig_free(&rig);

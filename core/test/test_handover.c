@@ -66,6 +66,21 @@ static void each_kind_of_boot_is_handed_over(void)
     }
 }
 
+static void a_boot_without_a_record_is_handed_over(void)
+{
+    rig_make(&rig, &one);
+    rig.worn = true; /* and no place for one */
+    rig_power(&rig, 0);
+    EXPECT_EQUAL(rig_boot(&rig), ERR_OK);
+    EXPECT_EQUAL(rig.report.outcome, BOOT_FALLBACK);
+    rig.worn = false;
+    EXPECT_EQUAL(handover_write(&rig.port, &rig.report), ERR_OK);
+    EXPECT_EQUAL(take(), ERR_OK);
+    expect_same();
+    update_init(&rig.update, &rig.update_config, &rig.port, &taken);
+    EXPECT_EQUAL(rig.update.state, UPDATE_FAILED);
+}
+
 static void it_is_taken_once(void)
 {
     rig_make(&rig, &one);
@@ -109,6 +124,7 @@ int main(void)
     rig_release(&rig, &one, 1, 1, 1200);
     rig_release(&rig, &two, 2, 2, 1500);
     RUN(each_kind_of_boot_is_handed_over);
+    RUN(a_boot_without_a_record_is_handed_over);
     RUN(it_is_taken_once);
     RUN(any_byte_that_is_spoilt_is_seen);
     RUN(a_slot_that_changed_since_is_seen);

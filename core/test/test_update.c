@@ -121,6 +121,36 @@ static void an_update_is_installed_tried_and_confirmed(void)
     EXPECT(rig_holds(&rig, SLOT_A, &three));
 }
 
+static void the_word_of_an_image_confirms_it_only_where_its_manifest_says_so(void)
+{
+    struct release silent; /* may be confirmed without a server */
+    start();
+    EXPECT_EQUAL(rig_install(&rig, &two), ERR_OK);
+    boot_as(BOOT_TRIAL, SLOT_B);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_OFFLINE), ERR_DENIED);
+    EXPECT_EQUAL(rig.writes, 0);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_ROUND_TRIP), ERR_OK);
+    rig_release(&rig, &silent, 3, 2, 900);
+    silent.manifest.offline = true;
+    rig_sign(&rig, &silent);
+    EXPECT_EQUAL(rig_install(&rig, &silent), ERR_OK);
+    boot_as(BOOT_TRIAL, SLOT_A);
+    EXPECT_EQUAL(update_confirm(&rig.update, &rig.port, HEALTH_OFFLINE), ERR_OK);
+    boot_as(BOOT_CONFIRMED, SLOT_A);
+}
+
+static void an_offline_exception_that_one_right_alone_gives_is_refused(void)
+{
+    struct release silent = two;
+    const struct manifest_envelopes heard = two.envelopes;
+    start();
+    silent.manifest.offline = true;
+    rig_sign(&rig, &silent);
+    memcpy(silent.envelopes.operator, heard.operator, sizeof heard.operator);
+    silent.envelopes.operator_bytes = heard.operator_bytes;
+    offer_refused(&silent, IMAGE_FAULT_DISAGREE);
+}
+
 static void a_confirm_of_what_is_confirmed_writes_nothing(void)
 {
     start();
@@ -468,6 +498,8 @@ int main(void)
     rig_release(&rig, &two, 2, 2, 1500);
     rig_release(&rig, &three, 3, 2, 2001);
     RUN(an_update_is_installed_tried_and_confirmed);
+    RUN(the_word_of_an_image_confirms_it_only_where_its_manifest_says_so);
+    RUN(an_offline_exception_that_one_right_alone_gives_is_refused);
     RUN(a_confirm_of_what_is_confirmed_writes_nothing);
     RUN(to_go_back_is_a_new_manifest_with_a_higher_sequence);
     RUN(manifests_that_are_not_above_what_is_on_board_are_refused);

@@ -18,6 +18,7 @@
 #include "sim/flash.h"
 #include "sim/ideal.h"
 #include "sim/random.h"
+#include "sim/test/cut_port.h"
 
 enum {
     SECTOR_BYTES = 512,
@@ -41,15 +42,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     exit(1);
 }
 
-/* ---- A device whose power goes at a chosen operation ---- */
-
-enum cut_kind { CUT_NONE, CUT_BEFORE, CUT_TORN, CUT_AFTER };
-
-struct cut {
-    enum cut_kind kind;
-    uint16_t fraction; /* of CUT_TORN */
-    uint64_t key;      /* of CUT_TORN */
-};
+/* ---- The cuts that are made ---- */
 
 static const struct cut cuts[] = {
     {CUT_BEFORE, 0, 0},   {CUT_TORN, 0, 1},     {CUT_TORN, 3000, 12}, {CUT_TORN, 12000, 2},
@@ -61,109 +54,6 @@ static const struct cut nested_cuts[] = {{CUT_TORN, 1000, 11},
                                          {CUT_TORN, 40000, 9},
                                          {CUT_TORN, 65535, 10},
                                          {CUT_AFTER, 0, 0}};
-
-struct rig {
-    struct flash *flash;
-    uint64_t floor;
-    struct cut cut;
-    uint32_t cut_at;     /* operation, counted from 1 */
-    uint32_t operations; /* programs, erases and increments since the cut was set */
-    bool dead;
-    struct random_stream reads;
-};
-
-static void rig_set(struct rig *rig, struct cut cut, uint32_t cut_at, uint64_t read_seed)
-{
-    rig->cut = cut;
-    rig->cut_at = cut_at;
-    rig->operations = 0;
-    rig->dead = false;
-    rig->reads = (struct random_stream){random_key(read_seed, "reads"), 0};
-}
-
-static bool rig_strikes(struct rig *rig, enum cut_kind kind)
-{
-    const bool strikes = !rig->dead && rig->cut.kind == kind && rig->operations == rig->cut_at;
-    rig->dead = rig->dead || strikes;
-    return strikes;
-}
-
-static enum err rig_read(void *ctx, uint32_t offset, uint8_t *bytes, uint32_t size_bytes)
-{
-    struct rig *rig = ctx;
-    if (rig->dead) {
-        return ERR_IO;
-    }
-    return flash_read(rig->flash, offset, bytes, size_bytes, random_next(&rig->reads));
-}
-
-static enum err rig_program(void *ctx, uint32_t offset, const uint8_t *bytes, uint32_t size_bytes)
-{
-    struct rig *rig = ctx;
-    rig->operations++;
-    if (rig_strikes(rig, CUT_TORN)) {
-        EXPECT_EQUAL(flash_program_torn(rig->flash, offset, bytes, size_bytes, rig->cut.fraction,
-                                        random_at(rig->cut.key, offset)),
-                     ERR_OK);
-    }
-    if (rig->dead || rig_strikes(rig, CUT_BEFORE)) {
-        return ERR_IO;
-    }
-    EXPECT_EQUAL(flash_program(rig->flash, offset, bytes, size_bytes), ERR_OK);
-    return rig_strikes(rig, CUT_AFTER) ? ERR_IO : ERR_OK;
-}
-
-static enum err rig_erase(void *ctx, uint32_t offset)
-{
-    struct rig *rig = ctx;
-    rig->operations++;
-    if (rig_strikes(rig, CUT_TORN)) {
-        EXPECT_EQUAL(flash_erase_torn(rig->flash, offset, rig->cut.fraction,
-                                      random_at(rig->cut.key, offset)),
-                     ERR_OK);
-    }
-    if (rig->dead || rig_strikes(rig, CUT_BEFORE)) {
-        return ERR_IO;
-    }
-    EXPECT_EQUAL(flash_erase(rig->flash, offset), ERR_OK);
-    return rig_strikes(rig, CUT_AFTER) ? ERR_IO : ERR_OK;
-}
-
-static enum err rig_sync(void *ctx)
-{
-    const struct rig *rig = ctx;
-    return rig->dead ? ERR_IO : ERR_OK;
-}
-
-static enum err rig_counter_read(void *ctx, enum port_counter counter, uint64_t *value)
-{
-    const struct rig *rig = ctx;
-    EXPECT_EQUAL(counter, COUNTER_SECURITY);
-    *value = rig->floor;
-    return rig->dead ? ERR_IO : ERR_OK;
-}
-
-/* A torn increment leaves the old value or the new one. */
-static enum err rig_counter_increment(void *ctx, enum port_counter counter)
-{
-    struct rig *rig = ctx;
-    EXPECT_EQUAL(counter, COUNTER_SECURITY);
-    rig->operations++;
-    if (rig_strikes(rig, CUT_TORN)) {
-        rig->floor += rig->cut.key & 1u;
-    }
-    if (rig->dead || rig_strikes(rig, CUT_BEFORE)) {
-        return ERR_IO;
-    }
-    rig->floor++;
-    return rig_strikes(rig, CUT_AFTER) ? ERR_IO : ERR_OK;
-}
-
-static void rig_evidence(void *ctx, const struct evidence *evidence)
-{
-    (void)ctx;
-    (void)evidence;
-}
 
 /* ---- The maker ---- */
 
@@ -257,7 +147,7 @@ struct witness {
 
 struct world {
     const struct story *story;
-    struct rig rig;
+    struct cut_port rig;
     struct witness witness;
 };
 
@@ -278,18 +168,14 @@ enum end { END_DEAD, END_RESET, END_DONE };
 
 static struct port port_of(struct world *world)
 {
-    return (struct port){
-        .ctx = &world->rig,
-        .flash = world->rig.flash->profile.geometry,
-        .flash_read = rig_read,
-        .flash_program = rig_program,
-        .flash_erase = rig_erase,
-        .flash_sync = rig_sync,
-        .counter_read = rig_counter_read,
-        .counter_increment = rig_counter_increment,
-        .crypto = maker.crypto,
-        .evidence = rig_evidence,
-    };
+    struct port port = cut_port_of(&world->rig);
+    port.crypto = maker.crypto;
+    return port;
+}
+
+static uint64_t floor_of(const struct world *world)
+{
+    return flash_counter(world->rig.flash, COUNTER_SECURITY);
 }
 
 static bool slot_is(const struct world *world, uint32_t slot, const struct release *release)
@@ -310,9 +196,9 @@ static void judge_device(struct world *world)
 {
     const struct story *story = world->story;
     struct witness *witness = &world->witness;
-    EXPECT(world->rig.floor >= witness->floor);
-    EXPECT(world->rig.floor <= story->new->manifest.security.level);
-    witness->floor = world->rig.floor;
+    EXPECT(floor_of(world) >= witness->floor);
+    EXPECT(floor_of(world) <= story->new->manifest.security.level);
+    witness->floor = floor_of(world);
     EXPECT(slot_is(world, story->old_slot, story->old));
     EXPECT_EQUAL(world->rig.flash->counts.discipline, 0);
 }
@@ -321,7 +207,7 @@ static enum end run_trial(struct world *world, const struct port *port)
 {
     struct witness *witness = &world->witness;
     EXPECT(!witness->confirmed);
-    EXPECT_EQUAL(world->rig.floor, world->story->old->manifest.security.level);
+    EXPECT_EQUAL(floor_of(world), world->story->old->manifest.security.level);
     witness->trial_boots++;
     EXPECT(witness->trial_boots <= TRIALS);
     if (!world->story->confirms) {
@@ -370,7 +256,7 @@ static enum end run_old(struct world *world, const struct port *port)
     const struct story *story = world->story;
     struct witness *witness = &world->witness;
     EXPECT(!witness->confirmed);
-    EXPECT_EQUAL(world->rig.floor, story->old->manifest.security.level);
+    EXPECT_EQUAL(floor_of(world), story->old->manifest.security.level);
     const struct boot_revert *revert = &report.record.revert;
     if (revert->sequence.number == story->new->manifest.sequence.number) {
         EXPECT_EQUAL(revert->reason, IMAGE_FAULT_TRIALS); /* a cut never makes an image look bad */
@@ -408,7 +294,7 @@ static enum end live(struct world *world)
     const struct port port = port_of(world);
     memset(&boot, 0x5a, sizeof boot);
     memset(&report, 0x5a, sizeof report);
-    const uint64_t floor = world->rig.floor;
+    const uint64_t floor = floor_of(world);
     const enum err err = boot_run(&boot, &config.boot, &port, &report);
     seen.boots++;
     judge_device(world);
@@ -421,7 +307,7 @@ static enum end live(struct world *world)
     const struct release *runs = is_new ? story->new : story->old;
     EXPECT(slot_is(world, report.slot, runs));
     EXPECT_EQUAL(report.manifest.sequence.number, runs->manifest.sequence.number);
-    EXPECT(report.manifest.security.level >= world->rig.floor);
+    EXPECT(report.manifest.security.level >= floor_of(world));
     if (report.outcome == BOOT_TRIAL) {
         EXPECT(is_new);
         return run_trial(world, &port);
@@ -431,8 +317,8 @@ static enum end live(struct world *world)
         return run_old(world, &port);
     }
     EXPECT(story->confirms);
-    EXPECT_EQUAL(world->rig.floor, story->new->manifest.security.level);
-    seen.floor_behind += floor < world->rig.floor;
+    EXPECT_EQUAL(floor_of(world), story->new->manifest.security.level);
+    seen.floor_behind += floor < floor_of(world);
     world->witness.confirmed = true;
     return END_DONE;
 }
@@ -451,7 +337,7 @@ static enum end run(struct world *world)
 /* Power stays: the story comes to its end, and stays there. Returns the operations it took. */
 static uint32_t run_to_the_end(struct world *world, uint64_t read_seed)
 {
-    rig_set(&world->rig, (struct cut){CUT_NONE, 0, 0}, 0, read_seed);
+    cut_port_set(&world->rig, (struct cut){CUT_NONE, 0, 0}, 0, read_seed);
     EXPECT_EQUAL(run(world), END_DONE);
     const uint32_t operations = world->rig.operations;
     EXPECT_EQUAL(live(world), END_DONE);
@@ -484,7 +370,7 @@ static void make_device(struct world *world, const struct release *factory)
     const uint32_t unit = port.flash.program_bytes;
     const uint32_t area = slot_area_offset(layout, &port.flash, SLOT_A);
     const uint32_t used = (factory->manifest.size_bytes + unit - 1) / unit * unit;
-    rig_set(&world->rig, (struct cut){CUT_NONE, 0, 0}, 0, 0);
+    cut_port_set(&world->rig, (struct cut){CUT_NONE, 0, 0}, 0, 0);
     for (uint32_t at = 0; at < used; at += SECTOR_BYTES) {
         const uint32_t left = used - at;
         EXPECT_EQUAL(port.flash_program(port.ctx, area + at, factory->area + at,
@@ -493,7 +379,7 @@ static void make_device(struct world *world, const struct release *factory)
     }
     EXPECT_EQUAL(slot_header_program(layout, &port, SLOT_A, &factory->envelopes), ERR_OK);
     EXPECT_EQUAL(boot_run(&boot, &config.boot, &port, &report), ERR_OK);
-    EXPECT_EQUAL(world->rig.floor, factory->manifest.security.level);
+    EXPECT_EQUAL(floor_of(world), factory->manifest.security.level);
 }
 
 static void cut_recovery_everywhere(const struct world *image, struct world *trial,
@@ -504,7 +390,7 @@ static void cut_recovery_everywhere(const struct world *image, struct world *tri
             world_copy(trial, image);
             struct cut cut = nested_cuts[i];
             cut.key = random_at(seed, at * UINT64_C(16) + cut.key);
-            rig_set(&trial->rig, cut, at, seed);
+            cut_port_set(&trial->rig, cut, at, seed);
             (void)run(trial); /* uncertain bits may read otherwise now, and it ends sooner */
             seen.nested_cuts++;
             (void)run_to_the_end(trial, random_at(cut.key, 0));
@@ -523,7 +409,7 @@ static void cut_everywhere(const struct world *base, struct world *image, struct
             world_copy(image, base);
             struct cut cut = cuts[i];
             cut.key = random_at(random_key(at, "cut"), cut.key);
-            rig_set(&image->rig, cut, at, 0);
+            cut_port_set(&image->rig, cut, at, 0);
             EXPECT_EQUAL(run(image), END_DEAD);
             seen.cuts++;
             world_copy(trial, image);
@@ -546,22 +432,25 @@ static void storm(const struct world *base, struct world *world, uint64_t seed)
         cut.fraction = (uint16_t)random_next(&draws);
         cut.key = random_next(&draws);
         const uint32_t at = 1 + (uint32_t)random_below(&draws, 30);
-        rig_set(&world->rig, cut, at, random_next(&draws));
+        cut_port_set(&world->rig, cut, at, random_next(&draws));
         end = run(world);
         seen.storm_cuts += end == END_DEAD;
     }
     (void)run_to_the_end(world, random_next(&draws));
 }
 
-static void tell_all(uint32_t unit, uint8_t erased)
+static void tell_all(uint32_t unit, uint8_t erased, enum flash_ecc ecc)
 {
     const struct flash_profile profile = {
         .geometry = {.sector_bytes = SECTOR_BYTES,
                      .sector_count = SECTORS,
                      .program_bytes = unit,
-                     .erased_value = erased},
+                     .erased_value = erased,
+                     .ecc = ecc != FLASH_ECC_NONE},
         .program_us = 40,
         .erase_us = 85000,
+        .program_once = ecc != FLASH_ECC_NONE,
+        .ecc = ecc,
     };
     const struct release one = make_release(1, 1, 1200, erased);
     const struct release two = make_release(2, 3, 1301, erased);
@@ -581,7 +470,7 @@ static void tell_all(uint32_t unit, uint8_t erased)
             (void)run_to_the_end(&base, 0); /* the first story comes before it */
         }
         base.story = &stories[i];
-        base.witness = (struct witness){.floor = base.rig.floor};
+        base.witness = (struct witness){.floor = floor_of(&base)};
         cut_everywhere(&base, &image, &trial);
         for (uint64_t seed = 0; seed < STORMS; seed++) {
             storm(&base, &trial, seed * 4 + i);
@@ -595,17 +484,22 @@ static void tell_all(uint32_t unit, uint8_t erased)
 
 static void every_cut_of_an_install_is_survived_with_units_of_one_byte(void)
 {
-    tell_all(1, 0xff);
+    tell_all(1, 0xff, FLASH_ECC_NONE);
 }
 
 static void every_cut_of_an_install_is_survived_with_units_of_8_bytes(void)
 {
-    tell_all(8, 0xff);
+    tell_all(8, 0xff, FLASH_ECC_NONE);
 }
 
 static void every_cut_of_an_install_is_survived_with_units_of_32_bytes(void)
 {
-    tell_all(32, 0x00);
+    tell_all(32, 0x00, FLASH_ECC_NONE);
+}
+
+static void every_cut_of_an_install_is_survived_with_ecc(void)
+{
+    tell_all(16, 0xff, FLASH_ECC_ERROR);
 }
 
 static void every_kind_of_outcome_was_seen(void)
@@ -635,6 +529,7 @@ int main(void)
     RUN(every_cut_of_an_install_is_survived_with_units_of_one_byte);
     RUN(every_cut_of_an_install_is_survived_with_units_of_8_bytes);
     RUN(every_cut_of_an_install_is_survived_with_units_of_32_bytes);
+    RUN(every_cut_of_an_install_is_survived_with_ecc);
     RUN(every_kind_of_outcome_was_seen);
     crypto_openssl_free(&maker.openssl);
     return 0;
