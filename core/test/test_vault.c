@@ -158,6 +158,20 @@ static void a_factory_reset_cut_before_any_write_is_whole_or_none(void)
     EXPECT_EQUAL(kept, 1); /* the counter is the first write */
 }
 
+static void records_of_another_epoch_do_not_count(void)
+{
+    start();
+    rotate();
+    EXPECT_EQUAL(vault_stage(&vault, &outbox.store, &rig.port), ERR_OK);
+    EXPECT_EQUAL(vault_policy(&vault, &outbox.store, &rig.port, 5), ERR_OK);
+    const struct vault_config next = {.device = 7, .factory = factory, .epoch = outbox.epoch + 1};
+    EXPECT_EQUAL(vault_load(&vault, &outbox.store, &rig.port, &next), ERR_OK);
+    EXPECT(same(&vault.keys, &factory));
+    EXPECT_EQUAL(vault.generation, 0);
+    EXPECT(!vault.staged);
+    EXPECT_EQUAL(vault.policy, 0);
+}
+
 static void a_record_that_cannot_be_read_is_not_passed_over(void)
 {
     static const uint8_t nonsense[] = {0xff, 0x00};
@@ -178,6 +192,7 @@ int main(void)
     RUN(a_rotation_cut_before_any_write_is_old_or_new);
     RUN(policy_versions_only_grow);
     RUN(a_factory_reset_cut_before_any_write_is_whole_or_none);
+    RUN(records_of_another_epoch_do_not_count);
     RUN(a_record_that_cannot_be_read_is_not_passed_over);
     rig_free(&rig);
     return 0;
