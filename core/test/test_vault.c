@@ -100,13 +100,17 @@ static void a_rotation_cut_before_any_write_is_old_or_new(void)
         start();
         rotate();
         const struct key_pair old = vault.keys;
+        memset(rig.said, 0, sizeof rig.said);
         rig_power(&rig, cuts + 1);
         enum err err = vault_stage(&vault, &outbox.store, &rig.port);
         const struct key_pair next = vault.next;
+        EXPECT_EQUAL(rig.said[EVIDENCE_ROTATE], err == ERR_OK ? 1 : 0);
         if (err == ERR_OK) {
             err = vault_switch(&vault, &outbox.store, &rig.port);
+            EXPECT_EQUAL(rig.said[EVIDENCE_ROTATE], err == ERR_OK ? 2 : 1);
         }
         done = err == ERR_OK;
+        EXPECT(same(&vault.keys, done ? &next : &old)); /* a key is used when it is durable */
         restart();
         EXPECT_EQUAL(vault.generation, done ? 2 : 1);
         EXPECT(same(&vault.keys, done ? &next : &old));
@@ -131,6 +135,24 @@ static void policy_versions_only_grow(void)
     restart();
     EXPECT_EQUAL(vault.policy, 5);
     EXPECT_EQUAL(vault_policy(&vault, &outbox.store, &rig.port, 3), ERR_DENIED);
+}
+
+static void a_policy_cut_before_any_write_is_old_or_new(void)
+{
+    uint32_t olds = 0;
+    for (bool done = false; !done;) {
+        start();
+        EXPECT_EQUAL(vault_policy(&vault, &outbox.store, &rig.port, 5), ERR_OK);
+        memset(rig.said, 0, sizeof rig.said);
+        rig_power(&rig, olds + 1);
+        done = vault_policy(&vault, &outbox.store, &rig.port, 6) == ERR_OK;
+        EXPECT_EQUAL(rig.said[EVIDENCE_POLICY], done ? 1 : 0);
+        EXPECT_EQUAL(vault.policy, done ? 6 : 5);
+        restart();
+        EXPECT_EQUAL(vault.policy, done ? 6 : 5);
+        olds += !done;
+    }
+    EXPECT(olds >= 1);
 }
 
 static void a_factory_reset_cut_before_any_write_is_whole_or_none(void)
@@ -191,6 +213,7 @@ int main(void)
     RUN(a_staged_pair_stays_the_same_until_it_is_in_force);
     RUN(a_rotation_cut_before_any_write_is_old_or_new);
     RUN(policy_versions_only_grow);
+    RUN(a_policy_cut_before_any_write_is_old_or_new);
     RUN(a_factory_reset_cut_before_any_write_is_whole_or_none);
     RUN(records_of_another_epoch_do_not_count);
     RUN(a_record_that_cannot_be_read_is_not_passed_over);
