@@ -224,7 +224,7 @@ void world_init(struct world *self)
         .link_open = world_link_open,
         .link_send = world_link_send,
         .link_close = world_link_close,
-        .flash = {SECTOR_BYTES, SECTORS, 4, 0xFF},
+        .flash = {SECTOR_BYTES, SECTORS, 4, 0xFF, false},
         .flash_read = world_flash_read,
         .flash_program = world_flash_program,
         .flash_erase = world_flash_erase,
