@@ -23,13 +23,15 @@ static bool is_later(const struct cloud_firmware *told, const struct status *sta
 static bool says_more(const struct cloud_firmware *told, const struct status *status);
 static struct cloud_firmware learn(const struct cloud_firmware *told, const struct status *status);
 static enum err write_row(struct cloud *cloud, const struct cloud_image *image);
+static const struct release_entry *choose(const struct cloud *cloud,
+                                          const struct cloud_image *image);
 static void answer(struct cloud *cloud, const struct port *port, struct mqtt_session *session,
                    struct cloud_image *image);
 static enum err put_offer(struct cloud *cloud, const struct port *port,
-                          const struct release *release, const struct offer *to,
+                          const struct release_entry *release, const struct offer *to,
                           struct parcel *out);
 static enum err put_chunk(struct cloud *cloud, const struct port *port,
-                          const struct release *release, const struct status *status,
+                          const struct release_entry *release, const struct status *status,
                           struct parcel *out);
 static enum err put_answer(struct cloud *cloud, const struct port *port,
                            const struct status *status, struct parcel *out);
@@ -104,6 +106,9 @@ enum err cloud_firmware_judge(struct cloud *cloud, const struct port *port,
     const bool more = says_more(&image->told, status);
     image->told = learn(&image->told, status);
     image->status = *status;
+    /* All of them, or those that it does not take would be offered in turn, for ever. */
+    image->declined = status->declined_sequence.number == 0 ? 0 : image->declined;
+    image->declined |= releases_bit(&cloud->images.releases, status->declined_sequence);
     image->push_delay_us = PUSH_FIRST_US;
     if (!image->due) {
         image->due = true;
@@ -170,8 +175,7 @@ void cloud_firmware_push(struct cloud *cloud, const struct port *port)
     uint32_t pushes = 0;
     for (uint32_t index = 0; index < cloud->config.devices.count; index++) {
         struct cloud_image *image = &images->all[index];
-        if (image->gateway == 0 ||
-            releases_choose(&images->releases, &image->status, cloud->wall_us) == NULL) {
+        if (image->gateway == 0 || choose(cloud, image) == NULL) {
             continue;
         }
         if (cloud->now_us >= image->push_at_us && pushes < PUSHES_MAX && push(cloud, port, image)) {
@@ -301,14 +305,20 @@ static enum err write_row(struct cloud *cloud, const struct cloud_image *image)
 
 /* ---- What they get -------------------------------------------------------------------------- */
 
+static const struct release_entry *choose(const struct cloud *cloud,
+                                          const struct cloud_image *image)
+{
+    return releases_choose(&cloud->images.releases, image->declined, &image->status,
+                           cloud->wall_us);
+}
+
 /* One message, whatever it is: the device's next status asks for the next one. Lost when there is
  * no room: the device asks again, over another gateway. */
 static void answer(struct cloud *cloud, const struct port *port, struct mqtt_session *session,
                    struct cloud_image *image)
 {
     const struct status *status = &image->status;
-    const struct release *release =
-        releases_choose(&cloud->images.releases, status, cloud->wall_us);
+    const struct release_entry *release = choose(cloud, image);
     const bool wanted = release != NULL && status->wants &&
                         memcmp(status->wanted, release->name, MANIFEST_NAME_BYTES) == 0;
     struct parcel parcel;
@@ -335,7 +345,8 @@ static void answer(struct cloud *cloud, const struct port *port, struct mqtt_ses
 }
 
 static enum err put_offer(struct cloud *cloud, const struct port *port,
-                          const struct release *release, const struct offer *to, struct parcel *out)
+                          const struct release_entry *release, const struct offer *to,
+                          struct parcel *out)
 {
     const struct manifest_envelopes *envelopes = &release->source->envelopes;
     struct offer offer = *to;
@@ -348,7 +359,7 @@ static enum err put_offer(struct cloud *cloud, const struct port *port,
 }
 
 static enum err put_chunk(struct cloud *cloud, const struct port *port,
-                          const struct release *release, const struct status *status,
+                          const struct release_entry *release, const struct status *status,
                           struct parcel *out)
 {
     const uint32_t left = release->source->image_bytes - status->offset;
@@ -390,8 +401,7 @@ static void publish(const struct port *port, struct mqtt_session *session, uint3
 /* Tell a device unasked, by the way that it was last heard. False if nothing was signed. */
 static bool push(struct cloud *cloud, const struct port *port, struct cloud_image *image)
 {
-    const struct release *release =
-        releases_choose(&cloud->images.releases, &image->status, cloud->wall_us);
+    const struct release_entry *release = choose(cloud, image);
     CHECK(release != NULL);
     if (image->push_delay_us == 0) {
         image->push_delay_us = PUSH_FIRST_US;

@@ -38,6 +38,7 @@ struct cloud_image {
     struct status status;       /* the last one; after a restart: what it would have said */
     bool due;                   /* in this step: its answer is */
     uint32_t gateway;    /* index + 1 of the one that it was last heard through; 0: unheard */
+    uint32_t declined;   /* releases_bit of each that it did not take since it last connected */
     uint64_t push_at_us; /* not before this is it told of a release unasked */
     uint64_t push_delay_us;
 };

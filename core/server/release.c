@@ -11,8 +11,10 @@
 /* Without a clock: when to look again whether there is one. */
 #define NO_CLOCK_US UINT64_C(60000000)
 
+_Static_assert(SERVER_RELEASES_MAX <= 32, "a bit for each of them");
+
 static bool open_manifest(const struct cloud_release *release, struct manifest *out);
-static bool is_due(const struct release *release, uint64_t wall_us);
+static bool is_due(const struct release_entry *release, uint64_t wall_us);
 
 bool release_is_sound(const struct cloud_release *release)
 {
@@ -40,7 +42,7 @@ enum err releases_init(struct releases *releases, const struct cloud_firmware_co
     CHECK(config->reverts_max >= 1);
     *releases = (struct releases){.reverts_max = config->reverts_max};
     for (uint32_t i = 0; i < config->release_count; i++) {
-        struct release release = {.source = &config->releases[i]};
+        struct release_entry release = {.source = &config->releases[i]};
         struct manifest manifest;
         CHECK(release_is_sound(release.source));
         const bool opened = open_manifest(release.source, &manifest);
@@ -59,39 +61,35 @@ enum err releases_init(struct releases *releases, const struct cloud_firmware_co
     return ERR_OK;
 }
 
-const struct release *releases_choose(const struct releases *releases, const struct status *status,
-                                      uint64_t wall_us)
+const struct release_entry *releases_choose(const struct releases *releases, uint32_t declined,
+                                            const struct status *status, uint64_t wall_us)
 {
     if (status->outcome != BOOT_CONFIRMED) {
         return NULL; /* it would decline: the other slot may be all that there is to go back to */
     }
     for (uint32_t i = 0; i < releases->count; i++) {
-        const struct release *release = &releases->all[i];
+        const struct release_entry *release = &releases->all[i];
         const uint64_t number = release->sequence.number;
         if (number <= status->sequence.number) {
             return NULL;
         }
-        /* Below what was declined, so that two that it does not take are not offered in turn. */
-        const bool declined =
-            status->declined_sequence.number != 0 && number >= status->declined_sequence.number;
         const bool reverted = number == status->revert_sequence.number &&
                               status->revert_count >= releases->reverts_max;
-        if (is_due(release, wall_us) && !declined && !reverted) {
+        if (is_due(release, wall_us) && (declined >> i & 1u) == 0 && !reverted) {
             return release;
         }
     }
     return NULL;
 }
 
-const struct release *releases_find(const struct releases *releases,
-                                    const uint8_t name[MANIFEST_NAME_BYTES])
+uint32_t releases_bit(const struct releases *releases, struct manifest_sequence sequence)
 {
     for (uint32_t i = 0; i < releases->count; i++) {
-        if (memcmp(releases->all[i].name, name, MANIFEST_NAME_BYTES) == 0) {
-            return &releases->all[i];
+        if (releases->all[i].sequence.number == sequence.number) {
+            return UINT32_C(1) << i;
         }
     }
-    return NULL;
+    return 0;
 }
 
 uint64_t releases_wait_us(const struct releases *releases, uint64_t wall_us)
@@ -115,7 +113,7 @@ static bool open_manifest(const struct cloud_release *release, struct manifest *
            manifest_decode(parsed.payload, parsed.payload_bytes, out) == ERR_OK;
 }
 
-static bool is_due(const struct release *release, uint64_t wall_us)
+static bool is_due(const struct release_entry *release, uint64_t wall_us)
 {
     const uint64_t from_us = release->source->from_us;
     return from_us == 0 || (wall_us != 0 && wall_us >= from_us);

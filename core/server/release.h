@@ -1,8 +1,8 @@
 /* The releases that a cloud has to offer, and which of them a device is to get.
  *
  * A device gets the release of the highest sequence above what it runs, among those that are due,
- * that it has not declined on this connection, and that it has not reverted too often. Whether it
- * takes the offer is its own affair: it verifies both rights and judges by what it knows.
+ * that it has not declined since it last connected, and that it has not reverted too often. Whether
+ * it takes the offer is its own affair: it verifies both rights and judges by what it knows.
  */
 #ifndef BROWNOUT_CORE_SERVER_RELEASE_H
 #define BROWNOUT_CORE_SERVER_RELEASE_H
@@ -25,7 +25,7 @@ struct cloud_firmware_config {
 };
 
 /* What is known of one release, without belief in its signatures. */
-struct release {
+struct release_entry {
     const struct cloud_release *source; /* borrowed */
     struct manifest_sequence sequence;
     uint8_t name[DIGEST_BYTES];
@@ -34,7 +34,7 @@ struct release {
 struct releases {
     uint32_t count;
     uint32_t reverts_max;
-    struct release all[SERVER_RELEASES_MAX]; /* descending sequence */
+    struct release_entry all[SERVER_RELEASES_MAX]; /* descending sequence */
 };
 
 /* Can this be offered: do both envelopes hold the same manifest, and does the image have its size?
@@ -46,14 +46,13 @@ bool release_is_sound(const struct cloud_release *release);
 enum err releases_init(struct releases *releases, const struct cloud_firmware_config *config,
                        const struct port *port) MUST_USE;
 
-/* What a device that says this is to get; NULL: nothing. wall_us: 0 = unknown, and what waits for a
- * time is not due. */
-const struct release *releases_choose(const struct releases *releases, const struct status *status,
-                                      uint64_t wall_us);
+/* What a device that says this is to get; NULL: nothing. declined: a bit for each release that it
+ * does not take, by index. wall_us: 0 = unknown, and what waits for a time is not due. */
+const struct release_entry *releases_choose(const struct releases *releases, uint32_t declined,
+                                            const struct status *status, uint64_t wall_us);
 
-/* By the first bytes of its name; NULL if there is none. */
-const struct release *releases_find(const struct releases *releases,
-                                    const uint8_t name[MANIFEST_NAME_BYTES]);
+/* The bit of this sequence among those declined; 0: no such release. */
+uint32_t releases_bit(const struct releases *releases, struct manifest_sequence sequence);
 
 /* When to look again whether a release has become due; UINT64_MAX: none waits. */
 uint64_t releases_wait_us(const struct releases *releases, uint64_t wall_us);

@@ -8,7 +8,8 @@
 static enum err fake_clock_read(void *ctx, struct clock_reading *now)
 {
     const struct fake_port *fake = ctx;
-    *now = (struct clock_reading){.monotonic_us = fake->now_us, .wall_us = 0};
+    *now = (struct clock_reading){.monotonic_us = fake->now_us,
+                                  .wall_us = fake->wall_us == 0 ? 0 : fake->wall_us + fake->now_us};
     return ERR_OK;
 }
 

@@ -33,6 +33,7 @@ struct fake_evidence {
 struct fake_port {
     struct port port;
     uint64_t now_us;
+    uint64_t wall_us; /* wall clock at now_us 0; 0: there is none */
     uint64_t entropy;
     bool entropy_fails;
     uint32_t resets;
