@@ -355,6 +355,68 @@ static void a_device_without_a_hand_over_asks_for_a_reset(void)
     wire_free(world);
 }
 
+/* On each connection what is unacked goes out before a word about firmware does, and a download
+ * holds no reading back. */
+static void readings_go_first(void)
+{
+    struct wire_world *world = begin();
+    world->device_config.outbox_max = 4;
+    wire_offer(world, &second, 0);
+    world->lost_down = BIT(MESSAGE_ACK); /* so that there are some on each connection */
+    world->chunks_max = 2;
+    wire_boot(world);
+    wire_run(world, 5 * MINUTE);
+    const struct fake_port *said = wire_device_said(world);
+    uint32_t connections = 0;
+    bool sent = false, first = false, stored = false;
+    for (uint32_t i = 0; i < said->evidence_count; i++) {
+        const enum evidence_kind kind = said->evidence[i].said.kind;
+        if (kind == EVIDENCE_BACKOFF) {
+            sent = false;
+            first = true;
+        } else if (kind == EVIDENCE_SEND) {
+            sent = true;
+        } else if (kind == EVIDENCE_STORE) {
+            stored = true; /* and never released: there is always one to send */
+        } else if (kind == EVIDENCE_STATUS && first && stored) {
+            EXPECT(sent);
+            first = false;
+            connections++;
+        }
+    }
+    EXPECT(connections >= 3);
+    world->lost_down = 0;
+    world->chunks_max = 0;
+    wire_run_to(world, 2, world->now_us + 10 * MINUTE);
+    EXPECT_EQUAL(wire_device(world).counts.lost, 0);
+    wire_free(world);
+}
+
+/* Only where the manifest allows it, and only when it does its work: it has kept a reading. */
+static void an_image_may_confirm_itself_where_its_manifest_says_so(void)
+{
+    for (uint32_t offline = 0; offline < 2; offline++) {
+        struct wire_world *world = begin();
+        second.manifest.offline = offline != 0;
+        rig_sign(&world->rig, &second);
+        wire_offer(world, &second, 0);
+        world->lost_down = BIT(MESSAGE_ANSWER);
+        wire_boot(world);
+        while (world->jumps[BOOT_TRIAL] == 0) {
+            wire_run(world, world->now_us + SECOND);
+            EXPECT(world->now_us < 5 * MINUTE);
+        }
+        wire_run(world, world->now_us + world->device_config.firmware.trial_us - 2 * SECOND);
+        EXPECT_EQUAL(wire_device(world).firmware.outcome, BOOT_TRIAL);
+        EXPECT_EQUAL(world->jumps[BOOT_TRIAL], 1);
+        wire_run(world, world->now_us + 4 * SECOND);
+        EXPECT_EQUAL(world->jumps[BOOT_TRIAL], offline != 0 ? 1 : 2);
+        EXPECT_EQUAL(wire_device(world).firmware.outcome,
+                     offline != 0 ? BOOT_CONFIRMED : BOOT_TRIAL);
+        wire_free(world);
+    }
+}
+
 int main(void)
 {
     RUN(a_release_reaches_the_device_and_is_confirmed_by_a_round_trip);
@@ -371,5 +433,7 @@ int main(void)
     RUN(a_declined_offer_is_learnt_with_its_reason);
     RUN(a_newer_release_replaces_a_download);
     RUN(a_device_without_a_hand_over_asks_for_a_reset);
+    RUN(readings_go_first);
+    RUN(an_image_may_confirm_itself_where_its_manifest_says_so);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/boot.h"
 #include "core/check.h"
 #include "core/mqtt/session.h"
 #include "core/test/fake_peer.h"
@@ -152,7 +153,7 @@ static void cloud_hear(struct rig *rig, const struct mqtt_happening *happening)
     EXPECT(cose_parse(forward.envelope, forward.envelope_bytes, &inner) == ERR_OK);
     rig->last.size_bytes = forward.envelope_bytes;
     memcpy(rig->last.bytes, forward.envelope, forward.envelope_bytes);
-    if (inner.content_type == MESSAGE_RESPONSE) {
+    if (inner.content_type == MESSAGE_RESPONSE || inner.content_type == MESSAGE_STATUS) {
         EXPECT_EQUAL(happening->packet_id, 0);
         rig->responses++;
         return;
@@ -741,6 +742,36 @@ static void a_response_goes_up_at_once_or_not_at_all(void)
     rig_free(rig);
 }
 
+/* No row, no share, no custody: with QoS 1 it is refused. */
+static void a_status_goes_up_like_a_response(void)
+{
+    struct rig *rig = rig_new();
+    struct fake_peer *device = connected(rig, 0);
+    cloud_up(rig);
+    struct status status = {
+        .device = FIRST_DEVICE, .name = {.tick = 1}, .sequence = {1}, .outcome = BOOT_CONFIRMED};
+    struct envelope envelope;
+    EXPECT(message_status(&device->fake.port, &device->keys, &status, &envelope) == ERR_OK);
+    fake_peer_post(device, "t/10", envelope.bytes, envelope.size_bytes, 0);
+    fake_peer_run(device, &rig->server);
+    cloud_run(rig);
+    EXPECT_EQUAL(rig->responses, 1);
+    EXPECT_EQUAL(rig->last.size_bytes, envelope.size_bytes);
+    EXPECT(memcmp(rig->last.bytes, envelope.bytes, envelope.size_bytes) == 0);
+    EXPECT_EQUAL(view(rig).queue_count, 0);
+    EXPECT_EQUAL(view(rig).drops, 0);
+    fake_peer_post(device, "t/10", envelope.bytes, envelope.size_bytes, 77);
+    envelope.bytes[envelope.size_bytes - 1] ^= 1; /* nor what the device did not sign */
+    fake_peer_post(device, "t/10", envelope.bytes, envelope.size_bytes, 0);
+    fake_peer_run(device, &rig->server);
+    cloud_run(rig);
+    EXPECT_EQUAL(rig->responses, 1);
+    EXPECT_EQUAL(device->puback_reasons[0], MQTT_NOT_AUTHORIZED);
+    EXPECT_EQUAL(fake_port_count_value(&rig->fake, EVIDENCE_DROP, REFUSAL_PROTOCOL), 1);
+    EXPECT_EQUAL(fake_port_count_value(&rig->fake, EVIDENCE_DROP, REFUSAL_SIGNATURE), 1);
+    rig_free(rig);
+}
+
 static void a_full_disk_refuses_custody_and_a_freed_one_gives_it(void)
 {
     struct rig *rig = rig_new();
@@ -1019,6 +1050,7 @@ int main(void)
     RUN(a_session_whose_link_went_down_gives_its_place_back);
     RUN(hostile_messages_are_dropped_with_their_reason_and_never_queued);
     RUN(a_response_goes_up_at_once_or_not_at_all);
+    RUN(a_status_goes_up_like_a_response);
     RUN(a_full_disk_refuses_custody_and_a_freed_one_gives_it);
     RUN(a_disk_that_is_full_at_boot_keeps_no_gateway_from_emptying_its_queue);
     RUN(a_queue_drains_while_the_disk_is_full_as_far_as_it_can_be_remembered);

@@ -1,6 +1,7 @@
 /* One device, two gateways and a cloud, all real. */
 #include "core/test/wire_world.h"
 
+#include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -306,6 +307,11 @@ static uint32_t meddle(struct wire_world *world, const struct wire *wire, bool u
             lost = mine && ((up ? world->lost_up : world->lost_down) >> type & 1u) != 0;
             lost = lost || (type == MESSAGE_CHUNK && world->chunks_max != 0 &&
                             world->counts_down[type] > world->chunks_max);
+            if (up && type == MESSAGE_STATUS && world->status_count < WIRE_STATUSES_MAX) {
+                struct envelope *status = &world->statuses[world->status_count++];
+                status->size_bytes = packet.payload.size_bytes;
+                memcpy(status->bytes, packet.payload.bytes, packet.payload.size_bytes);
+            }
             if (!up) {
                 struct wire_caught *caught =
                     &world->caught[world->caught_count++ % WIRE_CAUGHT_MAX];
@@ -422,13 +428,27 @@ void wire_run_to(struct wire_world *world, uint64_t sequence, uint64_t until_us)
     }
 }
 
-void wire_restart_cloud(struct wire_world *world)
+int64_t wire_stored(struct wire_world *world, const char *sql)
 {
     struct wire_node *node = &world->nodes[AT_CLOUD];
     cloud_drop(node->role);
     free(node->role);
     hang_up(world, node);
+    sqlite3 *sqlite = NULL;
+    sqlite3_stmt *statement = NULL;
+    EXPECT_EQUAL(sqlite3_open(world->paths[0], &sqlite), SQLITE_OK);
+    EXPECT_EQUAL(sqlite3_prepare_v2(sqlite, sql, -1, &statement, NULL), SQLITE_OK);
+    EXPECT_EQUAL(sqlite3_step(statement), SQLITE_ROW);
+    const int64_t value = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    EXPECT_EQUAL(sqlite3_close(sqlite), SQLITE_OK);
     boot_cloud(world);
+    return value;
+}
+
+void wire_restart_cloud(struct wire_world *world)
+{
+    (void)wire_stored(world, "SELECT 1");
 }
 
 void wire_repeat(struct wire_world *world, const struct wire_caught *caught)
@@ -440,6 +460,34 @@ void wire_repeat(struct wire_world *world, const struct wire_caught *caught)
             EXPECT(link->size_bytes + caught->packet_bytes <= FAKE_PIPE_BYTES);
             memcpy(link->bytes + link->size_bytes, caught->packet, caught->packet_bytes);
             link->size_bytes += caught->packet_bytes;
+            wire_run(world, world->now_us);
+            return;
+        }
+    }
+    EXPECT(false); /* it is not connected */
+}
+
+void wire_forward(struct wire_world *world, const struct envelope *envelope)
+{
+    const struct forward forward = {.gateway = WIRE_GATEWAY,
+                                    .envelope = envelope->bytes,
+                                    .envelope_bytes = envelope->size_bytes};
+    uint8_t bytes[FORWARD_BYTES_MAX];
+    uint32_t size_bytes = sizeof bytes;
+    EXPECT_EQUAL(message_forward(&world->rig.port, &world->gateway_configs[0].keys, &forward, bytes,
+                                 &size_bytes),
+                 ERR_OK);
+    struct mqtt_packet packet;
+    mqtt_packet_init(&packet, MQTT_PUBLISH);
+    packet.topic = mqtt_text("g/2");
+    packet.payload = (struct mqtt_slice){bytes, size_bytes};
+    for (uint32_t i = 0; i < world->wire_count; i++) {
+        struct wire *wire = &world->wires[i];
+        if (wire->up && wire->ends[0]->number == WIRE_GATEWAY) {
+            struct fake_link *link = fake_port_link(&wire->ends[0]->fake, wire->links[0]);
+            uint32_t room = FAKE_PIPE_BYTES - link->size_bytes;
+            EXPECT_EQUAL(mqtt_encode(&packet, link->bytes + link->size_bytes, &room), ERR_OK);
+            link->size_bytes += room;
             wire_run(world, world->now_us);
             return;
         }
@@ -470,6 +518,16 @@ struct cloud_firmware wire_known(const struct wire_world *world)
     struct cloud_firmware known;
     cloud_firmware(world->nodes[AT_CLOUD].role, WIRE_DEVICE, &known);
     return known;
+}
+
+const struct fake_port *wire_cloud_said(const struct wire_world *world)
+{
+    return &world->nodes[AT_CLOUD].fake;
+}
+
+const struct fake_port *wire_device_said(const struct wire_world *world)
+{
+    return &world->nodes[AT_DEVICE].fake;
 }
 
 struct cloud_view wire_cloud(const struct wire_world *world)

@@ -18,6 +18,7 @@ enum {
     WIRE_AT_DEVICE = 0, /* among the nodes */
     WIRES_MAX = 256,
     WIRE_CAUGHT_MAX = 256,
+    WIRE_STATUSES_MAX = 64,
     WIRE_RELEASES_MAX = 3,
 };
 
@@ -74,6 +75,8 @@ struct wire_world {
     uint32_t lost_through;       /* only through this gateway; 0: through each */
     uint32_t caught_count;       /* the last ones, in a ring */
     struct wire_caught caught[WIRE_CAUGHT_MAX];
+    uint32_t status_count; /* of the device, in the order in which they were said */
+    struct envelope statuses[WIRE_STATUSES_MAX];
     uint32_t counts_up[16], counts_down[16]; /* by type, swallowed ones included */
 };
 
@@ -94,15 +97,21 @@ void wire_run(struct wire_world *world, uint64_t until_us);
 /* Until the device runs this sequence, confirmed, and the cloud knows; fails the test at until_us.
  */
 void wire_run_to(struct wire_world *world, uint64_t sequence, uint64_t until_us);
-/* The cloud stops and starts again on its disk. */
+/* The cloud stops and starts again on its disk; meanwhile this query gives one number. */
+int64_t wire_stored(struct wire_world *world, const char *sql);
 void wire_restart_cloud(struct wire_world *world);
 /* Give the device this packet again, as from the gateway that it is connected to. */
 void wire_repeat(struct wire_world *world, const struct wire_caught *caught);
+/* Send this up as the first gateway would, to a cloud that it is connected to. */
+void wire_forward(struct wire_world *world, const struct envelope *envelope);
 /* The n-th last message of this type that the device was sent, from 0; NULL if there is none. */
 struct wire_caught *wire_last(struct wire_world *world, enum message_type type, uint32_t nth);
 
 struct device_view wire_device(const struct wire_world *world);
 struct cloud_firmware wire_known(const struct wire_world *world);
+/* What the cloud, and the device, have said. */
+const struct fake_port *wire_cloud_said(const struct wire_world *world);
+const struct fake_port *wire_device_said(const struct wire_world *world);
 struct cloud_view wire_cloud(const struct wire_world *world);
 /* Is what the cloud believes of the device true? */
 bool wire_is_true(const struct wire_world *world);
