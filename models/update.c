@@ -40,6 +40,7 @@ static void settled(const struct update_law *law, struct step *step);
 
 static void settle_confirm(struct update_law *law, uint64_t sequence);
 static bool epoch_begins(struct update_law *law, struct step *step, uint32_t epoch);
+static bool is_release(const struct update_law_config *config, uint64_t sequence);
 static bool may_boot(const struct update_law *law, const struct step *step, uint32_t slot);
 
 void update_law_init(struct update_law *law, const struct update_law_config *config,
@@ -182,9 +183,9 @@ static void jump_trial(struct update_law *law, struct step *step)
         law->ends = step->config->trials + 1; /* nobody knows how many */
         law->executed = 0;
     }
-    require(step, LAW_UPDATE_TRIALS, "the image on trial was armed", law->armed, sequence);
     require(step, LAW_UPDATE_CONFIRM, "a confirmed image is not on trial again", 1,
             sequence != law->confirmed);
+    require(step, LAW_UPDATE_TRIALS, "the image on trial was armed", law->armed, sequence);
     require_at_most(step, LAW_UPDATE_FLOOR, "the floor has not risen for an image on trial",
                     update_law_level(step->config, law->confirmed), law->floor);
     require(step, LAW_UPDATE_LAST_GOOD, "the image to go back to is there during a trial", 1,
@@ -233,7 +234,7 @@ static void revert(struct update_law *law, struct step *step)
             sequence != law->confirmed);
     require(step, LAW_UPDATE_TRIALS, "what is reverted was on trial", law->armed, sequence);
     trial_over(law, step, sequence);
-    law->reverts++;
+    law->reverts += law->reverts < step->config->reverts_max; /* more is not asked for */
 }
 
 /* ---- The agent ---- */
@@ -241,6 +242,8 @@ static void revert(struct update_law *law, struct step *step)
 static void take(struct update_law *law, struct step *step)
 {
     const uint64_t sequence = step->observation->counter, bytes = step->observation->value;
+    require(step, LAW_UPDATE_AUTHENTIC, "what is taken is a release", 1,
+            is_release(step->config, sequence));
     require(step, LAW_UPDATE_AUTHENTIC, "what is taken is newer than what is confirmed", 1,
             sequence > law->confirmed);
     require(step, LAW_UPDATE_FLOOR, "what is taken is not below the floor", 1,
@@ -416,6 +419,15 @@ static void settle_confirm(struct update_law *law, uint64_t sequence)
     law->ends = 0;
     law->taken = 0;
     law->filled = 0;
+}
+
+static bool is_release(const struct update_law_config *config, uint64_t sequence)
+{
+    bool is = false;
+    for (uint32_t i = 0; i < config->release_count; i++) {
+        is = is || config->releases[i].sequence == sequence;
+    }
+    return is;
 }
 
 static bool may_boot(const struct update_law *law, const struct step *step, uint32_t slot)

@@ -12,6 +12,7 @@
 #include "core/check.h"
 #include "sim/command.h"
 #include "sim/mutant.h"
+#include "sim/mutant_life.h"
 #include "sim/print.h"
 #include "sim/selfcheck.h"
 #include "sim/status.h"
@@ -26,25 +27,18 @@ struct call {
     char source_folder[MUTANT_PATH_BYTES], build_folder[MUTANT_PATH_BYTES];
 };
 
-/* What came of one planted bug. Plain bytes: it comes through a pipe. */
-enum outcome {
-    CAUGHT,
-    SURVIVED,  /* no run broke a law */
-    OTHER_LAW, /* a law that it does not name was broken first */
-    LOUD,      /* it does not even need a fault */
-    ALIKE,     /* the program without it breaks the law as well */
-    BROKEN,    /* the patch does not apply, or what comes of it does not run */
-};
 static const char *const outcome_names[] = {"caught", "survived", "other law",
                                             "loud",   "alike",    "broken"};
 
+/* What came of one planted bug. Plain bytes: it comes through a pipe. */
 struct finding {
-    enum outcome outcome;
+    enum mutant_outcome outcome;
     uint64_t seed, event; /* that caught it */
     uint64_t also;        /* runs before that broke a law of `also:` */
     uint64_t wall_us;
     char message[1024];
-    char folder[MUTANT_PATH_BYTES]; /* kept; else empty */
+    char folder[MUTANT_PATH_BYTES];   /* kept; else empty */
+    char replay[MUTANT_REPLAY_BYTES]; /* of a life: the id of what caught it; else empty */
 };
 
 struct planted {
@@ -80,10 +74,10 @@ static bool is_determined(const struct call *call, const struct mutant *mutant,
     };
     selfcheck(&request, &result);
     if (result.verdict != VERDICT_PASS && result.verdict != VERDICT_NONDETERMINISTIC) {
-        finding->outcome = BROKEN;
+        finding->outcome = MUTANT_BROKEN;
         snprintf(finding->message, sizeof finding->message, "%s", result.message);
     } else if (result.verdict == VERDICT_NONDETERMINISTIC) {
-        finding->outcome = CAUGHT;
+        finding->outcome = MUTANT_CAUGHT;
         finding->seed = seed;
         finding->event = result.difference.event;
     }
@@ -98,11 +92,11 @@ static bool is_its_own(const struct call *call, struct twin_task task, struct fi
     snprintf(program, sizeof program, "%s/brownout", call->build_folder);
     task.program = program;
     if (!twin_run(&task, &answer, finding->message, sizeof finding->message)) {
-        finding->outcome = BROKEN;
+        finding->outcome = MUTANT_BROKEN;
         return false;
     }
     if (answer.verdict != VERDICT_PASS) {
-        finding->outcome = ALIKE;
+        finding->outcome = MUTANT_ALIKE;
         snprintf(finding->message, sizeof finding->message, "without the bug: %s", answer.message);
         return false;
     }
@@ -120,7 +114,7 @@ static bool run_one(const struct call *call, const struct mutant *mutant,
     }
     task_of(&task, call, mutant, shop, seed);
     if (!twin_run(&task, &answer, finding->message, sizeof finding->message)) {
-        finding->outcome = BROKEN;
+        finding->outcome = MUTANT_BROKEN;
         return false;
     }
     if (answer.verdict == VERDICT_PASS) {
@@ -135,8 +129,9 @@ static bool run_one(const struct call *call, const struct mutant *mutant,
     finding->seed = seed;
     finding->event = answer.event;
     if (is_its_own(call, task, finding)) {
-        finding->outcome =
-            strcmp(answer.law, law_name((enum law)mutant->law)) == 0 ? CAUGHT : OTHER_LAW;
+        finding->outcome = strcmp(answer.law, law_name((enum law)mutant->law)) == 0
+                               ? MUTANT_CAUGHT
+                               : MUTANT_OTHER_LAW;
         snprintf(finding->message, sizeof finding->message, "%s", answer.message);
     }
     return false;
@@ -151,11 +146,11 @@ static bool is_silent(const struct call *call, const struct mutant *mutant,
         task_of(&task, call, mutant, shop, seed);
         task.calm = true;
         if (!twin_run(&task, &answer, finding->message, sizeof finding->message)) {
-            finding->outcome = BROKEN;
+            finding->outcome = MUTANT_BROKEN;
             return false;
         }
         if (answer.verdict != VERDICT_PASS) {
-            finding->outcome = LOUD;
+            finding->outcome = MUTANT_LOUD;
             finding->seed = seed;
             snprintf(finding->message, sizeof finding->message, "without faults: %s",
                      answer.message);
@@ -165,6 +160,20 @@ static bool is_silent(const struct call *call, const struct mutant *mutant,
     return true;
 }
 
+/* All power cuts of a life, in place of seeds. */
+static void explore(const struct call *call, const struct mutant *mutant,
+                    const struct mutant_shop *shop, struct finding *finding)
+{
+    char sound[2 * MUTANT_PATH_BYTES];
+    static struct mutant_life_result result;
+    snprintf(sound, sizeof sound, "%s/brownout", call->build_folder);
+    mutant_life_examine(mutant, shop->program, sound,
+                        call->scenario != NULL ? call->scenario : mutant->scenario, &result);
+    finding->outcome = result.outcome;
+    memcpy(finding->replay, result.replay, sizeof finding->replay);
+    memcpy(finding->message, result.message, sizeof result.message);
+}
+
 static void examine(const struct call *call, const struct mutant_build *build,
                     const struct mutant *mutant, struct finding *finding)
 {
@@ -172,19 +181,22 @@ static void examine(const struct call *call, const struct mutant_build *build,
     struct status status;
     status_begin(&status);
     memset(finding, 0, sizeof *finding);
-    finding->outcome = BROKEN;
+    finding->outcome = MUTANT_BROKEN;
     if (!mutant_shop_open(&shop, mutant, finding->message, sizeof finding->message)) {
         return;
     }
     if (mutant_apply(mutant, &shop, call->source_folder, finding->message,
                      sizeof finding->message) &&
         mutant_make(mutant, &shop, build, call->source_folder, finding->message,
-                    sizeof finding->message) &&
-        is_silent(call, mutant, &shop, finding)) {
-        finding->outcome = SURVIVED;
-        uint64_t seed = 1;
-        while (seed <= call->runs && run_one(call, mutant, &shop, seed, finding)) {
-            seed++;
+                    sizeof finding->message)) {
+        if (mutant->needs != MUTANT_NEEDS_RUN) {
+            explore(call, mutant, &shop, finding);
+        } else if (is_silent(call, mutant, &shop, finding)) {
+            finding->outcome = MUTANT_SURVIVED;
+            uint64_t seed = 1;
+            while (seed <= call->runs && run_one(call, mutant, &shop, seed, finding)) {
+                seed++;
+            }
         }
     }
     if (call->keep) {
@@ -226,7 +238,8 @@ static void end(struct planted *planted)
         count = read(planted->output, &planted->finding, sizeof planted->finding);
     } while (count < 0 && errno == EINTR);
     if (count != (ssize_t)sizeof planted->finding) {
-        planted->finding = (struct finding){.outcome = BROKEN, .message = "its process died"};
+        planted->finding =
+            (struct finding){.outcome = MUTANT_BROKEN, .message = "its process died"};
     }
     (void)close(planted->output);
     planted->pid = 0;
@@ -286,6 +299,11 @@ static void replay_line(char *line, size_t line_bytes, const struct call *call,
         snprintf(line, line_bytes, "brownout mutants %s --keep", planted->mutant.name);
         return;
     }
+    if (planted->mutant.needs != MUTANT_NEEDS_RUN) {
+        snprintf(line, line_bytes, "%s/brownout cuts %s%s%s", finding->folder, scenario,
+                 finding->replay[0] != '\0' ? " --replay " : "", finding->replay);
+        return;
+    }
     settings = planted->mutant.settings;
     (void)option_settings_add(&settings, "run.crypto=ideal", error, sizeof error);
     command_run_line(run, sizeof run, scenario, finding->seed, &settings);
@@ -296,7 +314,7 @@ static void print_one(const struct print *print, const struct call *call,
                       const struct planted *planted)
 {
     const struct finding *finding = &planted->finding;
-    const bool good = finding->outcome == CAUGHT;
+    const bool good = finding->outcome == MUTANT_CAUGHT;
     char line[COMMAND_LINE_BYTES], name[16], also[48] = "";
     snprintf(name, sizeof name, "%-9s", outcome_names[finding->outcome]);
     print_paint(print, good ? PRINT_GOOD : PRINT_BAD, name);
@@ -322,7 +340,7 @@ static void print_all(const struct call *call, const struct planted *list, uint3
     print_begin(&print, stdout);
     for (uint32_t i = 0; i < count; i++) {
         print_one(&print, call, &list[i]);
-        caught += list[i].finding.outcome == CAUGHT ? 1 : 0;
+        caught += list[i].finding.outcome == MUTANT_CAUGHT ? 1 : 0;
     }
     fprintf(print.file, "%u of %u planted bugs caught by the law that they name\n",
             (unsigned)caught, (unsigned)count);
@@ -359,10 +377,10 @@ static enum verdict judge(const struct planted *list, uint32_t count)
 {
     enum verdict verdict = VERDICT_PASS;
     for (uint32_t i = 0; i < count; i++) {
-        if (list[i].finding.outcome == BROKEN) {
+        if (list[i].finding.outcome == MUTANT_BROKEN) {
             return VERDICT_HARNESS;
         }
-        verdict = list[i].finding.outcome == CAUGHT ? verdict : VERDICT_FAIL;
+        verdict = list[i].finding.outcome == MUTANT_CAUGHT ? verdict : VERDICT_FAIL;
     }
     return verdict;
 }

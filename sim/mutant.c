@@ -43,6 +43,24 @@ const char *mutant_law_name(uint32_t law)
     return law == MUTANT_DETERMINISM ? "determinism" : law_name((enum law)law);
 }
 
+static bool read_needs(struct reader *reader, const char *value)
+{
+    static const char *const names[MUTANT_NEEDS_COUNT] = {
+        [MUTANT_NEEDS_RUN] = "",
+        [MUTANT_NEEDS_NONE] = "none",
+        [MUTANT_NEEDS_CUT] = "cut",
+        [MUTANT_NEEDS_TORN] = "torn",
+        [MUTANT_NEEDS_UNCERTAIN] = "uncertain",
+    };
+    for (uint32_t i = MUTANT_NEEDS_NONE; i < MUTANT_NEEDS_COUNT; i++) {
+        if (strcmp(names[i], value) == 0) {
+            reader->mutant->needs = (enum mutant_needs)i;
+            return true;
+        }
+    }
+    return refuse(reader, "a bug needs none, cut, torn or uncertain, and not ", value);
+}
+
 /* core.check is no law of a model: a planted bug that only trips over a CHECK teaches nothing. */
 static bool read_law(struct reader *reader, const char *value, bool also)
 {
@@ -79,7 +97,10 @@ static bool read_key(struct reader *reader, const char *key, const char *value)
         return option_settings_add(&mutant->settings, value, error, sizeof error) ||
                refuse(reader, error, "");
     }
-    return refuse(reader, "a header has law, also, scenario and set, and no ", key);
+    if (strcmp(key, "needs") == 0) {
+        return read_needs(reader, value);
+    }
+    return refuse(reader, "a header has law, also, scenario, set and needs, and no ", key);
 }
 
 static bool read_header(struct reader *reader, char *line)
@@ -109,6 +130,13 @@ static bool check(const struct reader *reader)
     const struct mutant *mutant = reader->mutant;
     if (!reader->has_law || mutant->scenario[0] == '\0') {
         return refuse(reader, "the header lacks ", reader->has_law ? "`scenario:`" : "`law:`");
+    }
+    bool also = mutant->law == MUTANT_DETERMINISM || mutant->settings.count > 0;
+    for (uint32_t law = 0; law < LAW_COUNT; law++) {
+        also = also || mutant->also[law];
+    }
+    if (mutant->needs != MUTANT_NEEDS_RUN && also) {
+        return refuse(reader, "a life has one law, and no `also:` or `set:`", "");
     }
     if (strlen(mutant->why) < 20) {
         return refuse(reader, "it does not say what is wrong and why it matters", "");

@@ -4,11 +4,18 @@
  * it also: device.outbox               another law that it may break first; any number of these
  *   scenario: scenarios/crucible.lua  under which it shows
  *   set: device.reserve=1             over the scenario's settings; any number of these
+ *   needs: torn                       the scenario is a device's life, see below
  *   (empty line)
  *   What is wrong, and why it matters.
  *   (empty line)
  *   --- a/core/outbox.c               a unified diff of exactly one file
  *   ...
+ *
+ * Where the scenario is a life, every power cut of it is looked at (brownout cuts). `needs` says
+ * which class of crash states shows the bug: `cut` (power goes between two operations or units),
+ * `torn` (inside a unit or an erase block), `uncertain` (bits that answer each read anew), or
+ * `none` (the life without cuts does). The first law that breaks ends it: there is no `also`, and
+ * no `set`.
  */
 #ifndef BROWNOUT_SIM_MUTANT_H
 #define BROWNOUT_SIM_MUTANT_H
@@ -25,11 +32,31 @@ enum { MUTANT_NAME_BYTES = 64, MUTANT_PATH_BYTES = 320, MUTANT_WHY_BYTES = 600 }
 #define MUTANT_SUFFIX      ".patch"
 #define MUTANT_DETERMINISM LAW_COUNT /* in place of a law */
 
+enum mutant_needs {
+    MUTANT_NEEDS_RUN, /* no life: runs of a scenario show it */
+    MUTANT_NEEDS_NONE,
+    MUTANT_NEEDS_CUT,
+    MUTANT_NEEDS_TORN,
+    MUTANT_NEEDS_UNCERTAIN,
+    MUTANT_NEEDS_COUNT
+};
+
+/* What came of looking for one. */
+enum mutant_outcome {
+    MUTANT_CAUGHT,
+    MUTANT_SURVIVED,  /* no run broke a law */
+    MUTANT_OTHER_LAW, /* a law that it does not name was broken first */
+    MUTANT_LOUD,      /* it does not even need a fault, or not the one that it says */
+    MUTANT_ALIKE,     /* the program without it breaks the law as well */
+    MUTANT_BROKEN,    /* the patch does not apply, or what comes of it does not run */
+};
+
 struct mutant {
     char name[MUTANT_NAME_BYTES]; /* of the patch, without folder and suffix */
     char patch[MUTANT_PATH_BYTES];
     uint32_t law; /* enum law or MUTANT_DETERMINISM */
     bool also[LAW_COUNT];
+    enum mutant_needs needs;
     char scenario[MUTANT_PATH_BYTES];
     struct option_settings settings;
     char why[MUTANT_WHY_BYTES];   /* on one line */

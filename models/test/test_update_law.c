@@ -222,6 +222,8 @@ static void images(void)
     start_confirmed();
     BREAKS(say(EVIDENCE_TAKE, 0, OLD, 0), LAW_UPDATE_AUTHENTIC); /* older than what runs */
     start();
+    BREAKS(say(EVIDENCE_TAKE, 0, LATER + 1, 0), LAW_UPDATE_AUTHENTIC); /* nobody made it */
+    start();
     BREAKS(say(EVIDENCE_STRAND, 0, 0, 0), LAW_UPDATE_BOOTABLE);
     start();
     BREAKS(say(TRUTH_DARK, 0, 0, 0), LAW_UPDATE_BOOTABLE); /* nobody had to say it */
@@ -274,6 +276,10 @@ static void confirms(void)
     update_law_init(&law, &config, LATER);
     slots(NEW, LATER);
     BREAKS(jump(0, NEW, UPDATE_LAW_CONFIRMED), LAW_UPDATE_CONFIRM); /* was confirmed, is not */
+    start_trial();
+    RIGHT(say(EVIDENCE_CONFIRM, 1, NEW, 0));
+    down();
+    BREAKS(jump(1, NEW, UPDATE_LAW_TRIAL), LAW_UPDATE_CONFIRM); /* said, and not durable */
     start_confirmed();
     BREAKS(say(EVIDENCE_REVERT, 0, NEW, 7), LAW_UPDATE_CONFIRM);
     start_confirmed();
@@ -295,7 +301,7 @@ static void floors(void)
     down();
     slots(OLD, NEW);
     RIGHT(say(EVIDENCE_RAISE, 0, 0, 2)); /* a confirm that went unsaid, it seems */
-    BREAKS(jump(1, NEW, UPDATE_LAW_TRIAL), LAW_UPDATE_TRIALS);
+    BREAKS(jump(1, NEW, UPDATE_LAW_TRIAL), LAW_UPDATE_CONFIRM);
     start();
     BREAKS(say(TRUTH_FLOOR, 0, 0, 0), LAW_UPDATE_FLOOR);
     start();

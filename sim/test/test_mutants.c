@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/test/test.h"
 #include "sim/mutant.h"
+#include "sim/mutant_life.h"
 
 enum { MUTANTS_MIN = 16 };
 
@@ -99,6 +100,37 @@ static void a_header_is_read(void)
     EXPECT(strncmp(mutant.why, "Something is wrong", 18) == 0);
     EXPECT(read_text(&mutant, "law: determinism\nscenario: a.lua\n" WHY DIFF, error, sizeof error));
     EXPECT_EQUAL(mutant.law, MUTANT_DETERMINISM);
+    EXPECT_EQUAL(mutant.needs, MUTANT_NEEDS_RUN);
+    EXPECT(read_text(&mutant, "law: update.floor\nscenario: a.lua\nneeds: torn\n" WHY DIFF, error,
+                     sizeof error));
+    EXPECT_EQUAL(mutant.needs, MUTANT_NEEDS_TORN);
+}
+
+/* As `brownout cuts --json` prints it. */
+static void an_exploration_is_understood(void)
+{
+    static struct mutant_life_answer answer;
+    char error[256] = "";
+    EXPECT(mutant_life_understand("{\"verdict\":\"violated\",\"why\":null,\"depth\":2,"
+                                  "\"law\":\"update.floor\",\"what\":\"it fell\","
+                                  "\"replay\":\"1f-14.3\"}",
+                                  1, &answer, error, sizeof error));
+    EXPECT(answer.violated && answer.depth == 2);
+    EXPECT(strcmp(answer.law, "update.floor") == 0 && strcmp(answer.what, "it fell") == 0);
+    EXPECT(strcmp(answer.replay, "1f-14.3") == 0);
+    EXPECT(mutant_life_understand("{\"verdict\":\"closed\",\"depth\":4}", 0, &answer, error,
+                                  sizeof error));
+    EXPECT(!answer.violated && answer.depth == 4);
+    EXPECT(mutant_life_understand("{\"verdict\":\"bounded\",\"depth\":0}", 5, &answer, error,
+                                  sizeof error));
+    EXPECT(!answer.violated);
+    /* Nothing was broken, and yet it failed: nothing was proved either. */
+    EXPECT(!mutant_life_understand("{\"verdict\":\"vacuous\",\"why\":\"no tear struck\"}", 1,
+                                   &answer, error, sizeof error));
+    EXPECT(strstr(error, "no tear struck") != NULL);
+    EXPECT(!mutant_life_understand("{\"law\":\"update.floor\"}", 4, &answer, error, sizeof error));
+    EXPECT(!mutant_life_understand("", 2, &answer, error, sizeof error));
+    EXPECT(strstr(error, "exit code 2") != NULL);
 }
 
 static void must_refuse(const char *text, const char *word)
@@ -121,6 +153,12 @@ static void a_header_that_is_not_whole_is_refused(void)
     must_refuse("law: telemetry.once\n" WHY DIFF, "`scenario:`");
     must_refuse("law: telemetry.once\nscenario: a.lua\nseed: 7\n" WHY DIFF, "seed");
     must_refuse("law: telemetry.once\nscenario: a.lua\nset: nothing\n" WHY DIFF, "nothing");
+    must_refuse("law: update.floor\nscenario: a.lua\nneeds: luck\n" WHY DIFF, "luck");
+    must_refuse("law: update.floor\nalso: update.confirm\nscenario: a.lua\nneeds: cut\n" WHY DIFF,
+                "life");
+    must_refuse("law: update.floor\nscenario: a.lua\nneeds: cut\nset: device.reserve=1\n" WHY DIFF,
+                "life");
+    must_refuse("law: determinism\nscenario: a.lua\nneeds: cut\n" WHY DIFF, "life");
     must_refuse("law: telemetry.once\nscenario: a.lua\n\n" DIFF, "why it matters");
     must_refuse("law: telemetry.once\nscenario: a.lua\n" WHY, "one file");
     must_refuse("law: telemetry.once\nscenario: a.lua\n" WHY DIFF DIFF, "one file");
@@ -146,6 +184,7 @@ int main(void)
     snprintf(made, sizeof made, "%s/made.patch", folder);
     RUN(each_patch_is_whole_and_applies_to_the_tree);
     RUN(a_header_is_read);
+    RUN(an_exploration_is_understood);
     RUN(a_header_that_is_not_whole_is_refused);
     RUN(a_patch_that_does_not_apply_is_refused);
     EXPECT(unlink(made) == 0 && rmdir(folder) == 0);

@@ -1,0 +1,34 @@
+/* A planted bug that is looked for in a device's life: by every power cut of it (brownout cuts) in
+ * place of runs.
+ */
+#ifndef BROWNOUT_SIM_MUTANT_LIFE_H
+#define BROWNOUT_SIM_MUTANT_LIFE_H
+
+#include "sim/mutant.h"
+
+enum { MUTANT_REPLAY_BYTES = 2048 };
+
+struct mutant_life_result {
+    enum mutant_outcome outcome;
+    uint64_t depth;                   /* nested cuts of the history that caught it, at the most */
+    char replay[MUTANT_REPLAY_BYTES]; /* id of that history; "": none */
+    char message[512];                /* what was broken, or why it is not caught */
+};
+
+/* Explore the life with the planted program, all cuts and uncertain reads on, until a law is
+ * broken. It must be the law that the bug names. Then, no deeper than that: without what the bug
+ * needs no law is broken, and none by `sound`, the program without it. */
+void mutant_life_examine(const struct mutant *mutant, const char *program, const char *sound,
+                         const char *scenario, struct mutant_life_result *result);
+
+/* What `brownout cuts --json` printed, and its exit code. Behind mutant_life_examine, and for its
+ * test. False: it is no answer; message says why. */
+struct mutant_life_answer {
+    bool violated;
+    char law[48], what[256], replay[MUTANT_REPLAY_BYTES];
+    uint64_t depth;
+};
+bool mutant_life_understand(const char *output, int code, struct mutant_life_answer *answer,
+                            char *message, size_t message_bytes);
+
+#endif
