@@ -9,7 +9,9 @@
 #include "sim/process.h"
 #include "sim/run.h"
 
-enum { OUTPUT_BYTES = 65536, TO_THE_FIXPOINT = UINT32_MAX };
+enum { OUTPUT_BYTES = 65536 };
+
+#define TO_THE_FIXPOINT UINT64_MAX
 
 struct exploration {
     const char *program, *scenario;
