@@ -51,8 +51,9 @@ enum err store_mount(struct store *store, const struct port *port, uint32_t firs
     return err;
 }
 
-/* Power leaves few headers unreadable. More of them is a flash that fails, and nothing is given up
- * for it. */
+/* In a log power leaves few headers unreadable: more of them is a flash that fails, and nothing is
+ * given up for it. Where no header is valid there is no log: any number of cuts in a format may
+ * have left that. */
 static enum err mount_headers(struct store *store, const struct port *port, struct survey *survey)
 {
     memset(survey, 0, sizeof(*survey));
@@ -71,10 +72,10 @@ static enum err mount_headers(struct store *store, const struct port *port, stru
         }
     }
     store->sector_sequence = survey->newest.sequence;
-    if (survey->unreadable > UNREADABLE_MAX) {
-        return ERR_IO;
+    if (survey->newest.sequence == 0) {
+        return ERR_NOT_FOUND;
     }
-    return survey->newest.sequence != 0 ? ERR_OK : ERR_NOT_FOUND;
+    return survey->unreadable <= UNREADABLE_MAX ? ERR_OK : ERR_IO;
 }
 
 /* Only the newest sector can be a copy whose source still stands. It has its header, so it is
