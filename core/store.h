@@ -10,9 +10,9 @@
  * sector it replaces); then the source is erased. What power may do, and the answer:
  *   - cut in a put: the record is there whole, or not at all; older records are untouched;
  *   - a torn record may read as valid now and not later (uncertain bits): store_mount never appends
- *     behind a tail that it did not write itself. It copies the newest sector into a fresh one,
- *     reads each record once for that, and erases the source before it reports success: nothing
- *     rests on an uncertain unit, and the next mount gives the same answer;
+ *     behind a tail that it did not write itself. It copies what lives in the newest sector into a
+ *     fresh one, and erases the source before it reports success: nothing rests on an uncertain
+ *     unit, and the next mount gives the same answer;
  *   - cut in a copy: without its header the copy is nothing, and is made again. A header that reads
  *     as valid stands over a whole copy, but power may have torn that header, and the next mount
  *     may read otherwise: so a mount programs it once more, with the same bytes, before it erases

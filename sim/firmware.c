@@ -230,21 +230,29 @@ static enum err image_read_cells(void *ctx, uint32_t offset, uint8_t *bytes, uin
     return ERR_OK;
 }
 
-void firmware_install(const struct firmware *firmware, struct flash *flash)
+void firmware_program(const struct firmware *firmware, struct flash *flash, uint32_t index,
+                      uint32_t slot)
 {
     const struct slot_layout *layout = &firmware->device.update.boot.layout;
     const struct flash_geometry *geometry = &firmware->geometry;
+    const struct firmware_release *release = &firmware->releases[index];
     const struct port port = {
         .ctx = flash, .flash = *geometry, .flash_program = line_program, .flash_sync = line_sync};
-    const uint32_t area = slot_area_offset(layout, geometry, SLOT_A);
+    const uint32_t area = slot_area_offset(layout, geometry, slot);
     const uint32_t sector_bytes = geometry->sector_bytes;
     enum err err = ERR_OK;
     for (uint32_t at = 0; at < firmware->area_bytes && err == ERR_OK; at += sector_bytes) {
-        err = flash_program(flash, area + at, firmware->releases[0].area + at, sector_bytes);
+        err = flash_program(flash, area + at, release->area + at, sector_bytes);
     }
     CHECK(err == ERR_OK);
-    err = slot_header_program(layout, &port, SLOT_A, &firmware->releases[0].envelopes);
+    err = slot_header_program(layout, &port, slot, &release->envelopes);
     CHECK(err == ERR_OK);
+    flash_sync(flash);
+}
+
+void firmware_install(const struct firmware *firmware, struct flash *flash)
+{
+    firmware_program(firmware, flash, 0, SLOT_A);
 }
 
 uint64_t firmware_in_slot(const struct firmware *firmware, const struct flash *flash, uint32_t slot)

@@ -68,7 +68,10 @@ struct firmware *firmware_create(const struct settings *settings, uint64_t seed,
                                  const struct flash_geometry *geometry);
 void firmware_free(struct firmware *firmware);
 
-/* A device as it leaves the line: program release 1 into slot A of an erased part. */
+/* Program release number `index` + 1 into an erased slot. */
+void firmware_program(const struct firmware *firmware, struct flash *flash, uint32_t index,
+                      uint32_t slot);
+/* A device as it leaves the line: release 1 is in slot A of an erased part. */
 void firmware_install(const struct firmware *firmware, struct flash *flash);
 
 /* The sequence of the release that is whole and certain in a slot, its header included; 0: none. */
