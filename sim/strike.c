@@ -108,18 +108,14 @@ static void set_timers(struct world *world, struct node *node)
 /* After a step or a boot: what it asked for, or what befell it inside. */
 void strike_settle(struct world *world, struct node *node, enum node_fall fall)
 {
-    if (world->stage.check_text[0] != '\0' && !world->violated) {
-        world->violated = true;
-        world->violation = (struct violation){
-            .law = LAW_CORE_CHECK,
-            .observation = {.time_us = world->now_us,
-                            .event = world->event_count,
-                            .node = node->number},
-            .what = "a CHECK failed",
-        };
-        if (world->options.violated != NULL) {
-            world->options.violated(world->options.item_ctx);
-        }
+    if (world->stage.check_text[0] != '\0') {
+        observe_violation(world, &(struct violation){
+                                     .law = LAW_CORE_CHECK,
+                                     .observation = {.time_us = world->now_us,
+                                                     .event = world->event_count,
+                                                     .node = node->number},
+                                     .what = "a CHECK failed",
+                                 });
     }
     world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {

@@ -73,6 +73,10 @@ void observe_image(struct world *world, struct node *node);
 void observe_release(struct world *world, const struct manifest *manifest);
 void observe_slots(struct world *world, const struct node *node);
 void observe_settled(struct world *world, const struct node *node);
+/* A law that no model judges was broken. */
+void observe_violation(struct world *world, const struct violation *violation);
+/* Did whoever runs write where it may, and as the part has to be written? */
+void observe_flash_write(void *ctx, uint32_t node, struct flash_range range, uint64_t breaches);
 void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence);
 
 /* strike.c */

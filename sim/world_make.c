@@ -126,6 +126,8 @@ static void make_node(struct world *world, uint32_t number)
     node->sqlite.key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "flash/%" PRIu32, number);
     node->flash_key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "tear/%" PRIu32, number);
+    node->tear_key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "poison/%" PRIu32, number);
     node->poison_key =
         random_key(world->options.poison == 0 ? world->plan.seed : world->options.poison, name);
@@ -257,6 +259,7 @@ struct world *world_create(const struct plan *plan, bool draw, const struct worl
     world->stage.ctx = world;
     world->stage.evidence = observe_evidence;
     world->stage.strike = on_delayed_strike;
+    world->stage.flash_write = observe_flash_write;
     world->stage.sensor = on_sensor;
     if (!settings_check(&world->plan.settings, world->error, sizeof world->error) ||
         !make(world, draw)) {
