@@ -231,7 +231,8 @@
 ---@field gateway? Profile profile of links between gateways and the cloud
 
 ---@class FlashSection
----@field sectors? integer sectors of a device's flash
+---@field part? string a part of sim/parts ("ecc-8"), or a file beside the scenario ("./my.part")
+---@field sectors? integer sectors of a device's flash; of a part that has more, the first ones
 ---@field sector? integer bytes of a sector
 ---@field unit? integer bytes of a program unit: 1, 2, 4, 8, 16 or 32
 

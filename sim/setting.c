@@ -267,9 +267,9 @@ static bool row_set(struct settings *settings, unsigned i, const char *value, ch
     char min[32], max[32];
     switch (row->kind) {
     case KIND_TEXT:
-        if (strlen(value) >= SETTING_TEXT_BYTES || strpbrk(value, "\r\n") != NULL) {
-            snprintf(error, error_bytes, "%s: text of at most %d bytes on one line", row->key,
-                     SETTING_TEXT_BYTES - 1);
+        if (strlen(value) > row->max || strpbrk(value, "\r\n") != NULL) {
+            snprintf(error, error_bytes, "%s: text of at most %" PRIu64 " bytes on one line",
+                     row->key, row->max);
             return false;
         }
         memcpy(settings->text[i], value, strlen(value) + 1);
@@ -527,6 +527,13 @@ bool settings_check(const struct settings *settings, char *error, size_t error_b
     if ((unit & (unit - 1)) != 0 || sector % unit != 0) {
         snprintf(error, error_bytes,
                  "flash.unit (%" PRIu64 ") must be a power of two that divides flash.sector", unit);
+        return false;
+    }
+    if (settings->text[SETTING_flash_part][0] != '\0' &&
+        (unit != rows[SETTING_flash_unit].standard ||
+         sector != rows[SETTING_flash_sector].standard)) {
+        snprintf(error, error_bytes,
+                 "flash.part says the sector and the unit: leave flash.sector and flash.unit out");
         return false;
     }
     if (number[SETTING_fleet_gateways] + number[SETTING_fleet_rogues] >

@@ -18,7 +18,7 @@ enum setting {
     SETTING_COUNT
 };
 
-enum { SETTING_TEXT_BYTES = 256 };
+enum { SETTING_TEXT_BYTES = 512 };
 
 /* One fault class as a scenario draws it. */
 struct fault_setting {

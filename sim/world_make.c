@@ -6,8 +6,13 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/part.h"
 #include "sim/roles.h"
 
+enum {
+    FLASH_SECTOR_BYTES_MIN = 1024, /* as flash.sector and flash.sectors have it */
+    FLASH_SECTORS_MIN = 4,
+};
 enum { BOOT_SPREAD_US = 2000000 /* nodes are switched on one after the other, within this */ };
 
 /* ---- hooks of node and net ------------------------------------------------------------------- */
@@ -81,25 +86,72 @@ static bool make_environment(struct world *world)
     return true;
 }
 
-/* A serial NOR part: 25 us a unit of 8 bytes, 45 ms a 4 KiB sector. */
-static struct flash_profile flash_of(const struct settings *settings)
+/* Can a store live on it? What slots need as well, firmware_check says. */
+static bool serves(const struct part *part, char *error, size_t error_bytes)
 {
-    const uint64_t *setting = settings->number;
-    return (struct flash_profile){
-        .geometry = {.sector_bytes = (uint32_t)setting[SETTING_flash_sector],
-                     .sector_count = (uint32_t)setting[SETTING_flash_sectors],
-                     .program_bytes = (uint32_t)setting[SETTING_flash_unit],
-                     .erased_value = 0xFF},
-        .program_us = 25,
-        .erase_us = 45000,
-    };
+    const struct flash_geometry *geometry = &part->profile.geometry;
+    if (geometry->sector_bytes < FLASH_SECTOR_BYTES_MIN) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s has sectors of %" PRIu32
+                 " bytes, and a record needs half of one of %d at least: group them with "
+                 "'present' in its file",
+                 part->name, geometry->sector_bytes, FLASH_SECTOR_BYTES_MIN);
+        return false;
+    }
+    if (geometry->program_bytes > SLOT_UNIT_BYTES_MAX) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s is programmed %" PRIu32
+                 " bytes at once; a device knows units of %d bytes at most",
+                 part->name, geometry->program_bytes, SLOT_UNIT_BYTES_MAX);
+        return false;
+    }
+    if (geometry->sector_count < FLASH_SECTORS_MIN) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s has %" PRIu32 " sectors; a device needs %d at least", part->name,
+                 geometry->sector_count, FLASH_SECTORS_MIN);
+        return false;
+    }
+    return true;
+}
+
+/* Without a part a serial NOR one: 25 us a unit of 8 bytes, 45 ms a 4 KiB sector. The plan keeps
+ * what the part is, not its name alone: it is replayed where there is no such file, or another one.
+ */
+static bool choose_flash(struct world *world)
+{
+    struct settings *settings = &world->plan.settings;
+    char *spec = settings->text[SETTING_flash_part];
+    const uint32_t sectors = (uint32_t)settings->number[SETTING_flash_sectors];
+    if (spec[0] == '\0') {
+        world->flash = (struct flash_profile){
+            .geometry = {.sector_bytes = (uint32_t)settings->number[SETTING_flash_sector],
+                         .sector_count = sectors,
+                         .program_bytes = (uint32_t)settings->number[SETTING_flash_unit],
+                         .erased_value = 0xFF},
+            .program_us = 25,
+            .erase_us = 45000,
+        };
+        return true;
+    }
+    struct part part;
+    if (!part_read(spec, &part, world->error, sizeof world->error)) {
+        return false;
+    }
+    if (!part_print(&part, spec, SETTING_TEXT_BYTES)) {
+        snprintf(world->error, sizeof world->error,
+                 "flash.part: %s has too much to say for one line of %d bytes in a plan", part.name,
+                 SETTING_TEXT_BYTES - 1);
+        return false;
+    }
+    part_fit(&part.profile, UINT32_MAX, sectors);
+    world->flash = part.profile;
+    return serves(&part, world->error, sizeof world->error);
 }
 
 static void make_flash(const struct world *world, struct node *node)
 {
     const struct firmware *firmware = world->fleet->firmware;
-    const struct flash_profile profile = flash_of(&world->plan.settings);
-    node->flash = flash_create(&profile);
+    node->flash = flash_create(&world->flash);
     CHECK(node->flash != NULL);
     if (firmware != NULL) {
         firmware_install(firmware, node->flash);
@@ -148,6 +200,21 @@ static void make_node(struct world *world, uint32_t number)
     node_port(node);
 }
 
+/* How late a sample may be: drift of 10 %, flash and crypto busy for seconds at the worst. On a
+ * part a put may compact every sector twice (store.h), and the first boot formats all of it. */
+static uint64_t sample_slack_us(const struct world *world)
+{
+    const struct settings *settings = &world->plan.settings;
+    const struct flash_profile *flash = &world->flash;
+    const uint64_t slack_us = settings->number[SETTING_device_sample_every] / 8 + 5000000;
+    const uint64_t sector_us = flash->erase_us + (uint64_t)flash->geometry.sector_bytes /
+                                                     flash->geometry.program_bytes *
+                                                     flash->program_us;
+    return settings->text[SETTING_flash_part][0] == '\0'
+               ? slack_us
+               : slack_us + 2 * flash->geometry.sector_count * sector_us;
+}
+
 static void make_judge(struct world *world)
 {
     const uint64_t *setting = world->plan.settings.number;
@@ -169,8 +236,7 @@ static void make_judge(struct world *world)
         .outbox_max = (uint32_t)setting[SETTING_device_outbox],
         .queue_max = (uint32_t)setting[SETTING_gateway_queue],
         .sample_every_us = setting[SETTING_device_sample_every],
-        /* Drift of 10 %, flash and crypto busy for seconds at the worst. */
-        .sample_slack_us = setting[SETTING_device_sample_every] / 8 + 5000000,
+        .sample_slack_us = sample_slack_us(world),
         .trials = firmware != NULL ? (uint32_t)setting[SETTING_firmware_trials] : 0,
         .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
     };
@@ -214,12 +280,12 @@ static bool make(struct world *world, bool draw)
     world->sensor_key = random_key(world->plan.seed, "sensor");
     world->fall_key = random_key(world->plan.seed, "fall");
     world->node_count = fleet_node_count(&world->plan.settings);
-    const struct flash_geometry geometry = flash_of(&world->plan.settings).geometry;
-    if (!firmware_check(&world->plan.settings, &geometry, world->error, sizeof world->error)) {
+    if (!choose_flash(world) || !firmware_check(&world->plan.settings, &world->flash.geometry,
+                                                world->error, sizeof world->error)) {
         return false;
     }
     world->fleet = fleet_create(&world->plan.settings, world->plan.seed, &world->stage.crypto,
-                                world->capture, &geometry);
+                                world->capture, &world->flash.geometry);
     world->nodes = calloc(world->node_count + 1, sizeof *world->nodes);
     CHECK(world->fleet != NULL && world->nodes != NULL);
     const struct net_hooks hooks = {world, on_net_schedule};
