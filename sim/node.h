@@ -98,6 +98,7 @@ struct node {
     /* Streams of this node's own. */
     struct random_stream entropy, sqlite;
     uint64_t flash_key, poison_key;
+    uint64_t flash_fault_key;
     uint64_t tear_key; /* of what a cut leaves of counters and retained RAM */
     uint64_t sensor_ordinal, flash_ordinal, tear_ordinal;
 
@@ -123,6 +124,8 @@ struct node {
     uint32_t cut_entry;
     uint32_t trigger_count;
     struct node_trigger triggers[NODE_TRIGGERS_MAX];
+    uint32_t brown_out_ppm;            /* chance that a program of flash writes garbage */
+    uint64_t aged_us;                  /* until when its flash has aged */
     uint32_t attack_ppm[EFFECT_COUNT]; /* rogues: what the plan has switched on */
 };
 

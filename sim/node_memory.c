@@ -5,11 +5,16 @@
 #include "core/check.h"
 #include "sim/operation.h"
 
-enum { COUNTER_US = 500 /* to increment one, on a part that does not say */ };
+enum {
+    COUNTER_US = 500,  /* to increment one, on a part that does not say */
+    AGE_US = 60000000, /* between two looks at what time has done to a part */
+};
 
 static uint64_t flash_draw(struct node *node);
 static uint64_t tear_draw(struct node *node);
-static void note(struct node *node, struct flash_range range);
+static void note(struct node *node);
+static void note_write(struct node *node, struct flash_range range);
+static void age(struct node *node);
 static uint64_t mask_of(uint64_t draw, uint32_t count);
 static void lose_cache(struct node *node, uint64_t key);
 
@@ -23,6 +28,7 @@ static enum err port_flash_read(void *ctx, uint32_t offset, uint8_t *bytes, uint
     if (err != ERR_OK) {
         return err;
     }
+    age(node);
     const struct flash_counts before = node->flash->counts;
     const struct flash_counts *after = &node->flash->counts;
     uint64_t *probes = node->stage->probes;
@@ -30,6 +36,7 @@ static enum err port_flash_read(void *ctx, uint32_t offset, uint8_t *bytes, uint
     probes[PROBE_uncertain_read] += after->uncertain_reads - before.uncertain_reads;
     probes[PROBE_ecc_corrected] += after->corrected_reads - before.corrected_reads;
     probes[PROBE_ecc_refused] += after->poisoned_reads - before.poisoned_reads;
+    note(node);
     hash_bytes(&node->stage->hash, bytes, err == ERR_OK ? size_bytes : 0);
     if (after->poisoned_reads > before.poisoned_reads &&
         node->flash->profile.ecc == FLASH_ECC_FAULT) {
@@ -39,6 +46,16 @@ static enum err port_flash_read(void *ctx, uint32_t offset, uint8_t *bytes, uint
         node->reset_reason = RESET_SOFTWARE;
     }
     return err;
+}
+
+/* While the supply is too low nobody says that a program went wrong. */
+static enum err program(struct node *node, uint32_t offset, const uint8_t *bytes,
+                        uint32_t size_bytes)
+{
+    if (node->brown_out_ppm > 0 && flash_draw(node) % 1000000 < node->brown_out_ppm) {
+        return flash_brown_out(node->flash, offset, size_bytes, flash_draw(node));
+    }
+    return flash_program(node->flash, offset, bytes, size_bytes);
 }
 
 static enum err port_flash_program(void *ctx, uint32_t offset, const uint8_t *bytes,
@@ -54,11 +71,11 @@ static enum err port_flash_program(void *ctx, uint32_t offset, const uint8_t *by
                                  flash_draw(node));
         node->stage->probes[PROBE_cut_inside_program]++;
     } else if (ending != DIES_BEFORE) {
-        err = flash_program(node->flash, offset, bytes, size_bytes);
+        err = program(node, offset, bytes, size_bytes);
         node->stage->figures[FIGURE_flash_programs]++;
     }
     if (ending != DIES_BEFORE) {
-        note(node, (struct flash_range){offset, size_bytes});
+        note_write(node, (struct flash_range){offset, size_bytes});
     }
     err = ending == GOES_ON ? err : ERR_IO;
     operation_end(node, OPERATION_FLASH_PROGRAM, offset, size_bytes, err);
@@ -87,7 +104,7 @@ static enum err port_flash_erase(void *ctx, uint32_t offset)
         node->stage->figures[FIGURE_flash_erases]++;
     }
     if (ending != DIES_BEFORE) {
-        note(node, (struct flash_range){offset, node->flash->profile.geometry.sector_bytes});
+        note_write(node, (struct flash_range){offset, node->flash->profile.geometry.sector_bytes});
     }
     err = ending == GOES_ON ? err : ERR_IO;
     operation_end(node, OPERATION_FLASH_ERASE, offset, 0, err);
@@ -215,6 +232,44 @@ void node_memory_fall(struct node *node, enum node_fall fall, uint64_t key)
     }
 }
 
+void node_memory_strike(struct node *node, const struct plan_entry *entry, uint64_t now_us, bool on)
+{
+    struct flash *flash = node->flash;
+    const struct flash_geometry *geometry = &flash->profile.geometry;
+    const uint32_t amount = (uint32_t)entry->amount;
+    const uint64_t key = random_at(random_at(node->flash_fault_key, entry->effect), now_us);
+    switch ((int)entry->effect) {
+    case EFFECT_FLASH_BAD:
+    case EFFECT_FLASH_BAD_SILENT:
+        for (uint32_t i = 0; i < amount; i++) {
+            flash_set_bad(flash, (uint32_t)(random_at(key, i) % geometry->sector_count),
+                          entry->effect == EFFECT_FLASH_BAD ? FLASH_BAD_LOUD : FLASH_BAD_SILENT);
+        }
+        break;
+    case EFFECT_FLASH_ROT:
+        (void)flash_rot(flash, amount, key);
+        break;
+    case EFFECT_FLASH_STUCK:
+        for (uint32_t i = 0; i < amount; i++) {
+            const uint64_t draw = random_at(key, i);
+            flash_stick(flash, (uint32_t)((draw >> 3) % flash->size_bytes),
+                        (uint8_t)(1u << (draw & 7u)));
+        }
+        break;
+    case EFFECT_FLASH_DISTURB:
+        (void)flash_weaken(flash, amount, key);
+        break;
+    case EFFECT_FLASH_WEAR:
+        flash_wear(flash, amount);
+        break;
+    default:
+        CHECK(entry->effect == EFFECT_FLASH_BROWN_OUT);
+        node->brown_out_ppm = on ? amount : 0;
+        break;
+    }
+    note(node);
+}
+
 /* Each operation on the flash has its own key for what chance decides in it. */
 static uint64_t flash_draw(struct node *node)
 {
@@ -226,13 +281,40 @@ static uint64_t tear_draw(struct node *node)
     return random_at(node->tear_key, node->tear_ordinal++);
 }
 
-/* A program or an erase took place, whole or torn. */
-static void note(struct node *node, struct flash_range range)
+/* Figures of what the part did by itself. */
+static void note(struct node *node)
 {
-    const struct flash_counts *counts = &node->flash->counts;
-    const uint64_t breaches = counts->discipline - node->flash_seen.discipline;
-    node->flash_seen = *counts;
+    const struct flash_counts *now = &node->flash->counts, *seen = &node->flash_seen;
+    uint64_t *figures = node->stage->figures;
+    figures[FIGURE_flash_dropped] += now->lost_writes - seen->lost_writes;
+    figures[FIGURE_flash_poisoned] += now->poisoned_reads - seen->poisoned_reads;
+    figures[FIGURE_flash_refused] += now->refused - seen->refused;
+    figures[FIGURE_flash_ignored] += now->ignored - seen->ignored;
+    figures[FIGURE_flash_worn] += now->worn - seen->worn;
+    figures[FIGURE_flash_faded] += now->faded - seen->faded;
+    figures[FIGURE_flash_weak] += now->disturbed - seen->disturbed;
+    figures[FIGURE_flash_garbled] += now->garbled - seen->garbled;
+    node->flash_seen = *now;
+}
+
+/* A program or an erase took place, whole or torn. */
+static void note_write(struct node *node, struct flash_range range)
+{
+    const uint64_t breaches = node->flash->counts.discipline - node->flash_seen.discipline;
+    note(node);
     node->stage->flash_write(node->stage->ctx, node->number, range, breaches);
+}
+
+/* Parts that lose bits with time: when they are looked at, and the cache, if any, is at rest. */
+static void age(struct node *node)
+{
+    const uint64_t now_us = node_instant(node);
+    if (node->flash->profile.retention_us == 0 || node->flash->pending_count > 0 ||
+        now_us < node->aged_us + AGE_US) {
+        return;
+    }
+    (void)flash_age(node->flash, now_us - node->aged_us, random_at(node->flash_fault_key, now_us));
+    node->aged_us = now_us;
 }
 
 /* Which of `count` writes reached the cells: nothing, all, the older half, or each by chance. */
@@ -266,4 +348,5 @@ static void lose_cache(struct node *node, uint64_t key)
     const uint64_t lost = flash->counts.lost_writes - before;
     node->stage->probes[PROBE_cache_lost] += lost > 0;
     node->stage->probes[PROBE_cache_reordered] += lost < count - first;
+    note(node);
 }

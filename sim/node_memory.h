@@ -13,4 +13,9 @@ void node_memory_port(const struct node *node, struct port *port);
  * RAM outlives the one and not the other. */
 void node_memory_fall(struct node *node, enum node_fall fall, uint64_t key);
 
+/* One of the effects flash_* begins (or ends). What it strikes is drawn from node, effect and time:
+ * another strike more moves no other. Bad sectors, stuck bits and wear are for good. */
+void node_memory_strike(struct node *node, const struct plan_entry *entry, uint64_t now_us,
+                        bool on);
+
 #endif

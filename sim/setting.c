@@ -423,8 +423,9 @@ static bool fault_field(struct fault_setting *fault, const struct effect_info *i
         snprintf(error, error_bytes,
                  "faults.%s.amount: '%s' must be a range within %" PRId64 "..%" PRId64 "%s",
                  info->name, value, info->amount_min, info->amount_max,
-                 info->amount == EFFECT_AMOUNT_us ? " us, written as durations: \"1s..20s\""
-                                                  : " (parts per million)");
+                 info->amount == EFFECT_AMOUNT_us    ? " us, written as durations: \"1s..20s\""
+                 : info->amount == EFFECT_AMOUNT_ppm ? " (parts per million)"
+                                                     : "");
         return false;
     }
     if (strcmp(field, "on") == 0) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/node_memory.h"
 
 enum {
     RESTART_US = 1000000 /* from the death of a process, or a bite of the watchdog, to its boot */
@@ -279,6 +280,15 @@ static void apply(struct world *world, struct node *node, uint32_t index, bool o
     case EFFECT_ATTACK_DROP:
         node->attack_ppm[entry->effect] = on ? (uint32_t)entry->amount : 0;
         break;
+    case EFFECT_FLASH_BAD:
+    case EFFECT_FLASH_BAD_SILENT:
+    case EFFECT_FLASH_ROT:
+    case EFFECT_FLASH_STUCK:
+    case EFFECT_FLASH_DISTURB:
+    case EFFECT_FLASH_BROWN_OUT:
+    case EFFECT_FLASH_WEAR:
+        node_memory_strike(node, entry, world->now_us, on);
+        break;
     case EFFECT_POWER_CUT:
     case EFFECT_CRASH:
     case EFFECT_DISK_LOST:
@@ -390,6 +400,7 @@ void strike_heal(struct world *world)
         node->trigger_count = 0;
         node->cut_at_us = UINT64_MAX;
         memset(node->attack_ppm, 0, sizeof node->attack_ppm);
+        node->brown_out_ppm = 0;
         if (node->disk != NULL) {
             node->disk->faults.full = false;
             node->disk->faults.lying = false;

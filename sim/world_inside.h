@@ -28,8 +28,8 @@ struct world {
     struct ideal *ideal;
     struct profile device_profile, gateway_profile;
     struct flash_profile flash; /* of the devices' parts */
-    struct readings *readings; /* NULL: drawn */
-    struct disk *scratch;      /* where crash images are judged */
+    struct readings *readings;  /* NULL: drawn */
+    struct disk *scratch;       /* where crash images are judged */
     uint64_t sensor_key, fall_key;
 
     uint32_t node_count;

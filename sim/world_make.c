@@ -178,6 +178,8 @@ static void make_node(struct world *world, uint32_t number)
     node->sqlite.key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "flash/%" PRIu32, number);
     node->flash_key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "flash_fault/%" PRIu32, number);
+    node->flash_fault_key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "tear/%" PRIu32, number);
     node->tear_key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "poison/%" PRIu32, number);
@@ -215,6 +217,30 @@ static uint64_t sample_slack_us(const struct world *world)
                : slack_us + 2 * flash->geometry.sector_count * sector_us;
 }
 
+/* A part's file may ask for faults as well: wear, read disturb and retention, on every device. */
+static void void_by_part(struct world *world)
+{
+    const struct flash_profile *flash = &world->flash;
+    const struct {
+        bool asked;
+        enum effect effect; /* that voids the same laws */
+    } faults[] = {
+        {flash->worn == FLASH_BAD_LOUD, EFFECT_FLASH_WEAR},
+        {flash->worn == FLASH_BAD_SILENT, EFFECT_FLASH_BAD_SILENT},
+        {flash->disturb_reads > 0, EFFECT_FLASH_DISTURB},
+        {flash->retention_us > 0, EFFECT_FLASH_DISTURB},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        for (unsigned law = 0; law < LAW_COUNT && faults[i].asked; law++) {
+            for (uint32_t node = 1; node <= world->node_count; node++) {
+                if (effect_voids(faults[i].effect, world->nodes[node].role_mask, (enum law)law)) {
+                    judge_void(world->judge, (enum law)law, node);
+                }
+            }
+        }
+    }
+}
+
 static void make_judge(struct world *world)
 {
     const uint64_t *setting = world->plan.settings.number;
@@ -243,6 +269,7 @@ static void make_judge(struct world *world)
     world->judge = calloc(1, judge_size_bytes(&config));
     CHECK(world->judge != NULL);
     judge_init(world->judge, &config);
+    void_by_part(world);
     for (uint32_t i = 0; firmware != NULL && i < firmware->release_count; i++) {
         observe_release(world, &firmware->releases[i].manifest);
     }
