@@ -374,14 +374,9 @@ static void status(struct update_law *law, struct step *step)
     }
 }
 
-/* All faults are over: the cloud knows what runs, and how. A device in which nothing runs says
- * nothing, and what it said last stands: that it is dark is for update.bootable and
- * update.progress. */
+/* All faults are over: the cloud knows what runs, and how. */
 static void known(struct update_law *law, struct step *step)
 {
-    if (law->running == 0) {
-        return;
-    }
     require(step, LAW_UPDATE_TRUTHFUL, "the cloud knows what the device runs", law->running,
             step->observation->counter);
     require(step, LAW_UPDATE_TRUTHFUL, "the cloud knows how it runs", law->outcome,
