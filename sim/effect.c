@@ -109,15 +109,15 @@ enum effect effect_find(const char *name)
  * lost and no CHECK fails.
  *
  * A sector that refuses to be written leaves what it holds. A store that has one may be read-only
- * for good: its readings stay, and stay undelivered; a boot record that cannot be written counts no
- * trial and keeps no confirm, and the boot loader says so by falling back (boot.h). */
+ * for good: its readings stay, and stay undelivered; a boot record that cannot be written keeps no
+ * confirm and ends no trial, and the boot loader says so by falling back (boot.h). */
 #define REFUSES                                                                                    \
-    (BIT(LIVENESS_DELIVERED) | BIT(LIVENESS_ACKED) | BIT(UPDATE_TRIALS) | BIT(UPDATE_CONFIRM) |    \
-     BIT(UPDATE_PROGRESS))
+    (BIT(LIVENESS_DELIVERED) | BIT(LIVENESS_ACKED) | BIT(UPDATE_CONFIRM) | BIT(UPDATE_PROGRESS))
 /* What was written is not there, though nobody was told: a reserve, a reading, a trial, a confirm,
  * the progress of a download. Then a counter may be drawn again: store.h claims what power may do,
  * and that rot in the newest frame or in a header is not seen. */
-#define FORGETS (REFUSES | BIT(TELEMETRY_NONCE) | BIT(DEVICE_OUTBOX) | BIT(UPDATE_RESUME))
+#define FORGETS                                                                                    \
+    (REFUSES | BIT(TELEMETRY_NONCE) | BIT(DEVICE_OUTBOX) | BIT(UPDATE_TRIALS) | BIT(UPDATE_RESUME))
 /* Also what was whole and durable: the only good image. */
 #define ROTS (FORGETS | BIT(UPDATE_LAST_GOOD))
 /* Bits that answer each read anew were right when the image was verified, and need not be when it

@@ -288,6 +288,7 @@ static void apply(struct world *world, struct node *node, uint32_t index, bool o
     case EFFECT_FLASH_BROWN_OUT:
     case EFFECT_FLASH_WEAR:
         node_memory_strike(node, entry, world->now_us, on);
+        observe_slots(world, node); /* what is in them may not be what it was */
         break;
     case EFFECT_POWER_CUT:
     case EFFECT_CRASH:
