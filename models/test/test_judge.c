@@ -757,6 +757,16 @@ static void a_void_law_is_silent_where_the_fault_is(void)
     sample(2);
     WRONG(TELEMETRY_NONCE, device_says(EVIDENCE_SIGN, 2));
 
+    /* A number that comes again is that of a reading all the same, if it had been passed over. */
+    begin_fleet();
+    judge_void(judge, LAW_TELEMETRY_NONCE, DEVICE);
+    sample(9);
+    sample(5);
+    RIGHT(device_says(EVIDENCE_SEND, 5));
+    take(5);
+    RIGHT(device_says(EVIDENCE_RELEASE, 5));
+    WRONG(TELEMETRY_AUTHENTIC, cloud_says(EVIDENCE_ACCEPT, 6)); /* and that one never was */
+
     begin_fleet();
     judge_void(judge, LAW_GATEWAY_CUSTODY, ROGUE + NODE_COUNT);
     RIGHT(say(EVIDENCE_FORWARD, GATEWAY, DEVICE, 1));
