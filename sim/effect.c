@@ -120,18 +120,22 @@ enum effect effect_find(const char *name)
     (REFUSES | BIT(TELEMETRY_NONCE) | BIT(DEVICE_OUTBOX) | BIT(UPDATE_TRIALS) | BIT(UPDATE_RESUME))
 /* Also what was whole and durable: the only good image. */
 #define ROTS (FORGETS | BIT(UPDATE_LAST_GOOD))
+/* An erase that was only pretended leaves a log that power alone never leaves. What looks like a
+ * copy whose source still stands may be one that power tore while it was erased in its turn, and
+ * the mount that makes its header certain (store.h) programs what wants to be erased. */
+#define PRETENDS (FORGETS | BIT(FLASH_DISCIPLINE))
 /* Bits that answer each read anew were right when the image was verified, and need not be when it
  * runs; and where they lie in what looks erased, a program finds them, and they want to be set. */
 #define WAVERS (BIT(UPDATE_AUTHENTIC) | BIT(FLASH_DISCIPLINE))
 
 static const uint64_t flash_voids[EFFECT_COUNT] = {
     [EFFECT_FLASH_BAD] = REFUSES,
-    [EFFECT_FLASH_BAD_SILENT] = FORGETS,
+    [EFFECT_FLASH_BAD_SILENT] = PRETENDS,
     [EFFECT_FLASH_ROT] = ROTS,
-    [EFFECT_FLASH_STUCK] = FORGETS,
+    [EFFECT_FLASH_STUCK] = PRETENDS,
     [EFFECT_FLASH_DISTURB] = ROTS | WAVERS,
     /* Only where the device writes, and that is never the image that it runs. */
-    [EFFECT_FLASH_BROWN_OUT] = FORGETS | WAVERS,
+    [EFFECT_FLASH_BROWN_OUT] = PRETENDS | WAVERS,
     [EFFECT_FLASH_WEAR] = REFUSES,
 };
 

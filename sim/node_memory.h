@@ -14,7 +14,9 @@ void node_memory_port(const struct node *node, struct port *port);
 void node_memory_fall(struct node *node, enum node_fall fall, uint64_t key);
 
 /* One of the effects flash_* begins (or ends). What it strikes is drawn from node, effect and time:
- * another strike more moves no other. Bad sectors, stuck bits and wear are for good. */
+ * another strike more moves no other. Bad sectors, stuck bits and wear are for good. What single
+ * bits do depends on the bytes that they meet: under such faults two crypto providers, whose
+ * signatures differ, have two histories. */
 void node_memory_strike(struct node *node, const struct plan_entry *entry, uint64_t now_us,
                         bool on);
 
