@@ -12,6 +12,7 @@
 enum {
     FLASH_SECTOR_BYTES_MIN = 1024, /* as flash.sector and flash.sectors have it */
     FLASH_SECTORS_MIN = 4,
+    FLASH_SECTOR_BYTES_MAX = 256 * 1024, /* of which each device of a fleet may have 64 */
 };
 enum { BOOT_SPREAD_US = 2000000 /* nodes are switched on one after the other, within this */ };
 
@@ -96,6 +97,12 @@ static bool serves(const struct part *part, char *error, size_t error_bytes)
                  " bytes, and a record needs half of one of %d at least: group them with "
                  "'present' in its file",
                  part->name, geometry->sector_bytes, FLASH_SECTOR_BYTES_MIN);
+        return false;
+    }
+    if (geometry->sector_bytes > FLASH_SECTOR_BYTES_MAX) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s has sectors of %" PRIu32 " bytes; a fleet has memory for %d",
+                 part->name, geometry->sector_bytes, FLASH_SECTOR_BYTES_MAX);
         return false;
     }
     if (geometry->program_bytes > SLOT_UNIT_BYTES_MAX) {
@@ -209,9 +216,9 @@ static uint64_t sample_slack_us(const struct world *world)
     const struct settings *settings = &world->plan.settings;
     const struct flash_profile *flash = &world->flash;
     const uint64_t slack_us = settings->number[SETTING_device_sample_every] / 8 + 5000000;
-    const uint64_t sector_us = flash->erase_us + (uint64_t)flash->geometry.sector_bytes /
-                                                     flash->geometry.program_bytes *
-                                                     flash->program_us;
+    const uint32_t unit = flash->page_bytes > 0 ? flash->page_bytes : flash->geometry.program_bytes;
+    const uint64_t sector_us =
+        flash->erase_us + (uint64_t)(flash->geometry.sector_bytes / unit) * flash->program_us;
     return settings->text[SETTING_flash_part][0] == '\0'
                ? slack_us
                : slack_us + 2 * flash->geometry.sector_count * sector_us;

@@ -175,6 +175,8 @@ static void a_part_that_cannot_serve_is_refused(void)
          "has 3 sectors; a device needs 4 at least"},
         {"x: sectors=64x512; unit=8; program_time=1us; erase_time=1ms", "0",
          "has sectors of 512 bytes"},
+        {"x: sectors=8x512KiB; unit=8; program_time=1us; erase_time=1ms", "0",
+         "a fleet has memory for 262144"},
         {"x: sectors=64x4096; unit=64; program_time=1us; erase_time=1ms", "0",
          "programmed 64 bytes at once"},
         {"x: sectors=64x4096; unit=8; program_time=1us", "0", "ends without 'erase_time'"},
