@@ -383,7 +383,7 @@ static void faults_of_a_part_void_their_laws_from_the_start(void)
     set(&plan, "sample_every", "5s");
     set(&plan, "flash.part",
         "old: sectors=16x4096; unit=8; program_time=25us; erase_time=45ms; endurance=1; worn=loud; "
-        "disturb=50; retention=10m");
+        "disturb=5; retention=10m");
     set(&plan, "flash.sectors", "6");
     run_plan(&plan, &result);
     expect_pass(&result);
