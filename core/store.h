@@ -30,7 +30,8 @@
  * What rots is not repaired, but told from what power tore, and counted: a frame that rotted hides
  * all frames behind it in its sector, newer versions of live records among them, and its owner must
  * know (`lost`). Not seen: rot in the last frame of the newest sector, which looks torn, and in a
- * header, which takes its sector with it.
+ * header, which takes its sector with it; and a program or an erase that says done and is not (a
+ * sector that only pretends, stuck bits, a supply too low to write), for nothing is read back.
  *
  * The index of live records is in RAM, in the order in which the records were put.
  */

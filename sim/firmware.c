@@ -35,7 +35,7 @@ bool firmware_check(const struct settings *settings, const struct flash_geometry
         snprintf(error, error_bytes,
                  "two slots for images of %" PRIu64 " bytes, and the stores, need %" PRIu32
                  " sectors of %" PRIu32 " bytes; the flash has %" PRIu32
-                 ": raise flash.sectors or lower firmware.image",
+                 ": raise flash.sectors, choose a larger flash.part or lower firmware.image",
                  image_bytes, needed, geometry->sector_bytes, geometry->sector_count);
         return false;
     }
@@ -264,9 +264,11 @@ uint64_t firmware_in_slot(const struct firmware *firmware, const struct flash *f
     const uint32_t area = slot_area_offset(layout, geometry, slot);
     const uint32_t sector_bytes = geometry->sector_bytes;
     struct manifest_envelopes envelopes;
+    /* One uncertain bit of a unit ECC corrects; more of them poison it. */
+    const bool corrects = flash->profile.ecc != FLASH_ECC_NONE;
     if (slot_header_read(layout, &port, slot, &envelopes) != IMAGE_FAULT_NONE ||
-        flash_is_uncertain(flash, area, firmware->area_bytes) ||
-        flash_is_uncertain(flash, area - sector_bytes, sizeof envelopes) ||
+        (!corrects && (flash_is_uncertain(flash, area, firmware->area_bytes) ||
+                       flash_is_uncertain(flash, area - sector_bytes, sizeof envelopes))) ||
         flash_is_poisoned(flash, area - sector_bytes, sector_bytes + firmware->area_bytes)) {
         return 0;
     }

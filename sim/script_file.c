@@ -112,6 +112,10 @@ static const char *setting_text(lua_State *lua, const char *name)
         beside(script, text, path, sizeof path);
         return lua_pushstring(lua, path);
     }
+    if (strcmp(name, "flash.part") == 0 && strchr(text, '/') != NULL && strchr(text, '=') == NULL) {
+        beside(script, text, path, sizeof path);
+        return lua_pushstring(lua, path);
+    }
     if (strncmp(name, "link.", 5) == 0 && strncmp(text, "trace:", 6) == 0) {
         traces_beside(script, text, path, sizeof path);
         return lua_pushstring(lua, path);
