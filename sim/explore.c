@@ -529,6 +529,7 @@ static void conclude(struct explore *explore)
     const uint64_t *keys = explore_keys(explore, &count);
     hash_once(keys, (uint32_t)(count * 2 * sizeof *keys), result->image_digest);
     result->image_count = explore_image_count(explore);
+    explore_nearest(explore, result);
     if (vacuous != NULL) {
         result->verdict = EXPLORE_VACUOUS;
         snprintf(result->why, sizeof result->why, "%s", vacuous);
@@ -554,7 +555,6 @@ void explore_run(struct explore *explore, struct explore_result *result)
 {
     memset(result, 0, sizeof *result);
     explore->result = result;
-    explore->best_distance = UINT64_MAX;
     enum escape escape = search(explore);
     if (escape == ESCAPE_UNMASK) {
         explore->options.masked = false;
@@ -566,12 +566,8 @@ void explore_run(struct explore *explore, struct explore_result *result)
     result->counts.computed = memo_computed(explore->memo);
     result->base_count = explore->bases.count;
     result->frame_count = explore->frames.count;
-    if (explore->options.dump != NULL) {
-        result->distance = explore->best_distance;
-        memcpy(result->nearest, explore->best, sizeof result->nearest);
-    }
     if (escape == ESCAPE_BROKEN) {
-        explore_id(explore, LINK_NONE, result->replay, sizeof result->replay);
+        explore_id(explore, result->replay, sizeof result->replay);
         return;
     }
     if (escape != ESCAPE_NONE) {

@@ -157,7 +157,9 @@ uint32_t explore_base(struct explore *explore, struct flash *flash, const struct
     struct life_state half = *state;
     memset(&half.mind, 0, sizeof half.mind);
     explore_law_frame(&half.law, &(struct update_law){.key = 0});
-    half_init(LIST_ADD(explore->bases), flash, &half, masked, key);
+    struct half *added_base = LIST_ADD(explore->bases);
+    half_init(added_base, flash, &half, masked, key);
+    added_base->distance = explore_distance(explore, flash, masked);
     return number;
 }
 
@@ -176,7 +178,9 @@ uint32_t explore_frame(struct explore *explore, struct flash *flash, const struc
     explore_law_frame(&half.law, &state->law);
     explore_mask(explore, flash, explore->other_sectors);
     flash->counters[COUNTER_SECURITY] = 0;
-    half_init(LIST_ADD(explore->frames), flash, &half, explore->other_sectors, key);
+    struct half *added_frame = LIST_ADD(explore->frames);
+    half_init(added_frame, flash, &half, explore->other_sectors, key);
+    added_frame->distance = explore_distance(explore, flash, explore->other_sectors);
     return number;
 }
 
@@ -214,9 +218,6 @@ void explore_offer(struct explore *explore, struct flash *flash, uint32_t varian
     uint64_t exact[2];
     bool added;
     explore->result->counts.generated++;
-    if (explore->options.dump != NULL && run->mode == RUN_WORK) {
-        explore_compare(explore, flash, variant);
-    }
     explore_mask(explore, flash, masked);
     flash_hash(flash, exact);
     run->state_digest = explore_state_digest(&run->state);
@@ -240,12 +241,6 @@ void explore_offer(struct explore *explore, struct flash *flash, uint32_t varian
     } else {
         flash_free(flash);
     }
-}
-
-void explore_look(struct explore *explore, struct flash *flash, uint32_t variant)
-{
-    explore_compare(explore, flash, variant);
-    flash_free(flash);
 }
 
 /* ---- The first two parts of a boot ----------------------------------------------------------- */

@@ -58,6 +58,7 @@ struct half {
     uint32_t changes, exits;     /* lists of links; LINK_NONE: empty */
     uint32_t reach, reach_count; /* of a base: what it leads to, once it was asked */
     bool asked;
+    uint32_t distance; /* from the dump, in program units */
 };
 
 /* A device in which a part of a boot has come to its end. Of a base: the image has taken over; of a
@@ -242,8 +243,6 @@ struct explore {
     bool uncut_done;         /* the uncut life came to its end */
     uint64_t *keys;          /* sorted, after the run */
     uint64_t key_count;
-    uint64_t best_distance;
-    char best[EXPLORE_REPLAY_BYTES];
     struct map distances;
 
     struct run run;
@@ -306,8 +305,6 @@ void explore_mask(const struct explore *explore, struct flash *flash, uint64_t m
 void explore_offer(struct explore *explore, struct flash *flash, uint32_t variant, uint64_t masked);
 /* The run makes this change; true: it was never made before. */
 bool explore_change(struct explore *explore, const uint64_t digest[2]);
-/* An image that is only compared with the dump. Takes the flash. */
-void explore_look(struct explore *explore, struct flash *flash, uint32_t variant);
 /* Find what the base leads to by cuts in the first part of boots. explore->queue has the bases on
  * the way then, near ones first, but not if it was asked before. */
 enum escape explore_reach(struct explore *explore, uint32_t base);
@@ -369,10 +366,13 @@ void explore_pairs_free(struct explore *explore);
 
 /* ---- explore_replay.c ---- */
 
-/* Of the run as it stands: cut with this variant, or (LINK_NONE) running on. */
-void explore_id(struct explore *explore, uint32_t variant, char *text, size_t text_bytes);
-/* How far the image is from the dump, in program units. */
-void explore_compare(struct explore *explore, const struct flash *flash, uint32_t variant);
+/* Of the run as it stands, running on. */
+void explore_id(struct explore *explore, char *text, size_t text_bytes);
+/* How far these sectors are from the dump, in program units; `skipped` are not looked at. 0 without
+ * a dump. */
+uint32_t explore_distance(struct explore *explore, const struct flash *flash, uint64_t skipped);
+/* The image that is nearest to the dump, after the search. */
+void explore_nearest(struct explore *explore, struct explore_result *result);
 void explore_tell(struct explore *explore, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

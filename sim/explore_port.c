@@ -139,9 +139,6 @@ static void offer_masked(struct explore *explore, uint32_t offset, const uint8_t
 {
     const struct run *run = &explore->run;
     const uint64_t sector = sector_bit(explore, offset);
-    for (uint32_t i = 1; explore->options.dump != NULL && i <= variants; i++) {
-        explore_look(explore, explore_variant(run->flash, offset, bytes, size_bytes, i), i);
-    }
     explore->result->counts.stood_for += variants - 1;
     explore_offer(explore, explore_variant(run->flash, offset, bytes, size_bytes, 1), 1,
                   run->masked | sector);

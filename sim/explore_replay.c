@@ -221,29 +221,32 @@ static bool trace_back(struct history *history, uint32_t variant)
     return good && prepend_session(history, &session) && prepend_arrival(history, session.arrival);
 }
 
-void explore_id(struct explore *explore, uint32_t variant, char *text, size_t text_bytes)
+static void print_history(const struct history *history, char *text, size_t text_bytes)
+{
+    text[0] = '\0';
+    for (uint32_t i = history->count; i > 0; i--) {
+        const struct piece *piece = &history->pieces[i - 1];
+        const size_t length = strlen(text);
+        const char *dash = length > 0 ? "-" : "";
+        const char *tilde = piece->digit_count > 0 ? "~" : "";
+        if (piece->variant == LINK_NONE) {
+            snprintf(text + length, text_bytes - length, "%send%s%s", dash, tilde, piece->digits);
+        } else {
+            snprintf(text + length, text_bytes - length, "%s%x.%x%s%s", dash,
+                     (unsigned)piece->operation, (unsigned)piece->variant, tilde, piece->digits);
+        }
+    }
+}
+
+void explore_id(struct explore *explore, char *text, size_t text_bytes)
 {
     struct history *history = calloc(1, sizeof *history);
-    const struct run run = explore->run; /* the graph is asked, which moves it */
     CHECK(history != NULL);
     history->explore = explore;
     text[0] = '\0';
-    if (trace_back(history, variant)) {
-        for (uint32_t i = history->count; i > 0; i--) {
-            const struct piece *piece = &history->pieces[i - 1];
-            const size_t length = strlen(text);
-            const char *dash = length > 0 ? "-" : "";
-            if (piece->variant == LINK_NONE) {
-                snprintf(text + length, text_bytes - length, "%send%s%s", dash,
-                         piece->digit_count > 0 ? "~" : "", piece->digits);
-            } else {
-                snprintf(text + length, text_bytes - length, "%s%x.%x%s%s", dash,
-                         (unsigned)piece->operation, (unsigned)piece->variant,
-                         piece->digit_count > 0 ? "~" : "", piece->digits);
-            }
-        }
+    if (trace_back(history, LINK_NONE)) {
+        print_history(history, text, text_bytes);
     }
-    explore->run = run;
     free(history);
 }
 
@@ -384,13 +387,20 @@ static uint32_t sector_distance(const struct explore *explore, const struct flas
     return differ;
 }
 
-void explore_compare(struct explore *explore, const struct flash *flash, uint32_t variant)
+uint32_t explore_distance(struct explore *explore, const struct flash *flash, uint64_t skipped)
 {
-    uint64_t digest[2], distance = 0;
+    uint64_t digest[2];
+    uint32_t distance = 0;
+    if (explore->options.dump == NULL) {
+        return 0;
+    }
     flash_hash(flash, digest); /* brings the digests of its sectors up to date */
     for (uint32_t i = 0; i < flash->profile.geometry.sector_count; i++) {
         const struct flash_sector *sector = flash->sectors[i];
         const uint64_t name = sector->digest[0] ^ (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        if ((skipped >> i & 1u) != 0) {
+            continue;
+        }
         uint32_t units = map_find(&explore->distances, name);
         if (units == MAP_NONE) {
             units = sector_distance(explore, sector, i);
@@ -398,8 +408,52 @@ void explore_compare(struct explore *explore, const struct flash *flash, uint32_
         }
         distance += units;
     }
-    if (distance < explore->best_distance) {
-        explore->best_distance = distance;
-        explore_id(explore, variant, explore->best, sizeof explore->best);
+    return distance;
+}
+
+/* Of the bases that cuts lead to from this one, the nearest to the dump. Remembered. */
+static uint32_t nearest_base(struct explore *explore, uint32_t *nearest, uint32_t first)
+{
+    if (nearest[first] == LINK_NONE) {
+        uint32_t best = first;
+        explore_walk(explore, first);
+        for (uint32_t i = 0; i < explore->queue.count; i++) {
+            const uint32_t base = explore->queue.items[i];
+            if (explore->bases.items[base].distance < explore->bases.items[best].distance) {
+                best = base;
+            }
+        }
+        nearest[first] = best;
     }
+    return nearest[first];
+}
+
+void explore_nearest(struct explore *explore, struct explore_result *result)
+{
+    struct history *history = calloc(1, sizeof *history);
+    uint32_t *nearest = malloc((explore->bases.count + 1) * sizeof *nearest);
+    uint32_t best_arrival = 0, best_base = 0;
+    CHECK(history != NULL && nearest != NULL);
+    memset(nearest, 0xff, explore->bases.count * sizeof *nearest);
+    result->distance = UINT64_MAX;
+    for (uint32_t i = 0; explore->options.dump != NULL && i < explore->arrivals.count; i++) {
+        const struct arrival *arrival = &explore->arrivals.items[i];
+        const uint32_t base = nearest_base(explore, nearest, arrival->base);
+        const uint64_t distance = (uint64_t)explore->bases.items[base].distance +
+                                  explore->frames.items[arrival->frame].distance;
+        const bool is_cut = !arrival->cut.reset || base != arrival->base;
+        if (distance < result->distance && is_cut) {
+            result->distance = distance;
+            best_arrival = i;
+            best_base = base;
+        }
+    }
+    history->explore = explore;
+    if (explore->options.dump != NULL && explore->arrivals.count > 0 &&
+        prepend_path(history, explore->arrivals.items[best_arrival].base, best_base) &&
+        prepend_arrival(history, best_arrival)) {
+        print_history(history, result->nearest, sizeof result->nearest);
+    }
+    free(nearest);
+    free(history);
 }

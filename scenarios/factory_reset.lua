@@ -1,0 +1,15 @@
+-- Is a device after a factory reset a new one, whatever power does meanwhile, its firmware apart?
+-- Keys, policy and readings go with the epoch; none of them comes back later.
+
+---@type Life
+return {
+    image = 4096,
+    life = {
+        { rotate = true },
+        { policy = 5 },
+        { sample = 2 },
+        { reset = true },
+        { rotate = true },
+        { sample = 1 },
+    },
+}
