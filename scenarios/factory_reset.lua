@@ -1,5 +1,5 @@
 -- Is a device after a factory reset a new one, whatever power does meanwhile, its firmware apart?
--- Keys, policy and readings go with the epoch; none of them comes back later.
+-- Keys and policy go with the epoch; none of them comes back later.
 
 ---@type Life
 return {
@@ -7,9 +7,7 @@ return {
     life = {
         { rotate = true },
         { policy = 5 },
-        { sample = 2 },
         { reset = true },
         { rotate = true },
-        { sample = 1 },
     },
 }

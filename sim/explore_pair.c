@@ -6,6 +6,8 @@
 #include "core/check.h"
 #include "sim/explore_inside.h"
 
+enum { WAYS_MAX = 256, BRANCHES_MAX = 2048 };
+
 static struct image keep(const struct image *image)
 {
     struct image kept = *image;
@@ -33,13 +35,25 @@ void explore_pair(struct explore *explore, const struct image *image, bool first
     }
 }
 
-/* What one of them does, when uncertain bits all answer so. */
-static void live(struct explore *explore, const struct image *image, enum flash_reading reading,
-                 uint64_t digest[2])
+/* All that an image can do, one digest for each way in which its uncertain bits may answer. */
+struct ways {
+    uint32_t count;
+    uint64_t digests[WAYS_MAX][2];
+};
+
+static bool has(const struct ways *ways, const uint64_t digest[2])
+{
+    uint32_t i = 0;
+    while (i < ways->count && memcmp(ways->digests[i], digest, sizeof ways->digests[i]) != 0) {
+        i++;
+    }
+    return i < ways->count;
+}
+
+/* One of them, in the branch that the run was given. */
+static void live(struct explore *explore, const struct image *image)
 {
     struct run *run = &explore->run;
-    run->choice_fixed = RUN_CHOICES_MAX;
-    memset(run->choices, (int)reading, sizeof run->choices);
     explore_begin(explore, RUN_PAIR, image->flash, image->state, image->masked);
     run->digest[0] = run->digest[1] = 0;
     const int escape = setjmp(run->escape);
@@ -47,33 +61,48 @@ static void live(struct explore *explore, const struct image *image, enum flash_
         explore_live(explore);
     }
     explore_end(explore);
-    digest[0] = run->digest[0] ^ (uint64_t)escape;
-    digest[1] = run->digest[1];
+    run->digest[0] ^= (uint64_t)escape;
 }
 
-static bool has(uint64_t digests[FLASH_READING_COUNT][2], const uint64_t digest[2])
+/* False: there are too many. */
+static bool live_all(struct explore *explore, const struct image *image, struct ways *ways)
 {
-    bool found = false;
-    for (uint32_t i = 0; i < FLASH_READING_COUNT; i++) {
-        found = found || memcmp(digests[i], digest, 2 * sizeof digest[0]) == 0;
+    struct run *run = &explore->run;
+    bool more = true;
+    ways->count = 0;
+    run->choice_fixed = 0;
+    for (uint32_t branches = 0; more && branches < BRANCHES_MAX; branches++) {
+        live(explore, image);
+        if (!has(ways, run->digest)) {
+            if (ways->count == WAYS_MAX) {
+                return false;
+            }
+            memcpy(ways->digests[ways->count++], run->digest, sizeof run->digest);
+        }
+        more = explore_next_branch(explore);
     }
-    return found;
+    return !more;
+}
+
+static bool is_subset(const struct ways *part, const struct ways *whole)
+{
+    bool subset = true;
+    for (uint32_t i = 0; i < part->count; i++) {
+        subset = subset && has(whole, part->digests[i]);
+    }
+    return subset;
 }
 
 /* They can do the same things. Which reading leads to which may differ: where a single bit is
  * uncertain, a mixed reading of it is one of the other two. */
 static bool is_alike(struct explore *explore, const struct pair *pair)
 {
-    uint64_t first[FLASH_READING_COUNT][2], other[FLASH_READING_COUNT][2];
-    bool alike = true;
-    for (uint32_t i = 0; i < FLASH_READING_COUNT; i++) {
-        live(explore, &pair->first, (enum flash_reading)i, first[i]);
-        live(explore, &pair->other, (enum flash_reading)i, other[i]);
+    static struct ways first, other;
+    if (!live_all(explore, &pair->first, &first) || !live_all(explore, &pair->other, &other)) {
+        return true; /* not compared, and not counted */
     }
-    for (uint32_t i = 0; i < FLASH_READING_COUNT; i++) {
-        alike = alike && has(other, first[i]) && has(first, other[i]);
-    }
-    return alike;
+    explore->result->counts.pairs++;
+    return is_subset(&first, &other) && is_subset(&other, &first);
 }
 
 bool explore_pairs_run(struct explore *explore)
@@ -83,7 +112,6 @@ bool explore_pairs_run(struct explore *explore)
         const struct pair *pair = &explore->pairs.items[i];
         if (pair->other.flash != NULL) {
             alike = is_alike(explore, pair);
-            explore->result->counts.pairs++;
         }
     }
     return alike;

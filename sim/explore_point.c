@@ -163,7 +163,9 @@ void explore_point_key(struct explore *explore, enum life_place place,
     mind_key(key, &run->state.mind);
     device_key(key, place, device);
     image_key_bytes(key, run->retained, sizeof run->retained);
-    image_key_bytes(key, run->forks, run->fork_count * (uint32_t)sizeof run->forks[0]);
+    if (run->mode != RUN_PAIR) { /* there, which reading it was says nothing, but what it led to */
+        image_key_bytes(key, run->forks, run->fork_count * (uint32_t)sizeof run->forks[0]);
+    }
     image_key_end(key, digest);
 }
 

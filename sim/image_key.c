@@ -409,15 +409,10 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Numbers of one kind, each once, ascending. */
-static uint32_t collect(const struct image_key *key, uint32_t kind, uint64_t *numbers)
+/* Ascending, each once. */
+static uint32_t sort(uint64_t *numbers, uint32_t count)
 {
-    uint32_t count = 0, kept = 0;
-    for (uint32_t i = 0; i < key->count; i++) {
-        if (key->tokens[i].kind == kind) {
-            numbers[count++] = key->tokens[i].value;
-        }
-    }
+    uint32_t kept = 0;
     qsort(numbers, count, sizeof numbers[0], compare);
     for (uint32_t i = 0; i < count; i++) {
         if (kept == 0 || numbers[kept - 1] != numbers[i]) {
@@ -443,25 +438,29 @@ static uint32_t rank(const uint64_t *numbers, uint32_t count, uint64_t value)
 
 void image_key_end(struct image_key *key, uint64_t digest[2])
 {
-    static uint64_t numbers[TOKENS_MAX];
+    static uint64_t numbers[KEY_KIND_COUNT][TOKENS_MAX];
     static uint64_t words[TOKENS_MAX];
+    uint32_t counts[KEY_KIND_COUNT] = {0};
     uint64_t follow = 0; /* which numbers of sectors follow each other directly */
-    for (uint32_t kind = 0; kind < KEY_KIND_COUNT; kind++) {
-        const uint32_t count = collect(key, kind, numbers);
-        const bool sectors = kind == KEY_BOOT_SECTOR || kind == KEY_APP_SECTOR;
-        for (uint32_t i = 1; i < count && sectors; i++) {
-            follow = follow * 2 + (numbers[i] - numbers[i - 1] == 1);
+    for (uint32_t i = 0; i < key->count; i++) {
+        const struct token *token = &key->tokens[i];
+        if (token->kind != KEY_PLAIN) {
+            numbers[token->kind][counts[token->kind]++] = token->value;
         }
-        for (uint32_t i = 0; i < key->count; i++) {
-            if (key->tokens[i].kind == kind) {
-                words[i] = (uint64_t)kind << 56 | rank(numbers, count, key->tokens[i].value);
-            }
+    }
+    for (uint32_t kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        counts[kind] = sort(numbers[kind], counts[kind]);
+        const bool sectors = kind == KEY_BOOT_SECTOR || kind == KEY_APP_SECTOR;
+        for (uint32_t i = 1; i < counts[kind] && sectors; i++) {
+            follow = follow * 2 + (numbers[kind][i] - numbers[kind][i - 1] == 1);
         }
     }
     for (uint32_t i = 0; i < key->count; i++) {
-        if (key->tokens[i].kind == KEY_PLAIN) {
-            words[i] = key->tokens[i].value;
-        }
+        const struct token *token = &key->tokens[i];
+        words[i] = token->kind == KEY_PLAIN
+                       ? token->value
+                       : (uint64_t)token->kind << 56 |
+                             rank(numbers[token->kind], counts[token->kind], token->value);
     }
     words[0] = follow; /* the zero of the first kind says nothing */
     hash_once(words, key->count * (uint32_t)sizeof words[0], digest);
