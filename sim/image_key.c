@@ -356,24 +356,34 @@ void image_key_bytes(struct image_key *key, const void *bytes, uint32_t size_byt
     plain_bytes(key, bytes, size_bytes);
 }
 
+static void sector_key(struct image_key *key, const struct flash_sector *sector, uint32_t number)
+{
+    if (within(key->layout.boot_store, number)) {
+        (void)store_sector(key, sector, true);
+    } else if (within(key->layout.app_store, number)) {
+        (void)store_sector(key, sector, false);
+    } else {
+        add(key, KEY_PLAIN, sector->digest[0]);
+    }
+}
+
 void image_key_flash(struct image_key *key, const struct flash *flash, uint64_t masked)
 {
     uint64_t digest[2];
     flash_hash(flash, digest); /* brings the digests of its sectors up to date */
-    if (flash->pending_count > 0) {
-        add(key, KEY_PLAIN, digest[0]); /* in the cache: rare enough to count bit by bit */
-    }
     for (uint32_t i = 0; i < flash->sector_count; i++) {
-        const struct flash_sector *sector = flash->sectors[i];
         if (i < KEY_SECTORS_MAX && (masked >> i & 1u) != 0) {
             add(key, KEY_PLAIN, ANYTHING);
-        } else if (within(key->layout.boot_store, i)) {
-            (void)store_sector(key, sector, true);
-        } else if (within(key->layout.app_store, i)) {
-            (void)store_sector(key, sector, false);
-        } else {
-            add(key, KEY_PLAIN, sector->digest[0]);
+            continue;
         }
+        sector_key(key, flash->sectors[i], i);
+        if (flash->pending_count > 0) { /* in the cache is what these two differ in */
+            sector_key(key, flash->durable[i], i);
+        }
+    }
+    for (uint32_t i = 0; i < flash->pending_count; i++) {
+        add(key, KEY_PLAIN,
+            (uint64_t)flash->pending[i]->offset << 32 | flash->pending[i]->size_bytes);
     }
     add(key, KEY_PLAIN, flash->counters[COUNTER_SECURITY]);
     add(key, KEY_PLAIN, (flash->swap_option ? 1u : 0u) | (flash->swapped ? 2u : 0u));
