@@ -2,7 +2,7 @@
 # What is built is said in CMakeLists.txt, how it is built in CMakePresets.json.
 
 .NOTPARALLEL:
-.PHONY: help build demo test bench sweep format format-check tidy clean setup
+.PHONY: help build demo test bench sweep cuts format format-check tidy clean setup
 JOBS := $(shell nproc)
 STAGES = test-asan test-clang-release test-tiny test-release
 SOURCES = $(shell find core models sim bench -name '*.[ch]')
@@ -30,6 +30,9 @@ bench: build ## run the benchmarks, one after the other
 
 sweep: build ## many seeds of every scenario
 	@build/brownout sweep scenarios
+
+cuts: build ## every power cut of every life, on every flash part (hours)
+	@scripts/cuts.sh build/cuts
 
 format: setup ## format all C files
 	@clang-format -i $(SOURCES)
