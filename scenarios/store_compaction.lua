@@ -10,7 +10,8 @@ return {
     life = {
         { rotate = true },
         { rotate = true },
-        { policy = 1 },
+        { rotate = true },
+        { rotate = true },
         { rotate = true },
         { rotate = true },
         { rotate = true },
