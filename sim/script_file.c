@@ -411,7 +411,7 @@ void script_file_return(lua_State *lua)
     lua_call(lua, 0, 1);
     if (!lua_istable(lua, -1)) {
         refuse(lua, NULL, "return",
-               "a scenario returns its table: return { fleet = { devices = 10 }, run = function(w) "
+               "this file returns no table: return { fleet = { devices = 10 }, run = function(w) "
                "... end }");
     }
 }

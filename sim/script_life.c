@@ -162,10 +162,13 @@ static void read_goal(lua_State *lua, struct life_goal *goal)
     } else {
         lua_pop(lua, 1);
     }
-    if (acts != 1 || (goal->act == LIFE_DOWNLOAD && goal->count == 0)) {
+    const bool sectors = lua_getfield(lua, -1, "sectors") != LUA_TNIL;
+    lua_pop(lua, 1);
+    if (acts != 1 || sectors != (goal->act == LIFE_DOWNLOAD)) {
         (void)refuse(lua, NULL, "life", 1,
                      acts != 1 ? "each goal is one thing: { install = 2 }, { rotate = true }"
-                               : "a download is withdrawn: { download = 2, sectors = 3 }");
+                               : "a download is withdrawn, and nothing else has sectors: "
+                                 "{ download = 2, sectors = 3 }");
     }
 }
 

@@ -165,7 +165,8 @@ static void goals_that_cannot_be_are_refused(void)
     refused("return {\n  life = { {} } }", 2, "each goal is one thing");
     refused("return {\n  life = {} }", 2, "life: 1 to 16 entries");
     refused("return {\n  life = 7 }", 2, "a list belongs here");
-    refused("\nreturn {}", 2, "a life has goals: life = { { install = 2 } }");
+    refused("\nreturn {}", 2,
+            "this is no device's life, which returns { life = { { install = 2 } } }");
 }
 
 static void defects_are_of_releases_that_come(void)
