@@ -332,7 +332,7 @@ static void rot_on_ecc_is_corrected_or_refused(void)
     small_fleet(&plan, 30);
     managed(&plan);
     set(&plan, "flash.part", "ecc-16");
-    strike_all(&plan, EFFECT_FLASH_ROT, 10 * (uint64_t)MINUTE_US, 12);
+    strike_all(&plan, EFFECT_FLASH_ROT, 10 * (uint64_t)MINUTE_US, 40);
     strike_all(&plan, EFFECT_POWER_CUT, 11 * (uint64_t)MINUTE_US, 0); /* all is read again */
     run_plan(&plan, &result);
     expect_pass(&result);

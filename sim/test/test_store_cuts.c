@@ -23,7 +23,7 @@ enum {
     QUEUE_LENGTH = 4,
     STEPS = 90,
     RECORD_BYTES = 70,
-    STORMS = 150,
+    STORMS = 160,
     NESTED_EVERY = 11, /* of the images, one in so many is cut again in its mount */
 };
 
