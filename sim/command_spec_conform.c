@@ -16,7 +16,7 @@
 #include "sim/spec_compare.h"
 #include "sim/spec_golden.h"
 
-enum { TASKS_MAX = SPEC_LAWS_MAX * 2 * SPEC_SUBJECTS_MAX, MESSAGE_BYTES = 4096 };
+enum { TASKS_MAX = SPEC_LAWS_MAX * 2 * SPEC_CONFIGS_MAX, MESSAGE_BYTES = 4096 };
 
 enum part { PART_GRAPH, PART_STEPS, PART_COUNTS };
 
@@ -27,7 +27,7 @@ struct task {
     const struct spec_folder *folder;
     uint32_t subject;
     enum part part;
-    char name[2 * SPEC_CONFIG_NAME_BYTES];
+    const char *name; /* of its configuration */
     bool good, wrong; /* wrong: the spec itself, not the comparison */
     uint64_t states, edges;
     char message[MESSAGE_BYTES];
@@ -244,7 +244,7 @@ static bool add_task(struct conform *conform, const struct spec_folder *folder, 
     struct tlc_job *job = &conform->jobs[conform->count];
     CHECK(conform->count < TASKS_MAX);
     *task = (struct task){.folder = folder, .subject = subject, .part = part};
-    memcpy(task->name, what->name, sizeof task->name);
+    task->name = what->config->name;
     task->lines = calloc(1, sizeof *task->lines);
     CHECK(task->lines != NULL);
     job->owner = task;
