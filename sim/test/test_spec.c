@@ -222,7 +222,7 @@ static void each_edge_that_is_missing_or_renamed_is_told(void)
         EXPECT(!spec_digest_is(&digest, &graph.digest));
         write_dump(line, true);
         EXPECT(!compare_dump(&digest));
-        EXPECT(says("Light") || says("Darken"));
+        EXPECT(strstr(error, "Light") != NULL || strstr(error, "Darken") != NULL);
     }
     spec_graph_free(&graph);
 }
@@ -308,8 +308,8 @@ static void every_token_of_a_function_that_can_change_does(void)
     make_lamps(2);
     spec_mutants_list(&mutants, &lamps, text);
     EXPECT_EQUAL(mutants.function_count, 1);
-    EXPECT_EQUAL(mutants.count, 9); /* lit != 0 && ! + 1 <= 2, and lit's neighbour */
-    spec_mutant_print(&mutants, 1, line, sizeof line);
+    EXPECT_EQUAL(mutants.count, 8); /* != 0 && ! + 1 <= 2; no other field has the shape of lit */
+    spec_mutant_print(&mutants, 0, line, sizeof line);
     EXPECT(strcmp(line, "f 1 \"!=\" \"==\"") == 0);
     FILE *file = begin_file();
     spec_mutants_write(&mutants, file);
@@ -319,9 +319,9 @@ static void every_token_of_a_function_that_can_change_does(void)
     source[length] = '\0';
     fclose(file);
     unlink(path);
-    EXPECT(strstr(source, "static bool f__2(const struct state *s, int a)") != NULL);
+    EXPECT(strstr(source, "static bool f__1(const struct state *s, int a)") != NULL);
     EXPECT(strstr(source, "return s->lit == 0 && !(a + 1 <= -2);") != NULL);
-    EXPECT(strstr(source, "case 2: return f__2(s, a);") != NULL);
+    EXPECT(strstr(source, "case 1: return f__1(s, a);") != NULL);
     spec_graph_free(&graph);
 }
 
