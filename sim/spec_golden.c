@@ -50,7 +50,7 @@ static bool is_first(const struct spec_folder *folder, const struct spec_config 
     return false;
 }
 
-static uint32_t rows_of(const struct spec_subject *subject)
+static uint32_t usual_rows(const struct spec_subject *subject)
 {
     const struct spec_folder *folder = subject->folder;
     uint32_t others = 0;
@@ -65,6 +65,12 @@ static uint32_t rows_of(const struct spec_subject *subject)
         return subject->config->role == SPEC_ROLE_BUG ? ROWS_BUG : ROWS_OTHER;
     }
     return others + ROWS_FIRST >= ROWS_ALL ? ROWS_FIRST : ROWS_ALL - others;
+}
+
+static uint32_t rows_of(const struct spec_subject *subject)
+{
+    const uint32_t usual = usual_rows(subject), most = subject->folder->rows_max;
+    return most != 0 && most < usual ? most : usual;
 }
 
 bool spec_subject_begin(struct spec_subject *subject, const struct spec_folder *folder,
