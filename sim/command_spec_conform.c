@@ -220,7 +220,6 @@ static void ended(void *ctx, struct tlc_job *job)
     struct conform *conform = ctx;
     struct task *task = job->owner;
     const uint64_t start_us = status_wall_us();
-    /* A claim that does not hold is not this verb's affair: but its graph is not whole. */
     if (job->outcome != TLC_HELD) {
         task->wrong = true;
         snprintf(task->message, sizeof task->message, "TLC: %.1900s", job->message);
@@ -238,7 +237,8 @@ static void ended(void *ctx, struct tlc_job *job)
 }
 
 static bool add_task(struct conform *conform, const struct spec_folder *folder, uint32_t subject,
-                     const struct spec_subject *what, enum part part)
+                     const struct spec_subject *what, enum part part, char *error,
+                     size_t error_bytes)
 {
     struct task *task = &conform->tasks[conform->count];
     struct tlc_job *job = &conform->jobs[conform->count];
@@ -258,9 +258,14 @@ static bool add_task(struct conform *conform, const struct spec_folder *folder, 
         job->prints = true;
         job->is_long = what->sample.count > 30000;
     } else {
+        char path[2 * SPEC_PATH_BYTES];
         memcpy(job->module, folder->module, sizeof job->module);
-        memcpy(job->config, what->config->path, sizeof job->config);
+        snprintf(job->config, sizeof job->config, "Graph.cfg");
+        snprintf(path, sizeof path, "%s/%s", job->folder, job->config);
         job->dump = part == PART_GRAPH;
+        /* Without claims: a broken one would end the graph where it breaks. */
+        return spec_constants_write(&what->instance, path, "SPECIFICATION Spec\n", error,
+                                    error_bytes);
     }
     return true;
 }
@@ -273,13 +278,13 @@ static bool add_tasks(struct conform *conform, const struct spec_folder *folder,
     for (uint32_t i = 0; more && good; i++) {
         good = spec_subject_begin(&subject, folder, i, &more, error, error_bytes);
         if (good && more && subject.graph) {
-            good = add_task(conform, folder, i, &subject, PART_GRAPH);
+            good = add_task(conform, folder, i, &subject, PART_GRAPH, error, error_bytes);
         }
         if (good && more && subject.steps) {
-            good = add_task(conform, folder, i, &subject, PART_STEPS);
+            good = add_task(conform, folder, i, &subject, PART_STEPS, error, error_bytes);
         }
         if (good && more && subject.counts) {
-            good = add_task(conform, folder, i, &subject, PART_COUNTS);
+            good = add_task(conform, folder, i, &subject, PART_COUNTS, error, error_bytes);
         }
         spec_subject_end(&subject);
     }

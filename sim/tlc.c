@@ -290,6 +290,15 @@ static void read_counts(struct tlc_job *job)
     }
 }
 
+/* "State 7: <Accept line ...>": the states of a counterexample are numbered. */
+static void read_trace(struct tlc_job *job)
+{
+    for (const char *at = job->output; (at = strstr(at, "\nState ")) != NULL; at++) {
+        const uint64_t number = strtoull(at + strlen("\nState "), NULL, 10);
+        job->trace_states = number > job->trace_states ? number : job->trace_states;
+    }
+}
+
 static void read_broken(struct tlc_job *job)
 {
     static const char *const before[] = {"Error: Invariant ", "Error: Action property ",
@@ -357,6 +366,7 @@ static void read_result(struct tlc_job *job, int exit_code)
     } else {
         read_counts(job);
         read_broken(job);
+        read_trace(job);
         if (job->outcome != TLC_HELD) {
             read_message(job);
         }

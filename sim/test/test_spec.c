@@ -11,6 +11,7 @@
 #include "sim/spec_folder.h"
 #include "sim/spec_golden.h"
 #include "sim/spec_mutant.h"
+#include "sim/spec_walks.h"
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
@@ -349,6 +350,8 @@ int main(void)
 {
     RUN(values_are_read_as_tlc_writes_them);
     RUN(each_edge_that_is_missing_or_renamed_is_told);
+    RUN(walks_take_every_edge_and_no_other);
+    RUN(the_shortest_way_to_a_broken_claim_is_found);
     RUN(a_sample_is_the_same_each_time_and_typed);
     RUN(a_configuration_is_refused_with_its_line_and_a_remedy);
     RUN(every_token_of_a_function_that_can_change_does);
