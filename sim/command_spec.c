@@ -63,8 +63,7 @@ int command_spec(int argc, char **argv)
     return command_refuse("spec", error);
 }
 
-/* ---- What the verbs share
- * ------------------------------------------------------------------------ */
+/* ---- What the verbs share -------------------------------------------------------------------- */
 
 static bool read_folders(struct spec_call *call, const char *verb, int *exit_code)
 {

@@ -24,8 +24,7 @@ struct progress {
     uint32_t done, count;
 };
 
-/* ---- Verdicts -----------------------------------------------------------------------------------
- */
+/* ---- Verdicts -------------------------------------------------------------------------------- */
 
 /* What must hold. */
 static void judge_sound(struct task *task, const struct tlc_job *job)
@@ -160,8 +159,7 @@ static uint32_t judge_dead(const struct spec_folder *folder, const struct tlc_jo
     return faults;
 }
 
-/* ---- What came of it ----------------------------------------------------------------------------
- */
+/* ---- What came of it ------------------------------------------------------------------------- */
 
 static void print_table(const struct tlc_job *jobs, uint32_t count)
 {

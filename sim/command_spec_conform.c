@@ -43,8 +43,7 @@ struct conform {
     struct status status;
 };
 
-/* ---- Without Java
- * -------------------------------------------------------------------------------- */
+/* ---- Without Java ---------------------------------------------------------------------------- */
 
 /* What is wrong goes to standard error; the number of things. */
 static uint32_t check_golden_law(const char *golden, const struct spec_folder *folder)
@@ -112,8 +111,7 @@ static enum verdict check_golden(const struct spec_call *call)
     return faults == 0 ? VERDICT_PASS : VERDICT_FAIL;
 }
 
-/* ---- With TLC
- * ------------------------------------------------------------------------------------ */
+/* ---- With TLC -------------------------------------------------------------------------------- */
 
 static bool begin_subject(struct task *task, struct spec_subject *subject)
 {
@@ -291,8 +289,7 @@ static bool add_tasks(struct conform *conform, const struct spec_folder *folder,
     return good;
 }
 
-/* ---- What came of it
- * ------------------------------------------------------------------------------ */
+/* ---- What came of it ------------------------------------------------------------------------- */
 
 static void print_table(const struct conform *conform)
 {

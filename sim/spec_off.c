@@ -17,8 +17,7 @@
 
 enum { NUMBERS_A_LINE = 16, ROWS_BYTES_MAX = 1 << 30, TABLE_MAX = 1024 };
 
-/* ---- Writing ------------------------------------------------------------------------------------
- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static void write_table(const struct spec_sample *sample, FILE *file)
 {
@@ -261,8 +260,7 @@ bool spec_off_write(const struct spec_sample *sample, const char *folder, char *
                                 error, error_bytes);
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------
- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 struct comparison {
     const struct spec_sample *sample;

@@ -216,8 +216,7 @@ void spec_walks_to(struct spec_walks *walks, const struct spec_graph *graph, uin
     walks->edges = walks->step_count;
 }
 
-/* ---- Broken claims
- * -------------------------------------------------------------------------------- */
+/* ---- Broken claims --------------------------------------------------------------------------- */
 
 static uint32_t index_of(const char *const *names, uint32_t count, const char *name)
 {

@@ -46,8 +46,7 @@ bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, si
     return true;
 }
 
-/* ---- Where it is --------------------------------------------------------------------------------
- */
+/* ---- Where it is ----------------------------------------------------------------------------- */
 
 static bool is_in_path(const char *program)
 {
@@ -146,8 +145,7 @@ enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t
                          : check_hash(tlc, source, error, error_bytes);
 }
 
-/* ---- Runs ---------------------------------------------------------------------------------------
- */
+/* ---- Runs ------------------------------------------------------------------------------------ */
 
 static bool start(const struct tlc *tlc, struct tlc_job *job)
 {
@@ -247,8 +245,7 @@ static void become(const struct tlc *tlc, const struct tlc_job *job)
     _exit(EXIT_CANNOT_START);
 }
 
-/* ---- What TLC says ------------------------------------------------------------------------------
- */
+/* ---- What TLC says --------------------------------------------------------------------------- */
 
 static enum tlc_outcome outcome_of(int exit_code)
 {
