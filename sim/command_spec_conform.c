@@ -6,6 +6,7 @@
  *   D  the counts of a bigger instance
  */
 #include <cJSON.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +235,27 @@ static void ended(void *ctx, struct tlc_job *job)
     }
 }
 
+/* The spec with the constants of a configuration, and without its claims: a broken one would end
+ * the graph where it breaks. TLC looks for configurations beside the module, so that it needs one
+ * here. */
+static bool write_graph(const struct spec_subject *subject, const char *folder, char *error,
+                        size_t error_bytes)
+{
+    char path[2 * SPEC_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/Graph.tla", folder);
+    FILE *file = fopen(path, "wb");
+    if (file != NULL) {
+        fprintf(file, "---- MODULE Graph ----\nEXTENDS %s\n====\n", subject->folder->model->name);
+    }
+    if (file == NULL || fclose(file) != 0) {
+        snprintf(error, error_bytes, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/Graph.cfg", folder);
+    return spec_constants_write(&subject->instance, path, "SPECIFICATION Spec\n", error,
+                                error_bytes);
+}
+
 static bool add_task(struct conform *conform, const struct spec_folder *folder, uint32_t subject,
                      const struct spec_subject *what, enum part part, char *error,
                      size_t error_bytes)
@@ -249,23 +271,13 @@ static bool add_task(struct conform *conform, const struct spec_folder *folder, 
     if (!spec_call_folder(conform->call, conform->count++, job->folder, sizeof job->folder)) {
         return false;
     }
-    if (part == PART_STEPS) {
-        snprintf(job->module, sizeof job->module, "Off.tla");
-        snprintf(job->config, sizeof job->config, "Off.cfg");
-        memcpy(job->library, folder->path, sizeof job->library);
-        job->prints = true;
-        job->is_long = what->sample.count > 30000;
-    } else {
-        char path[2 * SPEC_PATH_BYTES];
-        memcpy(job->module, folder->module, sizeof job->module);
-        snprintf(job->config, sizeof job->config, "Graph.cfg");
-        snprintf(path, sizeof path, "%s/%s", job->folder, job->config);
-        job->dump = part == PART_GRAPH;
-        /* Without claims: a broken one would end the graph where it breaks. */
-        return spec_constants_write(&what->instance, path, "SPECIFICATION Spec\n", error,
-                                    error_bytes);
-    }
-    return true;
+    memcpy(job->library, folder->path, sizeof job->library);
+    job->prints = part == PART_STEPS;
+    job->is_long = part == PART_STEPS && what->sample.count > 30000;
+    job->dump = part == PART_GRAPH;
+    snprintf(job->module, sizeof job->module, part == PART_STEPS ? "Off.tla" : "Graph.tla");
+    snprintf(job->config, sizeof job->config, part == PART_STEPS ? "Off.cfg" : "Graph.cfg");
+    return part == PART_STEPS || write_graph(what, job->folder, error, error_bytes);
 }
 
 static bool add_tasks(struct conform *conform, const struct spec_folder *folder, char *error,
