@@ -66,8 +66,8 @@ enum spec_actor { SPEC_SYSTEM, SPEC_FAULT };
 
 struct spec_action {
     const char *name;
-    enum spec_actor actor;
     const char *dead; /* why it is never taken in the checked instances; NULL: it is */
+    enum spec_actor actor;
     uint32_t parameter_count;
     const char *parameters[SPEC_PARAMETERS_MAX];
     struct spec_domain domains[SPEC_PARAMETERS_MAX];

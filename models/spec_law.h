@@ -110,14 +110,14 @@ static void law_variables(const int32_t *words, struct spec_variable *at)
 enum { LAW_ACTIONS(LAW_INDEX0, LAW_INDEX1, LAW_INDEX2, LAW_INDEX3) LAW_ACTION_COUNT };
 
 #define LAW_ROW0(name, Name, actor)                                                                \
-    actions[ACT_##name] = (struct spec_action){#Name, SPEC_##actor, NULL, 0, {NULL}, {FLAG}};
+    actions[ACT_##name] = (struct spec_action){#Name, NULL, SPEC_##actor, 0, {NULL}, {FLAG}};
 #define LAW_ROW1(name, Name, actor, a, da)                                                         \
-    actions[ACT_##name] = (struct spec_action){#Name, SPEC_##actor, NULL, 1, {#a}, {da}};
+    actions[ACT_##name] = (struct spec_action){#Name, NULL, SPEC_##actor, 1, {#a}, {da}};
 #define LAW_ROW2(name, Name, actor, a, da, b, db)                                                  \
-    actions[ACT_##name] = (struct spec_action){#Name, SPEC_##actor, NULL, 2, {#a, #b}, {da, db}};
+    actions[ACT_##name] = (struct spec_action){#Name, NULL, SPEC_##actor, 2, {#a, #b}, {da, db}};
 #define LAW_ROW3(name, Name, actor, a, da, b, db, c, dc)                                           \
     actions[ACT_##name] =                                                                          \
-        (struct spec_action){#Name, SPEC_##actor, NULL, 3, {#a, #b, #c}, {da, db, dc}};
+        (struct spec_action){#Name, NULL, SPEC_##actor, 3, {#a, #b, #c}, {da, db, dc}};
 #define LAW_IS_DEAD(name, why) actions[ACT_##name].dead = why;
 static void law_actions(const int32_t *words, struct spec_action *actions)
 {

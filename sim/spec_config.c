@@ -186,7 +186,8 @@ static bool read_section(struct spec_config *config, struct cursor *cursor, char
                       error_bytes);
     }
     memcpy(keyword, cursor->token, sizeof keyword);
-    const bool constants = strncmp(keyword, "CONSTANT", 8) == 0 && strncmp(keyword, "CONSTR", 6);
+    const bool constants =
+        strncmp(keyword, "CONSTANT", 8) == 0 && strncmp(keyword, "CONSTR", 6) != 0;
     struct spec_names *names = strncmp(keyword, "INVARIANT", 9) == 0 ? &config->invariants
                                : strncmp(keyword, "PROPERT", 7) == 0 ? &config->properties
                                                                      : NULL;

@@ -254,7 +254,7 @@ static const char *unescape(const char *text, char *label)
     while (*text != '"' && *text != '\0' && length + 1 < LABEL_BYTES_MAX) {
         if (*text == '\\' && text[1] != '\0') {
             text++;
-            label[length++] = *text == 'n' ? '\n' : *text;
+            label[length++] = (char)(*text == 'n' ? '\n' : *text);
         } else {
             label[length++] = *text;
         }
@@ -379,7 +379,7 @@ bool spec_dump_read(struct spec_dump *dump, const struct spec_instance *instance
     }
     struct source source = {.dump = dump, .instance = instance};
     struct raw_edges raw = {NULL, 0, 0};
-    char *label = malloc(LABEL_BYTES_MAX);
+    char *label = calloc(LABEL_BYTES_MAX, 1);
     CHECK(label != NULL);
     map_init(&source.numbers);
     bool good = true;

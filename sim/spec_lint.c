@@ -66,7 +66,7 @@ static bool is_word(const char *at, const char *word)
 static void blank(char *text)
 {
     for (char *at = text; *at != '\0';) {
-        char *end = at + 1;
+        char *end;
         if (at[0] == '\\' && at[1] == '*') {
             end = at + strcspn(at, "\n");
         } else if (at[0] == '(' && at[1] == '*') {

@@ -8,6 +8,8 @@
 
 #include "core/check.h"
 
+enum { REASON_BYTES_MIN = 10 };
+
 /* A place in the text of a C file that has no strings or characters that matter. */
 struct scanner {
     const char *text, *at;
@@ -337,22 +339,33 @@ void spec_mutants_write(const struct spec_mutants *mutants, FILE *file)
 
 /* ---- What is known to be none ---------------------------------------------------------------- */
 
+/* A word, or what stands in quotes; *at is moved behind it and the blanks. False: neither. */
+static bool take_word(const char **at, bool quoted, char word[SPEC_TOKEN_BYTES])
+{
+    const char *begin = *at + (quoted && **at == '"' ? 1 : 0);
+    const size_t length = strcspn(begin, quoted ? "\"" : " ");
+    const bool good = (!quoted || (begin > *at && begin[length] == '"')) &&
+                      length < SPEC_TOKEN_BYTES && (quoted || length > 0);
+    snprintf(word, SPEC_TOKEN_BYTES, "%.*s", (int)length, begin);
+    begin += length + (quoted && begin[length] == '"' ? 1 : 0);
+    *at = begin + strspn(begin, " ");
+    return good;
+}
+
 static bool excuse(struct spec_mutants *mutants, const char *line, char *error, size_t error_bytes)
 {
+    char function[SPEC_TOKEN_BYTES], number[SPEC_TOKEN_BYTES];
     struct spec_mutant wanted;
-    char function[SPEC_TOKEN_BYTES];
-    int reason = 0;
+    const char *at = line;
     memset(&wanted, 0, sizeof wanted);
-    /* An empty string has no characters for %[^"]. */
-    if (sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"%63[^\"]\" %n", function, &wanted.occurrence,
-               wanted.before, wanted.after, &reason) != 4 &&
-        (wanted.after[0] = '\0', sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"\" %n", function,
-                                        &wanted.occurrence, wanted.before, &reason) != 3)) {
+    if (!take_word(&at, false, function) || !take_word(&at, false, number) ||
+        !take_word(&at, true, wanted.before) || !take_word(&at, true, wanted.after)) {
         snprintf(error, error_bytes,
                  "'%.120s': write function, occurrence, \"token\", \"what it becomes\", why", line);
         return false;
     }
-    if (reason == 0 || strlen(line + reason) < 10) {
+    wanted.occurrence = (uint32_t)strtoul(number, NULL, 10);
+    if (strlen(at) < REASON_BYTES_MIN) {
         snprintf(error, error_bytes, "'%.120s': say why this changes nothing", line);
         return false;
     }
@@ -362,7 +375,7 @@ static bool excuse(struct spec_mutants *mutants, const char *line, char *error, 
             strcmp(mutant->before, wanted.before) == 0 &&
             strcmp(mutant->after, wanted.after) == 0 && mutant->occurrence == wanted.occurrence) {
             mutant->listed = true;
-            snprintf(mutant->reason, sizeof mutant->reason, "%s", line + reason);
+            snprintf(mutant->reason, sizeof mutant->reason, "%s", at);
             return true;
         }
     }

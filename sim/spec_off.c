@@ -49,11 +49,14 @@ static void write_words(const struct spec_domain *domain, FILE *file)
 static uint32_t table_of(const struct spec_instance *instance, uint32_t cell)
 {
     const struct spec_domain *domain = &instance->cells[cell].domain;
-    uint32_t first = 0;
-    while (memcmp(&instance->cells[first].domain, domain, sizeof *domain) != 0) {
-        first++;
+    for (uint32_t first = 0; first < cell; first++) {
+        const struct spec_domain *other = &instance->cells[first].domain;
+        if (other->kind == domain->kind && other->low == domain->low &&
+            other->high == domain->high && other->words == domain->words) {
+            return first;
+        }
     }
-    return first;
+    return cell;
 }
 
 static bool is_tabled(const struct spec_domain *domain)

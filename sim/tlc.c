@@ -265,6 +265,18 @@ static enum tlc_outcome outcome_of(int exit_code)
     }
 }
 
+/* A number, and behind it exactly this text; *at is moved behind both. */
+static bool take_number(const char **at, const char *behind, uint64_t *number)
+{
+    char *end;
+    *number = strtoull(*at, &end, 10);
+    if (end == *at || strncmp(end, behind, strlen(behind)) != 0) {
+        return false;
+    }
+    *at = end + strlen(behind);
+    return true;
+}
+
 /* "...12,345 states generated, 678 distinct states found, ..." stands last among such lines. */
 static void read_counts(struct tlc_job *job)
 {
@@ -274,8 +286,8 @@ static void read_counts(struct tlc_job *job)
             begin--;
         }
         uint64_t generated, distinct;
-        if (sscanf(begin, "%" SCNu64 " states generated, %" SCNu64 " distinct", &generated,
-                   &distinct) == 2) {
+        if (take_number(&begin, " states generated, ", &generated) &&
+            take_number(&begin, " distinct", &distinct)) {
             job->generated = generated;
             job->distinct = distinct;
         }
@@ -325,7 +337,7 @@ static void read_message(struct tlc_job *job)
     for (const char *at = first; *at != '\0' && length + 2 < sizeof job->message; at++) {
         const bool space = *at == '\n' || *at == ' ' || *at == '\t' || *at == '\r';
         if (!space || (length > 0 && job->message[length - 1] != ' ')) {
-            job->message[length++] = space ? ' ' : *at;
+            job->message[length++] = (char)(space ? ' ' : *at);
         }
         if (length > 700) {
             break;
@@ -336,13 +348,14 @@ static void read_message(struct tlc_job *job)
 
 static bool is_old(const char *output, char *version, size_t version_bytes)
 {
-    unsigned major = 0, minor = 0;
+    uint64_t major, minor;
     const char *at = strstr(output, "TLC2 Version ");
-    if (at == NULL || sscanf(at, "TLC2 Version %u.%u", &major, &minor) != 2) {
+    at = at == NULL ? "" : at + strlen("TLC2 Version ");
+    if (!take_number(&at, ".", &major) || !take_number(&at, "", &minor)) {
         snprintf(version, version_bytes, "no TLC");
         return true;
     }
-    snprintf(version, version_bytes, "TLC %u.%u", major, minor);
+    snprintf(version, version_bytes, "TLC %" PRIu64 ".%" PRIu64, major, minor);
     return major < VERSION_MAJOR || (major == VERSION_MAJOR && minor < VERSION_MINOR);
 }
 
@@ -371,34 +384,35 @@ static void read_result(struct tlc_job *job, int exit_code)
 }
 
 /* "<Accept line 143, col 1 to line 143, col 15 of module Telemetry>: 218:426" */
-const char *tlc_next_action(const char *at, char *name, size_t name_bytes)
+static bool read_action(const char *line, const char *action, uint64_t *taken)
 {
-    while (at != NULL && *at != '\0') {
-        const char *end = at + strcspn(at, "\n");
-        const char *tail = memchr(at, '>', (size_t)(end - at));
-        unsigned long long distinct, generated;
-        if (*at == '<' && tail != NULL && strncmp(at, "<Init ", 6) != 0 &&
-            sscanf(tail, ">: %llu:%llu", &distinct, &generated) == 2) {
-            snprintf(name, name_bytes, "%.*s", (int)strcspn(at + 1, " "), at + 1);
-            return tail;
-        }
-        at = *end == '\0' ? end : end + 1;
+    const size_t name = strlen(action);
+    const char *end = line + strcspn(line, "\n");
+    if (*line != '<' || strncmp(line + 1, action, name) != 0 || line[1 + name] != ' ') {
+        return false;
     }
-    return NULL;
+    const char *at = memchr(line, '>', (size_t)(end - line));
+    uint64_t distinct;
+    if (at == NULL || strncmp(at, ">: ", 3) != 0) {
+        return false;
+    }
+    at += 3;
+    return take_number(&at, ":", &distinct) && take_number(&at, "", taken);
 }
 
 bool tlc_taken(const struct tlc_job *job, const char *action, uint64_t *taken)
 {
-    char name[SPEC_CONFIG_NAME_BYTES];
     bool found = false;
     *taken = 0;
-    for (const char *at = job->output; (at = tlc_next_action(at, name, sizeof name)) != NULL;) {
-        uint64_t distinct, generated;
-        if (strcmp(name, action) == 0 &&
-            sscanf(at, ">: %" SCNu64 ":%" SCNu64, &distinct, &generated) == 2) {
-            *taken = generated > *taken ? generated : *taken; /* reports are repeated, and grow */
+    for (const char *at = job->output; *at != '\0';) {
+        uint64_t generated;
+        if (read_action(at, action, &generated)) {
+            /* Reports are repeated, and grow. */
+            *taken = generated > *taken ? generated : *taken;
             found = true;
         }
+        at += strcspn(at, "\n");
+        at += *at == '\n' ? 1 : 0;
     }
     return found;
 }

@@ -74,9 +74,6 @@ bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32
 
 /* How often TLC took an action of this name, from -coverage. False: it is not listed. */
 bool tlc_taken(const struct tlc_job *job, const char *action, uint64_t *taken);
-/* The names of the actions that -coverage lists, one after the other; NULL at the end. */
-const char *tlc_next_action(const char *at, char *name, size_t name_bytes);
-
 /* SHA-256 of a file in hexadecimal. */
 enum { SHA256_TEXT_BYTES = 65 };
 bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, size_t error_bytes);
