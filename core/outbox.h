@@ -13,7 +13,8 @@
  *
  * A lost store never brings a counter back: COUNTER_EPOCH rises before the flash is formatted, and
  * a store is lost when its state is missing, not of the epoch that COUNTER_EPOCH says, or
- * contradicted by a reading beyond the reserve, or when rot may hide a newer one.
+ * contradicted by a reading beyond the reserve, or when rot may hide a newer one. Beyond reach is
+ * what the store does not see (store.h): then an older state may pass for the newest.
  */
 #ifndef BROWNOUT_CORE_OUTBOX_H
 #define BROWNOUT_CORE_OUTBOX_H

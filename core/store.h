@@ -10,9 +10,9 @@
  * sector it replaces); then the source is erased. What power may do, and the answer:
  *   - cut in a put: the record is there whole, or not at all; older records are untouched;
  *   - a torn record may read as valid now and not later (uncertain bits): store_mount never appends
- *     behind a tail that it did not write itself. It copies the newest sector into a fresh one,
- *     reads each record once for that, and erases the source before it reports success: nothing
- *     rests on an uncertain unit, and the next mount gives the same answer;
+ *     behind a tail that it did not write itself. It copies what lives in the newest sector into a
+ *     fresh one, and erases the source before it reports success: nothing rests on an uncertain
+ *     unit, and the next mount gives the same answer;
  *   - cut in a copy: without its header the copy is nothing, and is made again. A header that reads
  *     as valid stands over a whole copy, but power may have torn that header, and the next mount
  *     may read otherwise: so a mount programs it once more, with the same bytes, before it erases
@@ -30,7 +30,8 @@
  * What rots is not repaired, but told from what power tore, and counted: a frame that rotted hides
  * all frames behind it in its sector, newer versions of live records among them, and its owner must
  * know (`lost`). Not seen: rot in the last frame of the newest sector, which looks torn, and in a
- * header, which takes its sector with it.
+ * header, which takes its sector with it; and a program or an erase that says done and is not (a
+ * sector that only pretends, stuck bits, a supply too low to write), for nothing is read back.
  *
  * The index of live records is in RAM, in the order in which the records were put.
  */

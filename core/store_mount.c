@@ -21,6 +21,12 @@ static enum err mount_unfinished(struct store *store, const struct port *port,
 static enum err mount_index(struct store *store, const struct port *port, uint32_t source);
 static enum err mount_strangers(struct store *store, const struct port *port, uint64_t strangers);
 static enum err mount_copy(struct store *store, const struct port *port, uint32_t source);
+static enum err mount_live(struct store *store, const struct port *port, uint32_t source,
+                           const struct store_entry *last, const struct store_entry *before);
+static enum err mount_before(struct store *store, const struct port *port, uint32_t source,
+                             const struct store_entry *before);
+static enum err mount_append(struct store *store, const struct port *port, uint32_t offset,
+                             struct store_frame *frame);
 static enum err mount_rot(struct store *store, const struct port *port, uint32_t sector,
                           uint32_t position);
 static uint32_t newest_sector(const struct store *store);
@@ -151,29 +157,89 @@ static enum err mount_strangers(struct store *store, const struct port *port, ui
     return ERR_OK;
 }
 
-/* Copy source into a fresh head. Reading and copying are one: what was read as valid is programmed
- * from those very bytes, and the index knows only the copy. */
+/* Copy what lives in source into a fresh head. Its frames are read twice: once to know which live,
+ * once to be programmed from those very bytes. Only the last one may read otherwise the second
+ * time, for power may have torn it: then the version before it lives. */
 static enum err mount_copy(struct store *store, const struct port *port, uint32_t source)
 {
-    enum err err = store_head_take(store, port);
-    uint32_t position = store_first_frame(port);
     struct store_frame frame;
+    struct store_entry last = {0}, before = {0};
+    uint32_t position = store_first_frame(port);
+    enum err err = store_head_take(store, port);
     while (err == ERR_OK) {
         err = store_frame_read(store, port, source, position, &frame);
-        if (err != ERR_OK) {
-            break;
-        }
-        position += store_frame_bytes(port, frame.size_bytes);
-        const uint32_t index = store_index_find(store, frame.id);
-        const bool known = index < store->entry_count;
-        if (!known || store->entries[index].sequence < frame.sequence) {
-            err = store_head_append(store, port, &frame);
+        if (err == ERR_OK) {
+            const uint32_t known = store_index_find(store, frame.id);
+            before = known < store->entry_count ? store->entries[known] : (struct store_entry){0};
+            last = (struct store_entry){
+                .id = frame.id,
+                .offset = store_sector_offset(store, port, source) + position,
+                .size_bytes = frame.size_bytes,
+                .sequence = frame.sequence,
+            };
+            store_index_insert(store, &last);
+            position += store_frame_bytes(port, frame.size_bytes);
         }
     }
     if (err == ERR_CORRUPT && !store_is_erased(port, frame.bytes, STORE_FRAME_FIELDS_BYTES)) {
         err = mount_rot(store, port, source, position);
     }
-    return err == ERR_IO ? ERR_IO : store_head_replaces(store, port, source);
+    if (err != ERR_IO) {
+        err = mount_live(store, port, source, &last, &before);
+    }
+    return err == ERR_OK ? store_head_replaces(store, port, source) : err;
+}
+
+/* Append to the head what the index has in source. */
+static enum err mount_live(struct store *store, const struct port *port, uint32_t source,
+                           const struct store_entry *last, const struct store_entry *before)
+{
+    struct store_frame frame;
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < store->entry_count && err == ERR_OK; i++) {
+        const struct store_entry entry = store->entries[i];
+        if (store_sector_of(store, port, entry.offset) != source) {
+            continue;
+        }
+        err = mount_append(store, port, entry.offset, &frame);
+        if (err == ERR_CORRUPT) {
+            const bool torn = entry.offset == last->offset;
+            store_index_remove(store, i--);
+            store->lost += !torn;
+            err = torn ? mount_before(store, port, source, before) : ERR_OK;
+        }
+    }
+    return err;
+}
+
+/* The last frame is nothing: the version before it is what lives. */
+static enum err mount_before(struct store *store, const struct port *port, uint32_t source,
+                             const struct store_entry *before)
+{
+    struct store_frame frame;
+    if (before->size_bytes == 0) {
+        return ERR_OK; /* it was the first of its id */
+    }
+    store_index_insert(store, before);
+    if (store_sector_of(store, port, before->offset) != source) {
+        return ERR_OK;
+    }
+    const enum err err = mount_append(store, port, before->offset, &frame);
+    if (err == ERR_CORRUPT) {
+        store_index_remove(store, store_index_find(store, before->id));
+        store->lost++;
+    }
+    return err == ERR_CORRUPT ? ERR_OK : err;
+}
+
+static enum err mount_append(struct store *store, const struct port *port, uint32_t offset,
+                             struct store_frame *frame)
+{
+    const uint32_t sector_bytes = port->flash.sector_bytes;
+    const enum err err = store_frame_read(store, port, store_sector_of(store, port, offset),
+                                          offset % sector_bytes, frame);
+    return err == ERR_OK ? store_head_append(store, port, frame)
+                         : (err == ERR_IO ? ERR_IO : ERR_CORRUPT);
 }
 
 /* Is the frame that ends the newest sector torn or rotten? A torn one is the last: what stands

@@ -132,6 +132,12 @@ static void observe_update(struct judge *judge, const struct observation *observ
     if (device >= judge->config.node_count || judge->config.roles[device] != MODEL_DEVICE) {
         return;
     }
+    /* That the cloud knows in the end is a matter of liveness: a device whose flash has failed may
+     * be dark for good, or have no store to speak from. What it says is judged all the same. */
+    const uint64_t silent = judge->ruling.void_everywhere | judge->ruling.void_at[device];
+    if (observation->kind == TRUTH_KNOWN && (silent >> LAW_LIVENESS_ACKED & 1u) != 0) {
+        return;
+    }
     struct update_law_finding finding;
     if (!update_law_observe(&judge->updates[device], known, observation, &finding,
                             judge->ruling.exercised)) {

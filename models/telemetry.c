@@ -6,6 +6,7 @@ static void cloud_observe(struct telemetry_model *model, const struct observatio
                           struct ruling *ruling);
 static void sign(struct device *device, const struct observation *observation,
                  struct ruling *ruling);
+static void remember(struct device *device, const struct observation *observation);
 static void store(const struct telemetry_model *model, struct device *device,
                   const struct observation *observation, struct ruling *ruling);
 static void forget(struct device *device, const struct observation *observation,
@@ -171,8 +172,16 @@ static void sign(struct device *device, const struct observation *observation,
                                                       observation->epoch}
                                 : (struct difference){"counter of a new reading",
                                                       device->counter + 1, observation->counter});
-        if (find(device, observation, &slot) == HERE && slot->body != body) {
-            slot->flags |= FORKED;
+        /* Where that is void its number is that of a reading all the same. */
+        switch (find(device, observation, &slot)) {
+        case HERE:
+            slot->flags = (uint16_t)(slot->flags | (slot->body != body ? FORKED : 0));
+            break;
+        case NEVER: /* one that an earlier life had passed over */
+            remember(device, observation);
+            break;
+        case LEFT:
+            break;
         }
         return;
     }
@@ -194,13 +203,20 @@ static void sign(struct device *device, const struct observation *observation,
         ruling_break(ruling, LAW_RESOURCES_BOUNDS, observation->node,
                      (struct difference){"span of unacked counters", SPAN / 2,
                                          observation->counter - slot->counter});
-        device->held--;
     }
+    remember(device, observation);
+}
+
+/* A reading is signed: its slot is that of an older one no more. */
+static void remember(struct device *device, const struct observation *observation)
+{
+    struct slot *slot = slot_of(device, observation->counter);
+    device->held -= is_held(device, slot);
     device->left_firm += has(slot, FIRM);
     device->left_maybe += !has(slot, FIRM) && has(slot, TENTATIVE | MAYBE | ACCEPTED);
     /* The list of tentative ones is one of slots: it outlives what they hold. */
     slot->flags = (uint16_t)(SIGNED | (slot->flags & LISTED));
-    slot->body = body;
+    slot->body = fold(observation->body);
     slot->counter = observation->counter;
     slot->epoch = observation->epoch;
     const uint32_t index = (uint32_t)(slot - device->ring);

@@ -40,6 +40,7 @@ static void settled(const struct update_law *law, struct step *step);
 
 static void settle_confirm(struct update_law *law, uint64_t sequence);
 static bool epoch_begins(struct update_law *law, struct step *step, uint32_t epoch);
+static uint64_t left_level(const struct update_law *law, const struct step *step);
 static bool is_release(const struct update_law_config *config, uint64_t sequence);
 static bool may_boot(const struct update_law *law, const struct step *step, uint32_t slot);
 
@@ -120,9 +121,11 @@ static void floor_seen(struct update_law *law, struct step *step)
     const uint64_t sequence = law->perhaps != 0 ? law->perhaps : law->confirmed;
     const uint64_t confirmed = update_law_level(step->config, law->confirmed);
     const uint64_t perhaps = update_law_level(step->config, sequence);
+    const uint64_t left = left_level(law, step);
+    const uint64_t most = confirmed > perhaps ? confirmed : perhaps;
     require(step, LAW_UPDATE_FLOOR, "the security floor fell", 1, level >= law->floor);
     require_at_most(step, LAW_UPDATE_FLOOR, "the security floor is above what was confirmed",
-                    confirmed > perhaps ? confirmed : perhaps, level);
+                    most > left ? most : left, level);
     law->floor = level;
 }
 
@@ -295,9 +298,11 @@ static void raise_floor(struct update_law *law, struct step *step)
     const uint64_t confirmed = update_law_level(step->config, law->confirmed);
     /* The boot loader raises before it says whom it boots: what ran on trial may be confirmed. */
     const bool unsaid = law->running == 0 && level > confirmed && law->perhaps != 0;
+    const uint64_t most = unsaid ? update_law_level(step->config, law->perhaps) : confirmed;
+    const uint64_t left = law->running == 0 ? left_level(law, step) : 0;
     require(step, LAW_UPDATE_FLOOR, "a raise raises", 1, level >= law->floor);
     require_at_most(step, LAW_UPDATE_FLOOR, "only a confirm raises the floor",
-                    unsaid ? update_law_level(step->config, law->perhaps) : confirmed, level);
+                    most > left ? most : left, level);
     law->floor = level;
     if (unsaid) {
         settle_confirm(law, law->perhaps);
@@ -419,6 +424,22 @@ static void settle_confirm(struct update_law *law, uint64_t sequence)
     law->ends = 0;
     law->taken = 0;
     law->filled = 0;
+}
+
+/* Where rot took the confirmed image, and the record with it, the boot loader takes the one that is
+ * left for confirmed (boot.h), and that raises the floor: nothing below it is there to go back to.
+ * What the floor may be then: the level of any release, for bits that waver make an image that
+ * verifies one that is not listed as whole. 0 while the confirmed image is there; power alone never
+ * takes it: update.last_good. */
+static uint64_t left_level(const struct update_law *law, const struct step *step)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < step->config->release_count; i++) {
+        const uint64_t level = step->config->releases[i].level;
+        most = level > most ? level : most;
+    }
+    const bool there = law->slots[0] == law->confirmed || law->slots[1] == law->confirmed;
+    return there ? 0 : most;
 }
 
 static bool is_release(const struct update_law_config *config, uint64_t sequence)

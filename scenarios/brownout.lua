@@ -57,6 +57,13 @@
 ---| "attack_delay" # rogue gateway: holds envelopes back for minutes
 ---| "attack_corrupt" # rogue gateway: flips bits, forges counters, both ways
 ---| "attack_drop" # rogue gateway: takes custody and forgets
+---| "flash_bad" # so many sectors refuse to be written, for good; they can still be read
+---| "flash_bad_silent" # so many sectors only pretend to be written, for good
+---| "flash_rot" # so many programmed words lose a bit or two: retention is over
+---| "flash_stuck" # so many bits stay what they are, for good
+---| "flash_disturb" # so many bits get weak, as reads do it: they answer each read anew
+---| "flash_brown_out" # supply too low: a program writes garbage with this chance, and says done
+---| "flash_wear" # worn: from so many erases since new on a sector refuses to be written
 
 ---What a run counts.
 ---@alias Figure
@@ -92,6 +99,14 @@
 ---| "reverted" # trials that ended in a revert (events)
 ---| "updated" # at the end: run the newest release, confirmed (devices)
 ---| "known" # at the end: run what the cloud knows of them (devices)
+---| "flash_dropped" # cached writes that power took (operations)
+---| "flash_poisoned" # reads of words that ECC has given up (operations)
+---| "flash_refused" # writes that a bad sector refused (operations)
+---| "flash_ignored" # writes that a bad sector only pretended to do (operations)
+---| "flash_worn" # sectors that wore out (sectors)
+---| "flash_faded" # programmed bits that were lost (bits)
+---| "flash_weak" # bits that were disturbed (bits)
+---| "flash_garbled" # units programmed while the supply was too low (units)
 
 ---What nodes say that they did; see core/evidence.h.
 ---@alias Evidence
@@ -231,7 +246,8 @@
 ---@field gateway? Profile profile of links between gateways and the cloud
 
 ---@class FlashSection
----@field sectors? integer sectors of a device's flash
+---@field part? string a part of sim/parts ("ecc-8"), or a file beside the scenario ("./my.part")
+---@field sectors? integer sectors of a device's flash; of a part that has more, the first ones
 ---@field sector? integer bytes of a sector
 ---@field unit? integer bytes of a program unit: 1, 2, 4, 8, 16 or 32
 
@@ -249,7 +265,7 @@
 ---@class Fault
 ---@field every? Duration mean time between strikes, for each target on its own
 ---@field lasts? string a duration or a range: "10s..5m"
----@field amount? string|integer parts per million, "1000..50000", or times, "-1h..1h"
+---@field amount? string|integer parts per million or how many, "1000..50000", or times, "-1h..1h"
 ---@field on? Role|Role[] whom it strikes; without it everybody that it can
 
 ---@class FaultsSection
@@ -280,6 +296,13 @@
 ---@field attack_delay? Duration|Fault rogue gateway: holds envelopes back for minutes
 ---@field attack_corrupt? Duration|Fault rogue gateway: flips bits, forges counters, both ways
 ---@field attack_drop? Duration|Fault rogue gateway: takes custody and forgets
+---@field flash_bad? Duration|Fault so many sectors refuse to be written, for good; they can still be read
+---@field flash_bad_silent? Duration|Fault so many sectors only pretend to be written, for good
+---@field flash_rot? Duration|Fault so many programmed words lose a bit or two: retention is over
+---@field flash_stuck? Duration|Fault so many bits stay what they are, for good
+---@field flash_disturb? Duration|Fault so many bits get weak, as reads do it: they answer each read anew
+---@field flash_brown_out? Duration|Fault supply too low: a program writes garbage with this chance, and says done
+---@field flash_wear? Duration|Fault worn: from so many erases since new on a sector refuses to be written
 
 ---Where a strike falls: at a time, inside an operation, or on a piece of evidence. Without any of
 ---them: now.
@@ -298,7 +321,7 @@
 ---@field effect Effect
 ---@field on Targets
 ---@field lasts? Duration of effects that last
----@field amount? integer|string parts per million, or a time: "5m", "-1h"
+---@field amount? integer|string parts per million, how many, or a time: "5m", "-1h"
 
 ---What a hook hears.
 ---@class EvidenceItem
@@ -548,3 +571,46 @@ function World:attack_corrupt(on, amount, lasts, options) end
 ---@param lasts Duration
 ---@param options? StrikeOptions
 function World:attack_drop(on, amount, lasts, options) end
+
+---So many sectors refuse to be written, for good; they can still be read
+---@param on Targets
+---@param amount integer how many
+---@param options? StrikeOptions
+function World:flash_bad(on, amount, options) end
+
+---So many sectors only pretend to be written, for good
+---@param on Targets
+---@param amount integer how many
+---@param options? StrikeOptions
+function World:flash_bad_silent(on, amount, options) end
+
+---So many programmed words lose a bit or two: retention is over
+---@param on Targets
+---@param amount integer how many
+---@param options? StrikeOptions
+function World:flash_rot(on, amount, options) end
+
+---So many bits stay what they are, for good
+---@param on Targets
+---@param amount integer how many
+---@param options? StrikeOptions
+function World:flash_stuck(on, amount, options) end
+
+---So many bits get weak, as reads do it: they answer each read anew
+---@param on Targets
+---@param amount integer how many
+---@param options? StrikeOptions
+function World:flash_disturb(on, amount, options) end
+
+---Supply too low: a program writes garbage with this chance, and says done
+---@param on Targets
+---@param amount integer parts per million
+---@param lasts Duration
+---@param options? StrikeOptions
+function World:flash_brown_out(on, amount, lasts, options) end
+
+---Worn: from so many erases since new on a sector refuses to be written
+---@param on Targets
+---@param amount integer how many
+---@param options? StrikeOptions
+function World:flash_wear(on, amount, options) end

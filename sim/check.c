@@ -1,15 +1,18 @@
-/* check_failed() of the simulator: a CHECK in a stepping node is that node's, any other one ours.
+/* check_failed() of the simulator: a CHECK in a stepping node, or in the device of a search, is
+ * that one's, any other one ours.
  */
 #include "core/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sim/explore.h"
 #include "sim/node.h"
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
     node_check_failed(file, line, what);
+    explore_check_failed(file, line, what);
     fprintf(stderr, "brownout: %s:%d: the harness itself failed: %s\n", file, line, what);
     exit(4);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/life.h"
 #include "sim/print.h"
 #include "sim/profile.h"
 #include "sim/record.h"
@@ -71,6 +72,18 @@ bool command_parse(const struct option_verb *verb, int argc, char **argv, const 
     }
     *exit_code = command_refuse(verb->name, error);
     return false;
+}
+
+bool command_is_scenario(const char *folder, const char *name)
+{
+    char path[COMMAND_LINE_BYTES];
+    const size_t length = strlen(name);
+    if (length <= 4 || strcmp(name + length - 4, ".lua") != 0 || name[0] == '_' || name[0] == '.' ||
+        strcmp(name, "brownout.lua") == 0) {
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return !life_is(path);
 }
 
 /* ---- settings -------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ int command_run(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_selfcheck(int argc, char **argv);
+int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);
 int command_spec(int argc, char **argv);
 
@@ -28,6 +29,10 @@ bool command_parse(const struct option_verb *verb, int argc, char **argv, const 
                    int *exit_code);
 /* "brownout VERB: error" on standard error. Returns VERDICT_USAGE. */
 int command_refuse(const char *verb, const char *error);
+
+/* Is this file of a folder a scenario of a fleet? Not one: the annotated API for editors, which
+ * stands beside them (brownout.lua), what begins with _ or a dot, and the lives of one device. */
+bool command_is_scenario(const char *folder, const char *name);
 
 /* The settings as run() takes them; they point into `settings`. */
 struct command_settings {

@@ -96,13 +96,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
 
 /* ---- which scenarios ------------------------------------------------------------------------- */
 
-/* As sweep takes them: the annotated API for editors stands beside the scenarios, and is none. */
-static int is_scenario(const struct dirent *entry)
+static int has_name(const struct dirent *entry)
 {
-    const size_t length = strlen(entry->d_name);
-    return length > 4 && strcmp(entry->d_name + length - 4, ".lua") == 0 &&
-           entry->d_name[0] != '_' && entry->d_name[0] != '.' &&
-           strcmp(entry->d_name, "brownout.lua") != 0;
+    return entry->d_name[0] != '.';
 }
 
 static bool list(const char *target, char paths[SCENARIOS_MAX][PATH_BYTES], uint32_t *count,
@@ -119,9 +115,9 @@ static bool list(const char *target, char paths[SCENARIOS_MAX][PATH_BYTES], uint
         snprintf(paths[(*count)++], PATH_BYTES, "%s", target);
         return true;
     }
-    const int found = scandir(target, &entries, is_scenario, alphasort);
+    const int found = scandir(target, &entries, has_name, alphasort);
     for (int i = 0; i < found; i++) {
-        if (*count < SCENARIOS_MAX) {
+        if (*count < SCENARIOS_MAX && command_is_scenario(target, entries[i]->d_name)) {
             snprintf(paths[(*count)++], PATH_BYTES, "%s/%s", target, entries[i]->d_name);
         }
         free(entries[i]);

@@ -129,8 +129,8 @@ static bool parse(struct sweep *sweep, int argc, char **argv, int *exit_code)
         .argument = "SCENARIO.lua|FOLDER",
         .doc = "Many seeds of one scenario, or of all in a folder; each run is recorded",
         .details = "Ctrl-C lets the runs under way end, and keeps all that ended; again: at once.\n"
-                   "A folder: its *.lua in the order of their names, except _*.lua and "
-                   "brownout.lua.\n"
+                   "A folder: its *.lua in the order of their names, except _*.lua, "
+                   "brownout.lua and lives (brownout cuts).\n"
                    "Settings and fault classes: brownout run --help.",
         .example = "brownout sweep scenarios --runs 1000 --stop-after 10",
         .options = options,
@@ -142,13 +142,6 @@ static bool parse(struct sweep *sweep, int argc, char **argv, int *exit_code)
 static int compare_scenarios(const void *left, const void *right)
 {
     return strcmp(((const struct scenario *)left)->path, ((const struct scenario *)right)->path);
-}
-
-static bool is_scenario(const char *name)
-{
-    const size_t length = strlen(name);
-    return length > 4 && strcmp(name + length - 4, ".lua") == 0 && name[0] != '_' &&
-           name[0] != '.' && strcmp(name, "brownout.lua") != 0;
 }
 
 static bool add_scenario(struct sweep *sweep, const char *folder, const char *name)
@@ -183,7 +176,8 @@ static bool find_scenarios(struct sweep *sweep, char *error, size_t error_bytes)
     }
     bool room = true;
     while (room && (entry = readdir(folder)) != NULL) {
-        room = !is_scenario(entry->d_name) || add_scenario(sweep, sweep->path, entry->d_name);
+        room = !command_is_scenario(sweep->path, entry->d_name) ||
+               add_scenario(sweep, sweep->path, entry->d_name);
     }
     closedir(folder);
     if (!room) {

@@ -50,6 +50,14 @@ static const struct effect_range ranges[EFFECT_COUNT] = {
     [EFFECT_ATTACK_DELAY] = {ROLE_MASK_ROGUE, 1, 1000000, 50000, 500000, MINUTE_US, HOUR_US},
     [EFFECT_ATTACK_CORRUPT] = {ROLE_MASK_ROGUE, 1, 1000000, 50000, 500000, MINUTE_US, HOUR_US},
     [EFFECT_ATTACK_DROP] = {ROLE_MASK_ROGUE, 1, 1000000, 50000, 500000, MINUTE_US, HOUR_US},
+    [EFFECT_FLASH_BAD] = {ROLE_MASK_DEVICE, 1, 64, 1, 2, 0, 0},
+    [EFFECT_FLASH_BAD_SILENT] = {ROLE_MASK_DEVICE, 1, 64, 1, 2, 0, 0},
+    [EFFECT_FLASH_ROT] = {ROLE_MASK_DEVICE, 1, 100000, 1, 8, 0, 0},
+    [EFFECT_FLASH_STUCK] = {ROLE_MASK_DEVICE, 1, 100000, 1, 64, 0, 0},
+    [EFFECT_FLASH_DISTURB] = {ROLE_MASK_DEVICE, 1, 100000, 1, 16, 0, 0},
+    [EFFECT_FLASH_BROWN_OUT] = {ROLE_MASK_DEVICE, 1, 1000000, 10000, 500000, 10000000,
+                                5 * MINUTE_US},
+    [EFFECT_FLASH_WEAR] = {ROLE_MASK_DEVICE, 1, 10000000, 4, 40, 0, 0},
 };
 
 static const struct {
@@ -94,10 +102,52 @@ enum effect effect_find(const char *name)
     return EFFECT_COUNT;
 }
 
-/* A disk that lies or is lost takes with it what was promised on it; nothing else voids anything:
- * power, crashes, clocks, links and attackers are what the laws are for. */
+#define BIT(LAW) (UINT64_C(1) << LAW_##LAW)
+
+/* What a device cannot promise on a flash that fails. Where nothing is said, everything holds: also
+ * on such flash no image runs that is not whole and signed, no floor falls, no acked reading is
+ * lost and no CHECK fails.
+ *
+ * A sector that refuses to be written leaves what it holds. A store that has one may be read-only
+ * for good: its readings stay, and stay undelivered; a boot record that cannot be written keeps no
+ * confirm and ends no trial, and the boot loader says so by falling back (boot.h). */
+#define REFUSES                                                                                    \
+    (BIT(LIVENESS_DELIVERED) | BIT(LIVENESS_ACKED) | BIT(UPDATE_CONFIRM) | BIT(UPDATE_PROGRESS))
+/* What was written is not there, though nobody was told: a reserve, a reading, a trial, a confirm,
+ * the progress of a download. Then a counter may be drawn again: store.h claims what power may do,
+ * and that rot in the newest frame or in a header is not seen. */
+#define FORGETS                                                                                    \
+    (REFUSES | BIT(TELEMETRY_NONCE) | BIT(DEVICE_OUTBOX) | BIT(UPDATE_TRIALS) | BIT(UPDATE_RESUME))
+/* Also what was whole and durable: the only good image. */
+#define ROTS (FORGETS | BIT(UPDATE_LAST_GOOD))
+/* An erase that was only pretended leaves a log that power alone never leaves. What looks like a
+ * copy whose source still stands may be one that power tore while it was erased in its turn, and
+ * the mount that makes its header certain (store.h) programs what wants to be erased. */
+#define PRETENDS (FORGETS | BIT(FLASH_DISCIPLINE))
+/* Bits that answer each read anew were right when the image was verified, and need not be when it
+ * runs; and where they lie in what looks erased, a program finds them, and they want to be set. */
+#define WAVERS (BIT(UPDATE_AUTHENTIC) | BIT(FLASH_DISCIPLINE))
+
+static const uint64_t flash_voids[EFFECT_COUNT] = {
+    [EFFECT_FLASH_BAD] = REFUSES,
+    [EFFECT_FLASH_BAD_SILENT] = PRETENDS,
+    [EFFECT_FLASH_ROT] = ROTS,
+    [EFFECT_FLASH_STUCK] = PRETENDS,
+    [EFFECT_FLASH_DISTURB] = ROTS | WAVERS,
+    /* Only where the device writes, and that is never the image that it runs. */
+    [EFFECT_FLASH_BROWN_OUT] = PRETENDS | WAVERS,
+    [EFFECT_FLASH_WEAR] = REFUSES,
+};
+
+/* A disk that lies or is lost takes with it what was promised on it, and so does flash that fails;
+ * nothing else voids anything: power, crashes, clocks, links and attackers are what the laws are
+ * for. */
 bool effect_voids(enum effect effect, uint32_t role, enum law law)
 {
+    CHECK(effect < EFFECT_COUNT && law < LAW_COUNT);
+    if (role == ROLE_MASK_DEVICE) {
+        return (flash_voids[effect] >> law & 1u) != 0;
+    }
     if (effect != EFFECT_DISK_LYING && effect != EFFECT_DISK_LOST) {
         return false;
     }

@@ -17,7 +17,7 @@ enum effect {
 
 enum effect_target { EFFECT_TARGET_NODE, EFFECT_TARGET_PAIR };
 enum effect_lasts { EFFECT_LASTS_INSTANT, EFFECT_LASTS_DURATION };
-enum effect_amount { EFFECT_AMOUNT_none, EFFECT_AMOUNT_ppm, EFFECT_AMOUNT_us };
+enum effect_amount { EFFECT_AMOUNT_none, EFFECT_AMOUNT_ppm, EFFECT_AMOUNT_us, EFFECT_AMOUNT_count };
 
 /* Roles that an effect can strike at all, and strikes by default in drawn faults. */
 enum {

@@ -17,7 +17,7 @@ static struct slot_layout layout_of(const struct settings *settings,
                                     const struct flash_geometry *geometry);
 static bool make_signers(struct firmware *firmware, uint64_t seed, const struct port *port,
                          struct key_pair *author, struct key_pair *operator);
-static bool make_release(struct firmware *firmware, const struct settings *settings, uint64_t seed,
+static bool make_release(struct firmware *firmware, const struct firmware_spec *spec,
                          const struct port *port, uint32_t index);
 static bool sign(struct firmware_release *release, const struct port *port,
                  const struct key_pair *author, const struct key_pair *operator);
@@ -35,7 +35,7 @@ bool firmware_check(const struct settings *settings, const struct flash_geometry
         snprintf(error, error_bytes,
                  "two slots for images of %" PRIu64 " bytes, and the stores, need %" PRIu32
                  " sectors of %" PRIu32 " bytes; the flash has %" PRIu32
-                 ": raise flash.sectors or lower firmware.image",
+                 ": raise flash.sectors, choose a larger flash.part or lower firmware.image",
                  image_bytes, needed, geometry->sector_bytes, geometry->sector_count);
         return false;
     }
@@ -52,31 +52,53 @@ struct firmware *firmware_create(const struct settings *settings, uint64_t seed,
                                  const struct flash_geometry *geometry)
 {
     const uint64_t *number = settings->number;
+    const uint64_t release_us = number[SETTING_firmware_release];
+    const struct firmware_spec spec = {
+        .seed = seed,
+        .layout = layout_of(settings, geometry),
+        .image_bytes = (uint32_t)number[SETTING_firmware_image],
+        .trials = (uint32_t)number[SETTING_firmware_trials],
+        .reverts_max = (uint32_t)number[SETTING_firmware_reverts],
+        .watchdog_us = number[SETTING_firmware_watchdog],
+        .trial_us = number[SETTING_firmware_trial],
+        .release_count = release_us != 0 ? 2 : 1,
+        .releases = {{.level = 1},
+                     {.level = number[SETTING_firmware_level],
+                      .defect = (enum behaviour_defect)number[SETTING_firmware_defect],
+                      .from_us = CLOCK_WALL_START_US + release_us}},
+    };
+    return firmware_make(&spec, crypto, geometry);
+}
+
+struct firmware *firmware_make(const struct firmware_spec *spec, const struct port_crypto *crypto,
+                               const struct flash_geometry *geometry)
+{
     const struct port port = {.flash = *geometry, .crypto = *crypto};
     struct key_pair author, operator;
     struct firmware *firmware = calloc(1, sizeof *firmware);
     CHECK(firmware != NULL);
+    CHECK(spec->release_count >= 1 && spec->release_count <= FIRMWARE_RELEASES_MAX);
+    CHECK(slot_layout_is_valid(&spec->layout, geometry));
     firmware->geometry = *geometry;
     struct update_config *update = &firmware->device.update;
-    update->boot.layout = layout_of(settings, geometry);
-    update->boot.trials.left = (uint32_t)number[SETTING_firmware_trials];
-    update->boot.watchdog_us = number[SETTING_firmware_watchdog];
+    update->boot.layout = spec->layout;
+    update->boot.trials.left = spec->trials;
+    update->boot.watchdog_us = spec->watchdog_us;
     update->enabled = true;
-    update->reverts_max = (uint32_t)number[SETTING_firmware_reverts];
+    update->reverts_max = spec->reverts_max;
     firmware->device.managed = true;
-    firmware->device.trial_us = number[SETTING_firmware_trial];
-    CHECK(slot_layout_is_valid(&update->boot.layout, geometry));
+    firmware->device.trial_us = spec->trial_us;
     firmware->area_bytes = slot_area_bytes(&update->boot.layout, geometry);
-    firmware->release_count = number[SETTING_firmware_release] != 0 ? 2 : 1;
-    bool good = make_signers(firmware, seed, &port, &author, &operator);
+    firmware->release_count = spec->release_count;
+    bool good = make_signers(firmware, spec->seed, &port, &author, &operator);
     for (uint32_t i = 0; i < firmware->release_count && good; i++) {
-        good = make_release(firmware, settings, seed, &port, i) &&
+        good = make_release(firmware, spec, &port, i) &&
                sign(&firmware->releases[i], &port, &author, &operator);
         firmware->offered[i] = (struct cloud_release){
             .envelopes = firmware->releases[i].envelopes,
             .image = firmware->releases[i].area,
             .image_bytes = firmware->releases[i].manifest.size_bytes,
-            .from_us = i == 0 ? 0 : CLOCK_WALL_START_US + number[SETTING_firmware_release],
+            .from_us = spec->releases[i].from_us,
         };
     }
     firmware->cloud = (struct cloud_firmware_config){
@@ -85,6 +107,8 @@ struct firmware *firmware_create(const struct settings *settings, uint64_t seed,
         .release_count = firmware->release_count,
         .reverts_max = update->reverts_max,
     };
+    firmware->author = author;
+    firmware->operator= operator;
     if (!good) {
         firmware_free(firmware);
         return NULL;
@@ -140,21 +164,19 @@ static bool make_signers(struct firmware *firmware, uint64_t seed, const struct 
     return true;
 }
 
-static bool make_release(struct firmware *firmware, const struct settings *settings, uint64_t seed,
+static bool make_release(struct firmware *firmware, const struct firmware_spec *spec,
                          const struct port *port, uint32_t index)
 {
-    const uint64_t *number = settings->number;
     struct firmware_release *release = &firmware->releases[index];
-    const uint32_t size_bytes = (uint32_t)number[SETTING_firmware_image];
+    const uint32_t size_bytes = spec->image_bytes;
     const struct behaviour behaviour = {
         .version = index + 1,
         .protocol = BEHAVIOUR_PROTOCOL,
-        .defect =
-            index == 0 ? BEHAVIOUR_NONE : (enum behaviour_defect)number[SETTING_firmware_defect],
+        .defect = spec->releases[index].defect,
     };
     char name[32];
     snprintf(name, sizeof name, "firmware/%" PRIu32, index + 1);
-    struct random_stream stream = {random_key(seed, name), 0};
+    struct random_stream stream = {random_key(spec->seed, name), 0};
     release->area = malloc(firmware->area_bytes);
     CHECK(release->area != NULL);
     memset(release->area, firmware->geometry.erased_value, firmware->area_bytes);
@@ -162,7 +184,7 @@ static bool make_release(struct firmware *firmware, const struct settings *setti
     behaviour_write(&behaviour, release->area);
     release->manifest = (struct manifest){
         .sequence = {index + 1},
-        .security = {index == 0 ? 1 : number[SETTING_firmware_level]},
+        .security = {spec->releases[index].level},
         .version = {1, (uint16_t)index, 0},
         .hardware = HARDWARE,
         .size_bytes = size_bytes,
@@ -208,21 +230,29 @@ static enum err image_read_cells(void *ctx, uint32_t offset, uint8_t *bytes, uin
     return ERR_OK;
 }
 
-void firmware_install(const struct firmware *firmware, struct flash *flash)
+void firmware_program(const struct firmware *firmware, struct flash *flash, uint32_t index,
+                      uint32_t slot)
 {
     const struct slot_layout *layout = &firmware->device.update.boot.layout;
     const struct flash_geometry *geometry = &firmware->geometry;
+    const struct firmware_release *release = &firmware->releases[index];
     const struct port port = {
         .ctx = flash, .flash = *geometry, .flash_program = line_program, .flash_sync = line_sync};
-    const uint32_t area = slot_area_offset(layout, geometry, SLOT_A);
+    const uint32_t area = slot_area_offset(layout, geometry, slot);
     const uint32_t sector_bytes = geometry->sector_bytes;
     enum err err = ERR_OK;
     for (uint32_t at = 0; at < firmware->area_bytes && err == ERR_OK; at += sector_bytes) {
-        err = flash_program(flash, area + at, firmware->releases[0].area + at, sector_bytes);
+        err = flash_program(flash, area + at, release->area + at, sector_bytes);
     }
     CHECK(err == ERR_OK);
-    err = slot_header_program(layout, &port, SLOT_A, &firmware->releases[0].envelopes);
+    err = slot_header_program(layout, &port, slot, &release->envelopes);
     CHECK(err == ERR_OK);
+    flash_sync(flash);
+}
+
+void firmware_install(const struct firmware *firmware, struct flash *flash)
+{
+    firmware_program(firmware, flash, 0, SLOT_A);
 }
 
 uint64_t firmware_in_slot(const struct firmware *firmware, const struct flash *flash, uint32_t slot)
@@ -234,9 +264,11 @@ uint64_t firmware_in_slot(const struct firmware *firmware, const struct flash *f
     const uint32_t area = slot_area_offset(layout, geometry, slot);
     const uint32_t sector_bytes = geometry->sector_bytes;
     struct manifest_envelopes envelopes;
+    /* One uncertain bit of a unit ECC corrects; more of them poison it. */
+    const bool corrects = flash->profile.ecc != FLASH_ECC_NONE;
     if (slot_header_read(layout, &port, slot, &envelopes) != IMAGE_FAULT_NONE ||
-        flash_is_uncertain(flash, area, firmware->area_bytes) ||
-        flash_is_uncertain(flash, area - sector_bytes, sizeof envelopes) ||
+        (!corrects && (flash_is_uncertain(flash, area, firmware->area_bytes) ||
+                       flash_is_uncertain(flash, area - sector_bytes, sizeof envelopes))) ||
         flash_is_poisoned(flash, area - sector_bytes, sector_bytes + firmware->area_bytes)) {
         return 0;
     }

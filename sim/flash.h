@@ -250,6 +250,15 @@ void flash_set_bad(struct flash *flash, uint32_t sector, enum flash_bad bad);
 void flash_stick(struct flash *flash, uint32_t offset, uint8_t mask);
 /* Time goes by: sectors lose programmed bits, which become uncertain. Returns how many. */
 uint32_t flash_age(struct flash *flash, uint64_t elapsed_us, uint64_t draw_key);
+/* Retention is over for `units` programmed units, drawn: each loses one or two programmed bits.
+ * With ECC the bits are uncertain: it corrects one, and two poison the unit. Without, they read as
+ * erased from now on. Returns how many bits. */
+uint32_t flash_rot(struct flash *flash, uint32_t units, uint64_t draw_key);
+/* Reads have disturbed `bits` bits, drawn, of sectors in which anything is programmed: they become
+ * uncertain. Returns how many were certain before. */
+uint32_t flash_weaken(struct flash *flash, uint32_t bits, uint64_t draw_key);
+/* From now on a sector takes so many erases since it was new, and then turns bad, loudly. */
+void flash_wear(struct flash *flash, uint32_t erases);
 /* A program while the supply was too low for one: any bit of the units addressed may have been
  * programmed, and one bit elsewhere in the sector is uncertain. ERR_OK | ERR_RANGE as program. */
 enum err flash_brown_out(struct flash *flash, uint32_t offset, uint32_t size_bytes,

@@ -17,6 +17,8 @@ enum {
 
 static bool weaken(struct flash *flash, uint32_t sector, uint32_t at, uint8_t bit,
                    bool programmed_only);
+static bool lose(struct flash *flash, uint32_t sector, uint32_t unit, uint64_t draw);
+static uint32_t programmed_units(const struct flash *flash, uint32_t sector);
 static uint32_t fades(const struct flash *flash, uint64_t elapsed_us, uint64_t draw);
 
 void flash_set_bad(struct flash *flash, uint32_t sector, enum flash_bad bad)
@@ -61,6 +63,63 @@ uint32_t flash_age(struct flash *flash, uint64_t elapsed_us, uint64_t draw_key)
     flash->counts.faded += faded;
     flash_sync(flash);
     return faded;
+}
+
+uint32_t flash_rot(struct flash *flash, uint32_t units, uint64_t draw_key)
+{
+    const uint32_t sectors = flash->profile.geometry.sector_count;
+    uint32_t faded = 0;
+    uint64_t all = 0;
+    flash_sync(flash);
+    for (uint32_t i = 0; i < sectors; i++) {
+        all += programmed_units(flash, i);
+    }
+    for (uint32_t rot = 0; rot < units && all > 0; rot++) {
+        const uint64_t draw = random_at(draw_key, rot);
+        uint64_t left = draw % all; /* programmed units before it */
+        uint32_t sector = 0, unit = 0;
+        while (left >= programmed_units(flash, sector)) {
+            left -= programmed_units(flash, sector++);
+        }
+        for (const uint8_t *programs = flash->sectors[sector]->programs;
+             left > 0 || programs[unit] == 0; unit++) {
+            left -= programs[unit] != 0;
+        }
+        const uint32_t bits = 1 + (uint32_t)(random_at(draw, 0) & 1u);
+        for (uint32_t bit = 0; bit < bits; bit++) {
+            faded += lose(flash, sector, unit, random_at(draw, 1 + bit));
+        }
+    }
+    flash->counts.faded += faded;
+    flash_sync(flash);
+    return faded;
+}
+
+uint32_t flash_weaken(struct flash *flash, uint32_t bits, uint64_t draw_key)
+{
+    const struct flash_geometry *geometry = &flash->profile.geometry;
+    uint32_t weak = 0;
+    flash_sync(flash);
+    for (uint32_t i = 0; i < bits; i++) {
+        const uint64_t draw = random_at(draw_key, i);
+        uint32_t sector = (uint32_t)(draw >> 32) % geometry->sector_count;
+        for (uint32_t tried = 0;
+             tried < geometry->sector_count && programmed_units(flash, sector) == 0; tried++) {
+            sector = (sector + 1) % geometry->sector_count;
+        }
+        weak += weaken(flash, sector, (uint32_t)(draw >> 3) % geometry->sector_bytes,
+                       (uint8_t)(1u << (draw & 7u)), false);
+    }
+    flash->counts.disturbed += weak;
+    flash_sync(flash);
+    return weak;
+}
+
+void flash_wear(struct flash *flash, uint32_t erases)
+{
+    CHECK(erases > 0);
+    flash->profile.worn = FLASH_BAD_LOUD;
+    flash->profile.wear_limit = erases;
 }
 
 enum err flash_brown_out(struct flash *flash, uint32_t offset, uint32_t size_bytes,
@@ -133,6 +192,43 @@ static bool weaken(struct flash *flash, uint32_t sector, uint32_t at, uint8_t bi
     flash_uncertain(flash, own)[at] |= bit;
     flash_check_ecc(flash, own, at, 1);
     return true;
+}
+
+/* One programmed bit of a unit, if it has any that can be lost. */
+static bool lose(struct flash *flash, uint32_t sector, uint32_t unit, uint64_t draw)
+{
+    const uint32_t unit_bytes = flash->profile.geometry.program_bytes;
+    const uint32_t bits = unit_bytes * 8;
+    for (uint32_t i = 0; i < bits; i++) {
+        const uint32_t bit = (uint32_t)((draw + i) % bits);
+        const uint32_t at = unit * unit_bytes + bit / 8;
+        const uint8_t mask = (uint8_t)(1u << bit % 8);
+        const struct flash_sector *before = flash->sectors[sector];
+        const bool programmed = ((before->cells[at] ^ flash_flip(flash)) & mask) == 0;
+        const bool stuck = before->stuck != NULL && (before->stuck[at] & mask) != 0;
+        if (!programmed || stuck) {
+            continue;
+        }
+        if (flash->profile.ecc != FLASH_ECC_NONE) {
+            return weaken(flash, sector, at, mask, true);
+        }
+        struct flash_sector *own = flash_own(flash, sector);
+        own->cells[at] ^= mask;
+        if (own->uncertain != NULL) {
+            own->uncertain[at] &= (uint8_t)~mask;
+        }
+        return true;
+    }
+    return false;
+}
+
+static uint32_t programmed_units(const struct flash *flash, uint32_t sector)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < flash_units(flash); i++) {
+        count += flash->sectors[sector]->programs[i] != 0;
+    }
+    return count;
 }
 
 /* How many bits of a sector time has tried; those that are not programmed it cannot take. */

@@ -86,8 +86,10 @@ static void print_effect(const struct settings *settings, const struct world_ite
     }
     if (info.amount != EFFECT_AMOUNT_none) {
         snprintf(text + length, text_bytes - (size_t)length, " by %" PRId64 "%s%s%s", item->result,
-                 info.amount == EFFECT_AMOUNT_us ? "us" : "ppm", item->value != 0 ? " for " : "",
-                 item->value != 0 ? lasts : "");
+                 info.amount == EFFECT_AMOUNT_us    ? "us"
+                 : info.amount == EFFECT_AMOUNT_ppm ? "ppm"
+                                                    : "",
+                 item->value != 0 ? " for " : "", item->value != 0 ? lasts : "");
     } else if (item->value != 0) {
         snprintf(text + length, text_bytes - (size_t)length, " for %s", lasts);
     }

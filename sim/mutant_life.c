@@ -11,17 +11,17 @@
 
 enum { OUTPUT_BYTES = 65536 };
 
-#define TO_THE_FIXPOINT UINT64_MAX
-
-struct exploration {
+/* What a program is asked about a life. */
+struct question {
     const char *program, *scenario;
-    uint64_t depth;      /* TO_THE_FIXPOINT: all */
-    const char *without; /* an option; NULL: none */
+    const char *words[2]; /* options; NULL: no more of them */
 };
 
-static bool explore(const struct exploration *exploration, struct mutant_life_answer *answer,
-                    char *message, size_t message_bytes);
-static bool is_silent(const struct exploration *exploration, enum mutant_outcome otherwise,
+static bool ask(const struct question *question, struct mutant_life_answer *answer, int *code,
+                char *message, size_t message_bytes);
+static bool survives(const char *sound, const char *scenario, const char *replay,
+                     struct mutant_life_result *result);
+static bool is_silent(enum mutant_needs needs, const char *program, const char *scenario,
                       struct mutant_life_result *result);
 static void copy_text(const cJSON *object, const char *name, char *text, size_t text_bytes);
 
@@ -29,11 +29,12 @@ void mutant_life_examine(const struct mutant *mutant, const char *program, const
                          const char *scenario, struct mutant_life_result *result)
 {
     struct mutant_life_answer answer;
-    struct exploration exploration = {program, scenario, TO_THE_FIXPOINT, NULL};
+    int code;
     CHECK(mutant->needs != MUTANT_NEEDS_RUN);
     memset(result, 0, sizeof *result);
     result->outcome = MUTANT_BROKEN;
-    if (!explore(&exploration, &answer, result->message, sizeof result->message)) {
+    const struct question all = {program, scenario, {NULL, NULL}};
+    if (!ask(&all, &answer, &code, result->message, sizeof result->message)) {
         return;
     }
     if (!answer.violated) {
@@ -42,17 +43,8 @@ void mutant_life_examine(const struct mutant *mutant, const char *program, const
     }
     result->depth = answer.depth;
     memcpy(result->replay, answer.replay, sizeof result->replay);
-    exploration.depth = answer.depth;
-    exploration.program = sound;
-    if (!is_silent(&exploration, MUTANT_ALIKE, result)) {
-        return;
-    }
-    exploration.program = program;
-    exploration.depth = mutant->needs == MUTANT_NEEDS_CUT ? 0 : answer.depth;
-    exploration.without = mutant->needs == MUTANT_NEEDS_TORN        ? "--no-torn"
-                          : mutant->needs == MUTANT_NEEDS_UNCERTAIN ? "--no-demonic"
-                                                                    : NULL;
-    if (mutant->needs != MUTANT_NEEDS_NONE && !is_silent(&exploration, MUTANT_LOUD, result)) {
+    if (!survives(sound, scenario, answer.replay, result) ||
+        !is_silent(mutant->needs, program, scenario, result)) {
         return;
     }
     const bool named = strcmp(answer.law, law_name((enum law)mutant->law)) == 0;
@@ -60,48 +52,68 @@ void mutant_life_examine(const struct mutant *mutant, const char *program, const
     snprintf(result->message, sizeof result->message, "%s: %s", answer.law, answer.what);
 }
 
-/* No law is broken there; else that is the outcome. */
-static bool is_silent(const struct exploration *exploration, enum mutant_outcome otherwise,
-                      struct mutant_life_result *result)
+/* The sound program lives the same cuts, unless it does other operations there. */
+static bool survives(const char *sound, const char *scenario, const char *replay,
+                     struct mutant_life_result *result)
 {
     struct mutant_life_answer answer;
-    if (!explore(exploration, &answer, result->message, sizeof result->message)) {
-        return false;
+    int code;
+    const struct question history = {sound, scenario, {"--replay", replay}};
+    if (replay[0] == '\0') { /* a boot that goes round: there is no last cut */
+        return true;
+    }
+    if (!ask(&history, &answer, &code, result->message, sizeof result->message)) {
+        result->message[0] = '\0';
+        return code == VERDICT_USAGE;
     }
     if (answer.violated) {
-        result->outcome = otherwise;
-        snprintf(result->message, sizeof result->message, "%s%s: %s: %s",
-                 otherwise == MUTANT_ALIKE ? "without the bug" : "without what it needs, ",
-                 exploration->without != NULL ? exploration->without
-                 : otherwise == MUTANT_ALIKE  ? ""
-                                              : "--depth 0",
-                 answer.law, answer.what);
+        result->outcome = MUTANT_ALIKE;
+        snprintf(result->message, sizeof result->message, "without the bug: %s: %s", answer.law,
+                 answer.what);
     }
     return !answer.violated;
 }
 
-static bool explore(const struct exploration *exploration, struct mutant_life_answer *answer,
-                    char *message, size_t message_bytes)
+static bool is_silent(enum mutant_needs needs, const char *program, const char *scenario,
+                      struct mutant_life_result *result)
 {
-    char output[OUTPUT_BYTES] = "", depth[24];
-    const char *words[10] = {exploration->program, "cuts", exploration->scenario, "--json"};
-    uint32_t count = 4;
-    struct process process;
-    if (exploration->depth != TO_THE_FIXPOINT) {
-        snprintf(depth, sizeof depth, "%" PRIu64, exploration->depth);
-        words[count++] = "--depth";
-        words[count++] = depth;
+    static const char *const without[MUTANT_NEEDS_COUNT][2] = {
+        [MUTANT_NEEDS_CUT] = {"--depth", "0"},
+        [MUTANT_NEEDS_TORN] = {"--no-torn", NULL},
+        [MUTANT_NEEDS_UNCERTAIN] = {"--no-demonic", NULL},
+    };
+    struct mutant_life_answer answer;
+    int code;
+    if (needs == MUTANT_NEEDS_NONE) {
+        return true;
     }
-    if (exploration->without != NULL) {
-        words[count++] = exploration->without;
-    }
-    words[count] = NULL;
-    if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, false)) {
-        snprintf(message, message_bytes, "no process could be made for %s", exploration->program);
+    const struct question less = {program, scenario, {without[needs][0], without[needs][1]}};
+    if (!ask(&less, &answer, &code, result->message, sizeof result->message)) {
         return false;
     }
-    const int code = process_finish(&process, output, sizeof output);
-    return mutant_life_understand(output, code, answer, message, message_bytes);
+    if (answer.violated) {
+        result->outcome = MUTANT_LOUD;
+        snprintf(result->message, sizeof result->message, "without what it needs, %s: %s: %s",
+                 without[needs][0], answer.law, answer.what);
+    }
+    return !answer.violated;
+}
+
+static bool ask(const struct question *question, struct mutant_life_answer *answer, int *code,
+                char *message, size_t message_bytes)
+{
+    char output[OUTPUT_BYTES] = "";
+    const char *const words[] = {
+        question->program,  "cuts", question->scenario, "--json", question->words[0],
+        question->words[1], NULL};
+    struct process process;
+    *code = VERDICT_HARNESS;
+    if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, false)) {
+        snprintf(message, message_bytes, "no process could be made for %s", question->program);
+        return false;
+    }
+    *code = process_finish(&process, output, sizeof output);
+    return mutant_life_understand(output, *code, answer, message, message_bytes);
 }
 
 /* Exit code 1 without a law is an exploration that proves nothing (vacuous); 5 is one that was

@@ -16,8 +16,9 @@ struct mutant_life_result {
 };
 
 /* Explore the life with the planted program, all cuts and uncertain reads on, until a law is
- * broken. It must be the law that the bug names. Then, no deeper than that: without what the bug
- * needs no law is broken, and none by `sound`, the program without it. */
+ * broken. It must be the law that the bug names. `sound`, the program without it, must survive the
+ * very history that shows it; and without what the bug needs no law may be broken, to the fixpoint.
+ */
 void mutant_life_examine(const struct mutant *mutant, const char *program, const char *sound,
                          const char *scenario, struct mutant_life_result *result);
 

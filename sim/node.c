@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/node_memory.h"
 #include "sim/operation.h"
 
 enum { POISON_BYTES = 4099 /* prime: no stride repeats */ };
@@ -90,6 +91,7 @@ enum node_fall node_boot(struct node *node, uint64_t now_us)
 {
     CHECK(node->memory == NULL);
     node->boots++;
+    node->running = SLOT_NONE;
     node->memory = malloc(node->memory_bytes);
     CHECK(node->memory != NULL);
     poison(node);
@@ -131,9 +133,7 @@ void node_fall(struct node *node, enum node_fall fallen, uint64_t key)
             disk_power_loss(node->disk, key);
         }
     }
-    if (fallen != NODE_PROCESS_DIED) {
-        random_bytes(&(struct random_stream){key, 0}, node->retained, RETAINED_BYTES);
-    }
+    node_memory_fall(node, fallen, key);
     node->watchdog_at_us = UINT64_MAX;
     node->timer_generation++;
     node->watchdog_generation++;

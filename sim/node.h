@@ -17,6 +17,7 @@
 #include "sim/clock.h"
 #include "sim/disk.h"
 #include "sim/flash.h"
+#include "sim/flash_law.h"
 #include "sim/hash.h"
 #include "sim/net.h"
 #include "sim/plan.h"
@@ -54,6 +55,8 @@ struct stage {
     void (*evidence)(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence);
     /* A trigger with a delay has fired: strike at time_us. */
     void (*strike)(void *ctx, uint32_t entry, uint64_t time_us);
+    /* A program or an erase has begun, and may have been cut; breaches: of the part's rules. */
+    void (*flash_write)(void *ctx, uint32_t node, struct flash_range range, uint64_t breaches);
     int32_t (*sensor)(void *ctx, uint32_t node, uint64_t time_us, uint64_t ordinal);
     char check_text[256]; /* of the first CHECK that failed in a live node, or a spin */
 };
@@ -89,11 +92,15 @@ struct node {
     enum reset_reason reset_reason;
     struct clock clock;
     uint32_t boots;
+    uint32_t running; /* the slot that the boot loader jumped to; SLOT_NONE: it runs */
+    struct flash_counts flash_seen; /* of its part, as far as figures and judge know them */
 
     /* Streams of this node's own. */
     struct random_stream entropy, sqlite;
     uint64_t flash_key, poison_key;
-    uint64_t sensor_ordinal, flash_ordinal;
+    uint64_t flash_fault_key;
+    uint64_t tear_key; /* of what a cut leaves of counters and retained RAM */
+    uint64_t sensor_ordinal, flash_ordinal, tear_ordinal;
 
     /* The step under way, and what it leaves. */
     uint64_t start_us;   /* true time at which it began */
@@ -117,6 +124,8 @@ struct node {
     uint32_t cut_entry;
     uint32_t trigger_count;
     struct node_trigger triggers[NODE_TRIGGERS_MAX];
+    uint32_t brown_out_ppm;            /* chance that a program of flash writes garbage */
+    uint64_t aged_us;                  /* until when its flash has aged */
     uint32_t attack_ppm[EFFECT_COUNT]; /* rogues: what the plan has switched on */
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/check.h"
 #include "core/evidence.h"
+#include "sim/node_memory.h"
 #include "sim/operation.h"
 
 enum { DISK_WRITE_US = 15, DISK_SYNC_US = 800 };
@@ -80,85 +81,6 @@ static void port_link_close(void *ctx, uint32_t link)
         net_close(node->stage->net, node_instant(node), node->number, link);
     }
     (void)err;
-}
-
-/* ---- the port: flash ------------------------------------------------------------------------- */
-
-/* Each operation on the flash has its own key for what chance decides in it. */
-static uint64_t flash_draw(struct node *node)
-{
-    return random_at(node->flash_key, node->flash_ordinal++);
-}
-
-static enum err port_flash_read(void *ctx, uint32_t offset, uint8_t *bytes, uint32_t size_bytes)
-{
-    struct node *node = ctx;
-    bool done;
-    enum err err = operation_whole(node, OPERATION_FLASH_READ, 1, offset, size_bytes, &done);
-    if (err == ERR_OK) {
-        const uint64_t before = node->flash->counts.uncertain_reads;
-        err = flash_read(node->flash, offset, bytes, size_bytes, flash_draw(node));
-        node->stage->probes[PROBE_uncertain_read] += node->flash->counts.uncertain_reads - before;
-        hash_bytes(&node->stage->hash, bytes, err == ERR_OK ? size_bytes : 0);
-    }
-    return err;
-}
-
-/* A part that is misused is the programmer's mistake, as a CHECK is. */
-static void check_discipline(struct node *node)
-{
-    if (node->flash->counts.discipline > 0) {
-        operation_check_text(node, "flash", 0, "the rules of the flash part were broken");
-    }
-}
-
-static enum err port_flash_program(void *ctx, uint32_t offset, const uint8_t *bytes,
-                                   uint32_t size_bytes)
-{
-    struct node *node = ctx;
-    uint32_t fraction;
-    const enum ending ending = operation_begin(
-        node, OPERATION_FLASH_PROGRAM, flash_program_us(node->flash, size_bytes), &fraction);
-    enum err err = ERR_IO;
-    if (ending == DIES_INSIDE) {
-        err = flash_program_torn(node->flash, offset, bytes, size_bytes, (uint16_t)fraction,
-                                 flash_draw(node));
-        node->stage->probes[PROBE_cut_inside_program]++;
-    } else if (ending != DIES_BEFORE) {
-        err = flash_program(node->flash, offset, bytes, size_bytes);
-        node->stage->figures[FIGURE_flash_programs]++;
-    }
-    check_discipline(node);
-    err = ending == GOES_ON ? err : ERR_IO;
-    operation_end(node, OPERATION_FLASH_PROGRAM, offset, size_bytes, err);
-    hash_bytes(&node->stage->hash, bytes, size_bytes);
-    return err;
-}
-
-static enum err port_flash_erase(void *ctx, uint32_t offset)
-{
-    struct node *node = ctx;
-    uint32_t fraction;
-    const enum ending ending =
-        operation_begin(node, OPERATION_FLASH_ERASE, flash_erase_us(node->flash), &fraction);
-    enum err err = ERR_IO;
-    if (ending == DIES_INSIDE) {
-        err = flash_erase_torn(node->flash, offset, (uint16_t)fraction, flash_draw(node));
-        node->stage->probes[PROBE_cut_inside_erase]++;
-    } else if (ending != DIES_BEFORE) {
-        err = flash_erase(node->flash, offset);
-        node->stage->figures[FIGURE_flash_erases]++;
-    }
-    check_discipline(node);
-    err = ending == GOES_ON ? err : ERR_IO;
-    operation_end(node, OPERATION_FLASH_ERASE, offset, 0, err);
-    return err;
-}
-
-static enum err port_flash_sync(void *ctx)
-{
-    bool done;
-    return operation_whole(ctx, OPERATION_FLASH_SYNC, 0, 0, 0, &done);
 }
 
 /* ---- the port: disk -------------------------------------------------------------------------- */
@@ -357,50 +279,8 @@ static enum err port_open(void *ctx, const uint8_t key[AEAD_KEY_BYTES],
     return err;
 }
 
-/* ---- the port: small state, watchdog, plant, evidence ---------------------------------------- */
-
-static enum err port_counter_read(void *ctx, enum port_counter counter, uint64_t *value)
-{
-    struct node *node = ctx;
-    bool done;
-    CHECK(counter < COUNTER_COUNT);
-    *value = node->counters[counter];
-    const enum err err = operation_whole(node, OPERATION_COUNTER_READ, 1, counter, 0, &done);
-    hash_u64(&node->stage->hash, *value);
-    return err;
-}
-
-static enum err port_counter_increment(void *ctx, enum port_counter counter)
-{
-    struct node *node = ctx;
-    bool done;
-    CHECK(counter < COUNTER_COUNT);
-    const enum err err = operation_whole(node, OPERATION_COUNTER_INCREMENT, 500, counter, 0, &done);
-    node->counters[counter] += done ? 1 : 0;
-    return err;
-}
-
-static enum err port_retained_read(void *ctx, uint8_t bytes[RETAINED_BYTES])
-{
-    struct node *node = ctx;
-    bool done;
-    memcpy(bytes, node->retained, RETAINED_BYTES);
-    const enum err err = operation_whole(node, OPERATION_RETAINED_READ, 1, 0, 0, &done);
-    hash_bytes(&node->stage->hash, bytes, RETAINED_BYTES);
-    return err;
-}
-
-static enum err port_retained_write(void *ctx, const uint8_t bytes[RETAINED_BYTES])
-{
-    struct node *node = ctx;
-    bool done;
-    const enum err err = operation_whole(node, OPERATION_RETAINED_WRITE, 1, 0, 0, &done);
-    if (done) {
-        memcpy(node->retained, bytes, RETAINED_BYTES);
-    }
-    hash_bytes(&node->stage->hash, bytes, RETAINED_BYTES);
-    return err;
-}
+/* ---- the port: watchdog, plant, evidence ------------------------------------------------------
+ */
 
 static void port_watchdog_arm(void *ctx, uint64_t timeout_us)
 {
@@ -480,10 +360,6 @@ void node_port(struct node *node)
         .link_open = port_link_open,
         .link_send = port_link_send,
         .link_close = port_link_close,
-        .flash_read = port_flash_read,
-        .flash_program = port_flash_program,
-        .flash_erase = port_flash_erase,
-        .flash_sync = port_flash_sync,
         .disk_vfs = NULL, /* the simulated VFS is SQLite's default one here */
         .disk_path = node->disk_path,
         .entropy = port_entropy,
@@ -496,10 +372,6 @@ void node_port(struct node *node)
                    .hkdf = port_hkdf,
                    .seal = port_seal,
                    .open = port_open},
-        .counter_read = port_counter_read,
-        .counter_increment = port_counter_increment,
-        .retained_read = port_retained_read,
-        .retained_write = port_retained_write,
         .watchdog_arm = port_watchdog_arm,
         .reset_reason = port_reset_reason,
         .reset = port_reset,
@@ -507,9 +379,7 @@ void node_port(struct node *node)
         .actuator_set = port_actuator_set,
         .evidence = port_evidence,
     };
-    if (node->flash != NULL) {
-        port->flash = node->flash->profile.geometry;
-    }
+    node_memory_port(node, port);
     if (node->disk != NULL) {
         node->disk->hooks =
             (struct disk_hooks){node, on_disk_operation, on_disk_randomness, on_disk_wall};

@@ -42,18 +42,24 @@ void observe_effect(struct world *world, uint32_t index, uint32_t phase)
     show(world, &item);
 }
 
+void observe_violation(struct world *world, const struct violation *violation)
+{
+    if (world->violated) {
+        return;
+    }
+    world->violated = true;
+    world->violation = *violation;
+    if (world->options.violated != NULL) {
+        world->options.violated(world->options.item_ctx);
+    }
+}
+
 /* The judge sees it; the first broken law ends the run after this step. */
 static void observe(struct world *world, const struct observation *observation)
 {
     struct violation violation;
-    if (world->judge == NULL || judge_observe(world->judge, observation, &violation) ||
-        world->violated) {
-        return;
-    }
-    world->violated = true;
-    world->violation = violation;
-    if (world->options.violated != NULL) {
-        world->options.violated(world->options.item_ctx);
+    if (world->judge != NULL && !judge_observe(world->judge, observation, &violation)) {
+        observe_violation(world, &violation);
     }
 }
 
@@ -183,6 +189,8 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
     if (evidence->kind == EVIDENCE_BOOT) {
         world->nodes[node].said_boot = true;
     } else if (evidence->kind == EVIDENCE_JUMP || evidence->kind == EVIDENCE_STRAND) {
+        const bool jumps = evidence->kind == EVIDENCE_JUMP && evidence->epoch < SLOT_COUNT;
+        world->nodes[node].running = jumps ? evidence->epoch : SLOT_NONE;
         observe_slots(world, &world->nodes[node]);
     }
     if (world->options.item != NULL) {
@@ -268,6 +276,44 @@ static void count_known(struct world *world, const struct observation *row)
                       role_device_firmware(node->memory, &view);
     world->stage.figures[FIGURE_known] +=
         runs && row->counter == view.sequence.number && row->value == (uint64_t)view.outcome;
+}
+
+/* ---- flash ----------------------------------------------------------------------------------- */
+
+/* flash.discipline and flash.bounds: no role says how it writes, and the world sees each write. An
+ * operation that was cut counts: it had begun. */
+void observe_flash_write(void *ctx, uint32_t number, struct flash_range range, uint64_t breaches)
+{
+    struct world *world = ctx;
+    const struct node *node = &world->nodes[number];
+    const struct firmware *firmware = world->fleet->firmware;
+    const struct observation observation = {
+        .time_us = node_instant(node), .event = world->event_count, .node = number};
+    struct judge_finding finding = {0};
+    enum law law = LAW_FLASH_DISCIPLINE;
+    if (world->judge == NULL) {
+        return;
+    }
+    judge_exercise(world->judge, LAW_FLASH_DISCIPLINE, 1);
+    if (breaches > 0) {
+        finding = (struct judge_finding){"breaches of the rules of the flash part", 0, breaches};
+    }
+    if (firmware != NULL) {
+        judge_exercise(world->judge, LAW_FLASH_BOUNDS, 1);
+        if (!flash_law_may_write(&firmware->device.update.boot.layout, &firmware->geometry,
+                                 node->running, range)) {
+            law = LAW_FLASH_BOUNDS;
+            finding = (struct judge_finding){
+                node->running == SLOT_NONE ? "the boot loader writes outside its store (offset)"
+                                           : "the image writes where it may not (its slot, offset)",
+                node->running, range.offset};
+        }
+    }
+    struct violation violation;
+    if (finding.what != NULL &&
+        judge_found(world->judge, law, &observation, &finding, &violation)) {
+        observe_violation(world, &violation);
+    }
 }
 
 /* ---- images ---------------------------------------------------------------------------------- */

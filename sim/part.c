@@ -16,6 +16,10 @@ enum { PATH_BYTES = 512 };
 
 #define PART_ENDING ".part"
 
+static bool text_read(const char *spec, struct part *part, char *error, size_t error_bytes);
+static void print_sectors(const struct flash_profile *profile, FILE *file);
+static void print_number(FILE *file, const char *key, uint64_t number);
+static void print_time(FILE *file, const char *key, uint64_t us);
 static bool path_of(const char *spec, char path[PATH_BYTES], char *error, size_t error_bytes);
 static bool name_of(const char *path, char name[PART_NAME_BYTES], char *error, size_t error_bytes);
 static int compare_names(const void *left, const void *right);
@@ -36,6 +40,51 @@ bool part_load(const char *spec, struct part *part, char *error, size_t error_by
     const bool done = part_file_read(path, file, part, error, error_bytes);
     fclose(file);
     return done;
+}
+
+bool part_read(const char *spec, struct part *part, char *error, size_t error_bytes)
+{
+    return strchr(spec, '=') == NULL ? part_load(spec, part, error, error_bytes)
+                                     : text_read(spec, part, error, error_bytes);
+}
+
+bool part_print(const struct part *part, char *text, size_t text_bytes)
+{
+    static const char *const ecc_words[] = {"none", "error", "fault", "garbage"};
+    static const char *const worn_words[] = {"never", "loud", "silent"};
+    const struct flash_profile *profile = &part->profile;
+    char *whole = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&whole, &size);
+    CHECK(file != NULL);
+    fprintf(file, "%s: ", part->name);
+    print_sectors(profile, file);
+    print_number(file, "unit", profile->geometry.program_bytes);
+    if (profile->geometry.erased_value == 0x00) {
+        fputs("; erased=0", file);
+    }
+    print_time(file, "program_time", profile->program_us);
+    print_number(file, "programs", profile->program_once ? 1 : profile->program_limit);
+    if (profile->ecc != FLASH_ECC_NONE) {
+        fprintf(file, "; ecc=%s", ecc_words[profile->ecc]);
+    }
+    print_number(file, "page", profile->page_bytes);
+    print_number(file, "cache", profile->cache_pages);
+    print_number(file, "banks", profile->dual_bank ? 2 : 0);
+    print_number(file, "otp", profile->otp_bytes);
+    print_number(file, "counter_max", profile->counter_max);
+    print_time(file, "counter_time", profile->counter_us);
+    print_number(file, "endurance", part->endurance);
+    if (profile->worn != FLASH_GOOD) {
+        fprintf(file, "; worn=%s", worn_words[profile->worn]);
+    }
+    print_number(file, "disturb", profile->disturb_reads);
+    print_time(file, "retention", profile->retention_us);
+    CHECK(fclose(file) == 0);
+    const bool fits = size < text_bytes;
+    snprintf(text, text_bytes, "%s", fits ? whole : "");
+    free(whole);
+    return fits;
 }
 
 bool part_list(const char *folder, char names[PARTS_MAX][PART_NAME_BYTES], uint32_t *count,
@@ -128,6 +177,73 @@ void part_digest(const struct flash_profile *profile, uint64_t digest[2])
     }
     hash_digest(&hash, digest);
     hash_free(&hash);
+}
+
+/* ---- on one line ----------------------------------------------------------------------------- */
+
+/* The line is a file whose lines end with `;`: one reader knows what may stand in either. */
+static bool text_read(const char *spec, struct part *part, char *error, size_t error_bytes)
+{
+    char lines[PART_TEXT_BYTES + PART_NAME_BYTES + 16];
+    const char *colon = strchr(spec, ':');
+    const size_t length = colon == NULL ? 0 : (size_t)(colon - spec);
+    memset(part, 0, sizeof *part);
+    if (length == 0 || length >= PART_NAME_BYTES || strlen(spec) >= PART_TEXT_BYTES ||
+        strpbrk(spec, "#\r\n") != NULL) {
+        snprintf(error, error_bytes,
+                 "'%.40s...' is no flash part; write its name, the path of its file, or "
+                 "'name: sectors=64x4096; unit=8; ...'",
+                 spec);
+        return false;
+    }
+    memcpy(part->name, spec, length);
+    snprintf(lines, sizeof lines, "about = %s\n%s\n", part->name, colon + 1);
+    for (char *end = strchr(lines, ';'); end != NULL; end = strchr(end, ';')) {
+        *end = '\n';
+    }
+    FILE *file = fmemopen(lines, strlen(lines), "r");
+    CHECK(file != NULL);
+    const bool done = part_file_read(part->name, file, part, error, error_bytes);
+    fclose(file);
+    return done;
+}
+
+static void print_sectors(const struct flash_profile *profile, FILE *file)
+{
+    const struct flash_geometry *geometry = &profile->geometry;
+    char us[40];
+    if (profile->run_count == 0) {
+        duration_print(profile->erase_us, us, sizeof us);
+        fprintf(file, "sectors=%ux%u; erase_time=%s", (unsigned)geometry->sector_count,
+                (unsigned)geometry->sector_bytes, us);
+        return;
+    }
+    for (uint32_t i = 0; i < profile->run_count; i++) {
+        fprintf(file, "%s%ux%u", i == 0 ? "sectors=" : ",", (unsigned)profile->runs[i].block_count,
+                (unsigned)profile->runs[i].block_bytes);
+    }
+    fprintf(file, "; present=%u", (unsigned)geometry->sector_bytes);
+    for (uint32_t i = 0; i < profile->run_count; i++) {
+        duration_print(profile->runs[i].erase_us, us, sizeof us);
+        fprintf(file, "%s%s", i == 0 ? "; erase_time=" : ",", us);
+    }
+}
+
+/* What is 0 is the default. */
+static void print_number(FILE *file, const char *key, uint64_t number)
+{
+    if (number != 0) {
+        fprintf(file, "; %s=%llu", key, (unsigned long long)number);
+    }
+}
+
+static void print_time(FILE *file, const char *key, uint64_t us)
+{
+    char text[40];
+    if (us != 0) {
+        duration_print(us, text, sizeof text);
+        fprintf(file, "; %s=%s", key, text);
+    }
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

@@ -20,9 +20,20 @@ struct part {
 
 #define PART_FOLDER "sim/parts"
 
+enum { PART_TEXT_BYTES = 512 }; /* of a part on one line */
+
 /* Read "nor-8", which is PART_FOLDER/nor-8.part, or a file by its path (with a / or ending in
  * .part). False: error says file, line and what to do. */
 bool part_load(const char *spec, struct part *part, char *error, size_t error_bytes);
+
+/* A part on one line, without its file: "nor-8: sectors=128x4096; unit=8; ...". The keys are those
+ * of a file, in one order; what has its default is left out. It says the same profile, and no more
+ * than that and the endurance. False: it has no room in text_bytes. */
+bool part_print(const struct part *part, char *text, size_t text_bytes);
+
+/* What part_load takes, or a line of part_print: that is what has a `=`. Any bytes may come. False:
+ * error says what is wrong. */
+bool part_read(const char *spec, struct part *part, char *error, size_t error_bytes);
 
 /* The names of the parts in a folder, sorted. False: error says why. */
 bool part_list(const char *folder, char names[PARTS_MAX][PART_NAME_BYTES], uint32_t *count,

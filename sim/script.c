@@ -56,12 +56,13 @@ static void read_question(struct script *script)
     snprintf(script->question, sizeof script->question, "%.*s", (int)length, text);
 }
 
-struct script *script_open(const char *path, struct plan *plan, char *error, size_t error_bytes)
+static struct script *load(const char *path, struct plan *plan, script_body *body, void *argument,
+                           char *error, size_t error_bytes)
 {
     struct script *script = calloc(1, sizeof *script);
-    CHECK(script != NULL && path != NULL && plan != NULL);
+    CHECK(script != NULL && path != NULL);
     script->plan = plan;
-    script->random = (struct random_stream){random_key(plan->seed, "script"), 0};
+    script->random = (struct random_stream){random_key(plan == NULL ? 0 : plan->seed, "script"), 0};
     snprintf(script->path, sizeof script->path, "%s", path);
     if (strlen(path) >= sizeof script->path) {
         snprintf(script->error, sizeof script->error, "%.60s...: the name of the file is too long",
@@ -69,7 +70,7 @@ struct script *script_open(const char *path, struct plan *plan, char *error, siz
     } else if (read_text(script)) {
         read_question(script);
         script_sandbox_open(script);
-        (void)script_call(script, script_file_read, NULL);
+        (void)script_call(script, body, argument);
     }
     script->plan = NULL;
     if (script->error[0] != '\0') {
@@ -78,6 +79,18 @@ struct script *script_open(const char *path, struct plan *plan, char *error, siz
         return NULL;
     }
     return script;
+}
+
+struct script *script_open(const char *path, struct plan *plan, char *error, size_t error_bytes)
+{
+    CHECK(plan != NULL);
+    return load(path, plan, script_file_read, NULL, error, error_bytes);
+}
+
+struct script *script_load(const char *path, script_body *body, void *argument, char *error,
+                           size_t error_bytes)
+{
+    return load(path, NULL, body, argument, error, error_bytes);
 }
 
 void script_close(struct script *script)

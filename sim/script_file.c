@@ -112,6 +112,10 @@ static const char *setting_text(lua_State *lua, const char *name)
         beside(script, text, path, sizeof path);
         return lua_pushstring(lua, path);
     }
+    if (strcmp(name, "flash.part") == 0 && strchr(text, '/') != NULL && strchr(text, '=') == NULL) {
+        beside(script, text, path, sizeof path);
+        return lua_pushstring(lua, path);
+    }
     if (strncmp(name, "link.", 5) == 0 && strncmp(text, "trace:", 6) == 0) {
         traces_beside(script, text, path, sizeof path);
         return lua_pushstring(lua, path);
@@ -386,6 +390,10 @@ static void read_key(lua_State *lua, const char *key)
         keep_strikes(lua);
     } else if (strcmp(key, "expect") == 0) {
         read_expectations(lua);
+    } else if (strcmp(key, "life") == 0) {
+        lua_pushfstring(lua, "this is the life of one device; explore it: brownout cuts %s",
+                        script_of(lua)->path);
+        refuse(lua, NULL, key, lua_tostring(lua, -1));
     } else {
         const char *near = script_suggest(lua, key, names, sizeof names / sizeof names[0]);
         lua_pushfstring(lua, "a scenario has no '%s'%s", key, near);
@@ -393,14 +401,13 @@ static void read_key(lua_State *lua, const char *key)
     }
 }
 
-/* Load the text, run it, read what it returns. */
-int script_file_read(lua_State *lua)
+void script_file_return(lua_State *lua)
 {
     struct script *script = script_of(lua);
     lua_Debug chunk;
     const char *name = lua_pushfstring(lua, "@%s", script->path);
     if (luaL_loadbufferx(lua, script->text, script->text_bytes, name, "t") != LUA_OK) {
-        return lua_error(lua);
+        lua_error(lua);
     }
     lua_pushvalue(lua, -1);
     lua_getinfo(lua, ">S", &chunk);
@@ -411,6 +418,12 @@ int script_file_read(lua_State *lua)
                "a scenario returns its table: return { fleet = { devices = 10 }, run = function(w) "
                "... end }");
     }
+}
+
+/* Load the text, run it, read what it returns. */
+int script_file_read(lua_State *lua)
+{
+    script_file_return(lua);
     const int table = lua_gettop(lua);
     script_keys(lua, table);
     const int keys = lua_gettop(lua);

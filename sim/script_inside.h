@@ -4,6 +4,7 @@
  *   script_walk.c      tables in sorted order: next, pairs, table.sort
  *   script_library.c   string, table, math and utf8, bounded
  *   script_file.c      the scenario's table: settings and expectations
+ *   script_life.c      a device's life, for brownout cuts
  *   script_strike.c    a table that says what befalls whom: plan entries
  *   script_world.c     `w`, the world as run(w), hooks and predicates see it
  */
@@ -69,6 +70,12 @@ struct script {
 /* A function that runs protected, on script->caller; its argument is a light userdata. */
 typedef int script_body(struct lua_State *lua);
 
+/* script.c */
+/* Open the file with a reader of its own: body begins with script_file_return, and has `argument`
+ * as its light userdata. No world, no plan. NULL: error says how it failed. */
+struct script *script_load(const char *path, script_body *body, void *argument, char *error,
+                           size_t error_bytes);
+
 /* script_sandbox.c */
 struct script *script_of(struct lua_State *lua);
 void script_sandbox_open(struct script *script);
@@ -103,6 +110,8 @@ int script_random(struct lua_State *lua, int first);
 
 /* script_file.c */
 int script_file_read(struct lua_State *lua);
+/* Run the file's text, and push the table that it returns. */
+void script_file_return(struct lua_State *lua);
 /* Push "file:line: " of the nth `word` behind the first `section` (either may be NULL). */
 const char *script_where(struct lua_State *lua, const char *section, const char *word,
                          uint32_t nth);

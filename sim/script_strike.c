@@ -140,7 +140,7 @@ static void read_lasts(struct reader *reader)
     }
 }
 
-/* Parts per million are whole numbers, times are texts: "5m", "-1h". */
+/* Parts per million and counts are whole numbers, times are texts: "5m", "-1h". */
 static void read_amount(struct reader *reader)
 {
     lua_State *lua = reader->lua;
@@ -165,8 +165,10 @@ static void read_amount(struct reader *reader)
         reader->entry.amount = lua_tointegerx(lua, -1, &exact);
         if (lua_type(lua, -1) != LUA_TNUMBER || exact == 0) {
             refuse(reader, lua_pushfstring(lua,
-                                           "%s needs parts per million, a whole number: "
-                                           "amount = 200000",
+                                           info->amount == EFFECT_AMOUNT_ppm
+                                               ? "%s needs parts per million, a whole number: "
+                                                 "amount = 200000"
+                                               : "%s needs a whole number, how many: amount = 3",
                                            info->name));
         }
     }

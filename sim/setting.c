@@ -176,44 +176,6 @@ static bool range_parse(const char *text, bool time, int64_t *min, int64_t *max)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* Levenshtein distance, bounded: names here are short. */
-static unsigned distance(const char *left, const char *right)
-{
-    unsigned row[65];
-    const size_t left_length = strlen(left), right_length = strlen(right);
-    if (left_length > 64 || right_length > 64) {
-        return 64;
-    }
-    for (unsigned j = 0; j <= right_length; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= left_length; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= right_length; j++) {
-            const unsigned substitute = diagonal + (left[i - 1] != right[j - 1] ? 1u : 0u);
-            const unsigned gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1u;
-            diagonal = row[j];
-            row[j] = substitute < gap ? substitute : gap;
-        }
-    }
-    return row[right_length];
-}
-
-const char *nearest_name(const char *typed, const char *const *names, size_t count)
-{
-    const char *best = NULL;
-    unsigned best_distance = (unsigned)strlen(typed) / 3 + 2;
-    for (size_t i = 0; i < count; i++) {
-        const unsigned d = distance(typed, names[i]);
-        if (d < best_distance) {
-            best = names[i];
-            best_distance = d;
-        }
-    }
-    return best;
-}
-
 static bool is_tail(const char *key, const char *tail)
 {
     const size_t key_length = strlen(key), tail_length = strlen(tail);
@@ -267,9 +229,9 @@ static bool row_set(struct settings *settings, unsigned i, const char *value, ch
     char min[32], max[32];
     switch (row->kind) {
     case KIND_TEXT:
-        if (strlen(value) >= SETTING_TEXT_BYTES || strpbrk(value, "\r\n") != NULL) {
-            snprintf(error, error_bytes, "%s: text of at most %d bytes on one line", row->key,
-                     SETTING_TEXT_BYTES - 1);
+        if (strlen(value) > row->max || strpbrk(value, "\r\n") != NULL) {
+            snprintf(error, error_bytes, "%s: text of at most %" PRIu64 " bytes on one line",
+                     row->key, row->max);
             return false;
         }
         memcpy(settings->text[i], value, strlen(value) + 1);
@@ -423,8 +385,9 @@ static bool fault_field(struct fault_setting *fault, const struct effect_info *i
         snprintf(error, error_bytes,
                  "faults.%s.amount: '%s' must be a range within %" PRId64 "..%" PRId64 "%s",
                  info->name, value, info->amount_min, info->amount_max,
-                 info->amount == EFFECT_AMOUNT_us ? " us, written as durations: \"1s..20s\""
-                                                  : " (parts per million)");
+                 info->amount == EFFECT_AMOUNT_us    ? " us, written as durations: \"1s..20s\""
+                 : info->amount == EFFECT_AMOUNT_ppm ? " (parts per million)"
+                                                     : "");
         return false;
     }
     if (strcmp(field, "on") == 0) {
@@ -527,6 +490,13 @@ bool settings_check(const struct settings *settings, char *error, size_t error_b
     if ((unit & (unit - 1)) != 0 || sector % unit != 0) {
         snprintf(error, error_bytes,
                  "flash.unit (%" PRIu64 ") must be a power of two that divides flash.sector", unit);
+        return false;
+    }
+    if (settings->text[SETTING_flash_part][0] != '\0' &&
+        (unit != rows[SETTING_flash_unit].standard ||
+         sector != rows[SETTING_flash_sector].standard)) {
+        snprintf(error, error_bytes,
+                 "flash.part says the sector and the unit: leave flash.sector and flash.unit out");
         return false;
     }
     if (number[SETTING_fleet_gateways] + number[SETTING_fleet_rogues] >

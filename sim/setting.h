@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "sim/effect.h"
+#include "sim/nearest.h"
 
 enum setting {
 #define SETTING(id, key, kind, standard, min, max, doc) SETTING_##id,
@@ -18,7 +19,7 @@ enum setting {
     SETTING_COUNT
 };
 
-enum { SETTING_TEXT_BYTES = 256 };
+enum { SETTING_TEXT_BYTES = 512 };
 
 /* One fault class as a scenario draws it. */
 struct fault_setting {
@@ -62,8 +63,5 @@ void settings_each(const struct settings *settings,
 bool duration_parse(const char *text, uint64_t *us);
 /* The shortest of these forms. */
 void duration_print(uint64_t us, char *text, size_t size_bytes);
-
-/* The nearest name to a mistyped one, or NULL when nothing is near. */
-const char *nearest_name(const char *typed, const char *const *names, size_t count);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/node_memory.h"
 
 enum {
     RESTART_US = 1000000 /* from the death of a process, or a bite of the watchdog, to its boot */
@@ -108,18 +109,14 @@ static void set_timers(struct world *world, struct node *node)
 /* After a step or a boot: what it asked for, or what befell it inside. */
 void strike_settle(struct world *world, struct node *node, enum node_fall fall)
 {
-    if (world->stage.check_text[0] != '\0' && !world->violated) {
-        world->violated = true;
-        world->violation = (struct violation){
-            .law = LAW_CORE_CHECK,
-            .observation = {.time_us = world->now_us,
-                            .event = world->event_count,
-                            .node = node->number},
-            .what = "a CHECK failed",
-        };
-        if (world->options.violated != NULL) {
-            world->options.violated(world->options.item_ctx);
-        }
+    if (world->stage.check_text[0] != '\0') {
+        observe_violation(world, &(struct violation){
+                                     .law = LAW_CORE_CHECK,
+                                     .observation = {.time_us = world->now_us,
+                                                     .event = world->event_count,
+                                                     .node = node->number},
+                                     .what = "a CHECK failed",
+                                 });
     }
     world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
@@ -283,6 +280,16 @@ static void apply(struct world *world, struct node *node, uint32_t index, bool o
     case EFFECT_ATTACK_DROP:
         node->attack_ppm[entry->effect] = on ? (uint32_t)entry->amount : 0;
         break;
+    case EFFECT_FLASH_BAD:
+    case EFFECT_FLASH_BAD_SILENT:
+    case EFFECT_FLASH_ROT:
+    case EFFECT_FLASH_STUCK:
+    case EFFECT_FLASH_DISTURB:
+    case EFFECT_FLASH_BROWN_OUT:
+    case EFFECT_FLASH_WEAR:
+        node_memory_strike(node, entry, world->now_us, on);
+        observe_slots(world, node); /* what is in them may not be what it was */
+        break;
     case EFFECT_POWER_CUT:
     case EFFECT_CRASH:
     case EFFECT_DISK_LOST:
@@ -394,6 +401,7 @@ void strike_heal(struct world *world)
         node->trigger_count = 0;
         node->cut_at_us = UINT64_MAX;
         memset(node->attack_ppm, 0, sizeof node->attack_ppm);
+        node->brown_out_ppm = 0;
         if (node->disk != NULL) {
             node->disk->faults.full = false;
             node->disk->faults.lying = false;

@@ -27,8 +27,9 @@ struct world {
     struct crypto_openssl *openssl;
     struct ideal *ideal;
     struct profile device_profile, gateway_profile;
-    struct readings *readings; /* NULL: drawn */
-    struct disk *scratch;      /* where crash images are judged */
+    struct flash_profile flash; /* of the devices' parts */
+    struct readings *readings;  /* NULL: drawn */
+    struct disk *scratch;       /* where crash images are judged */
     uint64_t sensor_key, fall_key;
 
     uint32_t node_count;
@@ -73,6 +74,10 @@ void observe_image(struct world *world, struct node *node);
 void observe_release(struct world *world, const struct manifest *manifest);
 void observe_slots(struct world *world, const struct node *node);
 void observe_settled(struct world *world, const struct node *node);
+/* A law that no model judges was broken. */
+void observe_violation(struct world *world, const struct violation *violation);
+/* Did whoever runs write where it may, and as the part has to be written? */
+void observe_flash_write(void *ctx, uint32_t node, struct flash_range range, uint64_t breaches);
 void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence);
 
 /* strike.c */

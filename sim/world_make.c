@@ -6,8 +6,14 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/part.h"
 #include "sim/roles.h"
 
+enum {
+    FLASH_SECTOR_BYTES_MIN = 1024, /* as flash.sector and flash.sectors have it */
+    FLASH_SECTORS_MIN = 4,
+    FLASH_SECTOR_BYTES_MAX = 256 * 1024, /* of which each device of a fleet may have 64 */
+};
 enum { BOOT_SPREAD_US = 2000000 /* nodes are switched on one after the other, within this */ };
 
 /* ---- hooks of node and net ------------------------------------------------------------------- */
@@ -81,25 +87,78 @@ static bool make_environment(struct world *world)
     return true;
 }
 
-/* A serial NOR part: 25 us a unit of 8 bytes, 45 ms a 4 KiB sector. */
-static struct flash_profile flash_of(const struct settings *settings)
+/* Can a store live on it? What slots need as well, firmware_check says. */
+static bool serves(const struct part *part, char *error, size_t error_bytes)
 {
-    const uint64_t *setting = settings->number;
-    return (struct flash_profile){
-        .geometry = {.sector_bytes = (uint32_t)setting[SETTING_flash_sector],
-                     .sector_count = (uint32_t)setting[SETTING_flash_sectors],
-                     .program_bytes = (uint32_t)setting[SETTING_flash_unit],
-                     .erased_value = 0xFF},
-        .program_us = 25,
-        .erase_us = 45000,
-    };
+    const struct flash_geometry *geometry = &part->profile.geometry;
+    if (geometry->sector_bytes < FLASH_SECTOR_BYTES_MIN) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s has sectors of %" PRIu32
+                 " bytes, and a record needs half of one of %d at least: group them with "
+                 "'present' in its file",
+                 part->name, geometry->sector_bytes, FLASH_SECTOR_BYTES_MIN);
+        return false;
+    }
+    if (geometry->sector_bytes > FLASH_SECTOR_BYTES_MAX) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s has sectors of %" PRIu32 " bytes; a fleet has memory for %d",
+                 part->name, geometry->sector_bytes, FLASH_SECTOR_BYTES_MAX);
+        return false;
+    }
+    if (geometry->program_bytes > SLOT_UNIT_BYTES_MAX) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s is programmed %" PRIu32
+                 " bytes at once; a device knows units of %d bytes at most",
+                 part->name, geometry->program_bytes, SLOT_UNIT_BYTES_MAX);
+        return false;
+    }
+    if (geometry->sector_count < FLASH_SECTORS_MIN) {
+        snprintf(error, error_bytes,
+                 "flash.part: %s has %" PRIu32 " sectors; a device needs %d at least", part->name,
+                 geometry->sector_count, FLASH_SECTORS_MIN);
+        return false;
+    }
+    return true;
+}
+
+/* Without a part a serial NOR one: 25 us a unit of 8 bytes, 45 ms a 4 KiB sector. The plan keeps
+ * what the part is, not its name alone: it is replayed where there is no such file, or another one.
+ */
+static bool choose_flash(struct world *world)
+{
+    struct settings *settings = &world->plan.settings;
+    char *spec = settings->text[SETTING_flash_part];
+    const uint32_t sectors = (uint32_t)settings->number[SETTING_flash_sectors];
+    if (spec[0] == '\0') {
+        world->flash = (struct flash_profile){
+            .geometry = {.sector_bytes = (uint32_t)settings->number[SETTING_flash_sector],
+                         .sector_count = sectors,
+                         .program_bytes = (uint32_t)settings->number[SETTING_flash_unit],
+                         .erased_value = 0xFF},
+            .program_us = 25,
+            .erase_us = 45000,
+        };
+        return true;
+    }
+    struct part part;
+    if (!part_read(spec, &part, world->error, sizeof world->error)) {
+        return false;
+    }
+    if (!part_print(&part, spec, SETTING_TEXT_BYTES)) {
+        snprintf(world->error, sizeof world->error,
+                 "flash.part: %s has too much to say for one line of %d bytes in a plan", part.name,
+                 SETTING_TEXT_BYTES - 1);
+        return false;
+    }
+    part_fit(&part.profile, UINT32_MAX, sectors);
+    world->flash = part.profile;
+    return serves(&part, world->error, sizeof world->error);
 }
 
 static void make_flash(const struct world *world, struct node *node)
 {
     const struct firmware *firmware = world->fleet->firmware;
-    const struct flash_profile profile = flash_of(&world->plan.settings);
-    node->flash = flash_create(&profile);
+    node->flash = flash_create(&world->flash);
     CHECK(node->flash != NULL);
     if (firmware != NULL) {
         firmware_install(firmware, node->flash);
@@ -126,6 +185,10 @@ static void make_node(struct world *world, uint32_t number)
     node->sqlite.key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "flash/%" PRIu32, number);
     node->flash_key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "flash_fault/%" PRIu32, number);
+    node->flash_fault_key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "tear/%" PRIu32, number);
+    node->tear_key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "poison/%" PRIu32, number);
     node->poison_key =
         random_key(world->options.poison == 0 ? world->plan.seed : world->options.poison, name);
@@ -144,6 +207,45 @@ static void make_node(struct world *world, uint32_t number)
         ((struct rogue_config *)(uintptr_t)node->config)->attack_ppm = node->attack_ppm;
     }
     node_port(node);
+}
+
+/* How late a sample may be: drift of 10 %, flash and crypto busy for seconds at the worst. On a
+ * part a put may compact every sector twice (store.h), and the first boot formats all of it. */
+static uint64_t sample_slack_us(const struct world *world)
+{
+    const struct settings *settings = &world->plan.settings;
+    const struct flash_profile *flash = &world->flash;
+    const uint64_t slack_us = settings->number[SETTING_device_sample_every] / 8 + 5000000;
+    const uint32_t unit = flash->page_bytes > 0 ? flash->page_bytes : flash->geometry.program_bytes;
+    const uint64_t sector_us =
+        flash->erase_us + (uint64_t)(flash->geometry.sector_bytes / unit) * flash->program_us;
+    return settings->text[SETTING_flash_part][0] == '\0'
+               ? slack_us
+               : slack_us + 2 * flash->geometry.sector_count * sector_us;
+}
+
+/* A part's file may ask for faults as well: wear, read disturb and retention, on every device. */
+static void void_by_part(struct world *world)
+{
+    const struct flash_profile *flash = &world->flash;
+    const struct {
+        bool asked;
+        enum effect effect; /* that voids the same laws */
+    } faults[] = {
+        {flash->worn == FLASH_BAD_LOUD, EFFECT_FLASH_WEAR},
+        {flash->worn == FLASH_BAD_SILENT, EFFECT_FLASH_BAD_SILENT},
+        {flash->disturb_reads > 0, EFFECT_FLASH_DISTURB},
+        {flash->retention_us > 0, EFFECT_FLASH_DISTURB},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        for (unsigned law = 0; law < LAW_COUNT && faults[i].asked; law++) {
+            for (uint32_t node = 1; node <= world->node_count; node++) {
+                if (effect_voids(faults[i].effect, world->nodes[node].role_mask, (enum law)law)) {
+                    judge_void(world->judge, (enum law)law, node);
+                }
+            }
+        }
+    }
 }
 
 static void make_judge(struct world *world)
@@ -167,14 +269,14 @@ static void make_judge(struct world *world)
         .outbox_max = (uint32_t)setting[SETTING_device_outbox],
         .queue_max = (uint32_t)setting[SETTING_gateway_queue],
         .sample_every_us = setting[SETTING_device_sample_every],
-        /* Drift of 10 %, flash and crypto busy for seconds at the worst. */
-        .sample_slack_us = setting[SETTING_device_sample_every] / 8 + 5000000,
+        .sample_slack_us = sample_slack_us(world),
         .trials = firmware != NULL ? (uint32_t)setting[SETTING_firmware_trials] : 0,
         .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
     };
     world->judge = calloc(1, judge_size_bytes(&config));
     CHECK(world->judge != NULL);
     judge_init(world->judge, &config);
+    void_by_part(world);
     for (uint32_t i = 0; firmware != NULL && i < firmware->release_count; i++) {
         observe_release(world, &firmware->releases[i].manifest);
     }
@@ -212,12 +314,12 @@ static bool make(struct world *world, bool draw)
     world->sensor_key = random_key(world->plan.seed, "sensor");
     world->fall_key = random_key(world->plan.seed, "fall");
     world->node_count = fleet_node_count(&world->plan.settings);
-    const struct flash_geometry geometry = flash_of(&world->plan.settings).geometry;
-    if (!firmware_check(&world->plan.settings, &geometry, world->error, sizeof world->error)) {
+    if (!choose_flash(world) || !firmware_check(&world->plan.settings, &world->flash.geometry,
+                                                world->error, sizeof world->error)) {
         return false;
     }
     world->fleet = fleet_create(&world->plan.settings, world->plan.seed, &world->stage.crypto,
-                                world->capture, &geometry);
+                                world->capture, &world->flash.geometry);
     world->nodes = calloc(world->node_count + 1, sizeof *world->nodes);
     CHECK(world->fleet != NULL && world->nodes != NULL);
     const struct net_hooks hooks = {world, on_net_schedule};
@@ -257,6 +359,7 @@ struct world *world_create(const struct plan *plan, bool draw, const struct worl
     world->stage.ctx = world;
     world->stage.evidence = observe_evidence;
     world->stage.strike = on_delayed_strike;
+    world->stage.flash_write = observe_flash_write;
     world->stage.sensor = on_sensor;
     if (!settings_check(&world->plan.settings, world->error, sizeof world->error) ||
         !make(world, draw)) {

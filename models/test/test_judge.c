@@ -757,6 +757,16 @@ static void a_void_law_is_silent_where_the_fault_is(void)
     sample(2);
     WRONG(TELEMETRY_NONCE, device_says(EVIDENCE_SIGN, 2));
 
+    /* A number that comes again is that of a reading all the same, if it had been passed over. */
+    begin_fleet();
+    judge_void(judge, LAW_TELEMETRY_NONCE, DEVICE);
+    sample(9);
+    sample(5);
+    RIGHT(device_says(EVIDENCE_SEND, 5));
+    take(5);
+    RIGHT(device_says(EVIDENCE_RELEASE, 5));
+    WRONG(TELEMETRY_AUTHENTIC, cloud_says(EVIDENCE_ACCEPT, 6)); /* and that one never was */
+
     begin_fleet();
     judge_void(judge, LAW_GATEWAY_CUSTODY, ROGUE + NODE_COUNT);
     RIGHT(say(EVIDENCE_FORWARD, GATEWAY, DEVICE, 1));
@@ -764,6 +774,30 @@ static void a_void_law_is_silent_where_the_fault_is(void)
     judge_void(judge, LAW_GATEWAY_CUSTODY, GATEWAY);
     RIGHT(say(EVIDENCE_FORWARD, GATEWAY, DEVICE, 1));
     EXPECT(judge_exercised(judge, LAW_GATEWAY_CUSTODY) > 0);
+}
+
+/* A device whose flash has failed may never say what it runs; what it says is judged all the same.
+ */
+static void what_the_cloud_knows_in_the_end_is_a_matter_of_liveness(void)
+{
+    struct judge_config managed = config;
+    managed.trials = 3;
+    for (unsigned is_void = 0; is_void < 2; is_void++) {
+        free(judge);
+        judge = calloc(1, judge_size_bytes(&managed));
+        EXPECT(judge != NULL);
+        judge_init(judge, &managed);
+        RIGHT(say_value(TRUTH_RELEASE, 0, 0, 1, 1));
+        if (is_void) {
+            judge_void(judge, LAW_LIVENESS_ACKED, DEVICE);
+        }
+        if (is_void) {
+            RIGHT(say_value(TRUTH_KNOWN, DEVICE, DEVICE, 2, 1));
+            WRONG(UPDATE_TRUTHFUL, say_value(TRUTH_KNOWN, OTHER_DEVICE, OTHER_DEVICE, 2, 1));
+        } else {
+            WRONG(UPDATE_TRUTHFUL, say_value(TRUTH_KNOWN, DEVICE, DEVICE, 2, 1));
+        }
+    }
 }
 
 static void what_is_void_at_the_cloud_is_void_for_all(void)
@@ -892,6 +926,7 @@ int main(void)
     RUN(cadence_excuses_a_stall_and_what_makes_up_for_it);
     RUN(liveness_rejects_a_reading_that_does_not_arrive);
     RUN(a_void_law_is_silent_where_the_fault_is);
+    RUN(what_the_cloud_knows_in_the_end_is_a_matter_of_liveness);
     RUN(what_is_void_at_the_cloud_is_void_for_all);
     RUN(any_observation_is_survived_and_a_law_is_reported_once);
     RUN(what_the_simulator_finds_is_a_violation_like_any_other);

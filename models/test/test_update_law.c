@@ -126,6 +126,18 @@ static void a_raise_by_the_boot_loader_for_a_confirm_that_went_unsaid(void)
     RIGHT(jump(1, NEW, UPDATE_LAW_CONFIRMED));
 }
 
+/* Rot, not power: last_good is void there, and says so here. */
+static void rot_leaves_another_image_and_that_counts_as_confirmed(void)
+{
+    start_armed();
+    down();
+    slots(0, NEW); /* the confirmed one is gone, and so is the record of it */
+    RIGHT(say(EVIDENCE_RAISE, 0, 0, 2));
+    RIGHT(say(TRUTH_FLOOR, 0, 0, 2));
+    BREAKS(jump(1, NEW, UPDATE_LAW_CONFIRMED), LAW_UPDATE_CONFIRM); /* which is void there, too */
+    RIGHT(say(TRUTH_FLOOR, 0, 0, 2));
+}
+
 static void a_revert_after_all_trials(void)
 {
     start_armed();
@@ -306,6 +318,14 @@ static void floors(void)
     BREAKS(say(TRUTH_FLOOR, 0, 0, 0), LAW_UPDATE_FLOOR);
     start();
     BREAKS(say(TRUTH_FLOOR, 0, 0, 2), LAW_UPDATE_FLOOR);
+    start_armed();
+    down();
+    slots(0, NEW);
+    BREAKS(say(EVIDENCE_RAISE, 0, 0, 3), LAW_UPDATE_FLOOR); /* no release has such a level */
+    start_armed();
+    slots(0, NEW);
+    BREAKS(jump(1, NEW, UPDATE_LAW_TRIAL), LAW_UPDATE_LAST_GOOD);
+    BREAKS(say(EVIDENCE_RAISE, 0, 0, 2), LAW_UPDATE_FLOOR); /* nor may an image on trial */
     start_confirmed();
     BREAKS(say(EVIDENCE_RAISE, 0, 0, 1), LAW_UPDATE_FLOOR);
     start_trial();
@@ -380,6 +400,7 @@ int main(void)
     RUN(an_install);
     RUN(an_install_whose_words_are_all_cut_off);
     RUN(a_raise_by_the_boot_loader_for_a_confirm_that_went_unsaid);
+    RUN(rot_leaves_another_image_and_that_counts_as_confirmed);
     RUN(a_revert_after_all_trials);
     RUN(trials_that_power_burns_before_the_image_ever_ran);
     RUN(another_release_begins_another_row_of_reverts);

@@ -469,6 +469,84 @@ static void banks_change_places_at_a_reset_and_not_before(void)
     flash_free(flash);
 }
 
+/* Rot takes programmed bits, and as many units as it is told to, at most two bits of each. */
+static void rot_takes_bits_for_good_where_nothing_corrects_them(void)
+{
+    const struct flash_profile profile = plain();
+    for (uint64_t key = 0; key < 50; key++) {
+        struct flash *flash = part(&profile);
+        fill(flash, 256, 0x0f, 128);
+        EXPECT_EQUAL(flash_rot(flash, 0, key), 0);
+        const uint32_t bits = flash_rot(flash, 3, key);
+        uint32_t flipped = 0;
+        for (uint32_t i = 0; i < SECTOR_BYTES * SECTOR_COUNT; i++) {
+            const bool filled = i >= 256 && i < 256 + 128;
+            uint8_t gone = byte_at(flash, i) ^ (filled ? 0x0f : 0xff);
+            EXPECT_EQUAL(gone & (filled ? 0x0f : 0xff), 0); /* what was erased stays so */
+            for (; gone != 0; gone &= (uint8_t)(gone - 1)) {
+                flipped++;
+            }
+        }
+        EXPECT(bits >= 3 && bits <= 6);
+        EXPECT_EQUAL(flipped, bits);
+        EXPECT_EQUAL(flash->counts.faded, bits);
+        EXPECT_EQUAL(uncertain_bits(flash), 0);
+        flash_free(flash);
+    }
+    struct flash *flash = part(&profile);
+    EXPECT_EQUAL(flash_rot(flash, 100, 1), 0); /* an erased part has nothing to lose */
+    flash_free(flash);
+}
+
+static void rot_of_two_bits_poisons_a_word_with_ecc(void)
+{
+    struct flash_profile profile = plain();
+    profile.ecc = FLASH_ECC_ERROR;
+    profile.program_once = true;
+    uint32_t poisoned = 0, corrected = 0;
+    for (uint64_t key = 0; key < 50; key++) {
+        struct flash *flash = part(&profile);
+        uint8_t bytes[UNIT_BYTES];
+        fill(flash, 0, 0x00, UNIT_BYTES);
+        const uint32_t bits = flash_rot(flash, 1, key);
+        const enum err err = flash_read(flash, 0, bytes, sizeof bytes, key);
+        EXPECT_EQUAL(err, bits == 2 ? ERR_IO : ERR_OK);
+        EXPECT(err != ERR_OK || bytes[0] == 0x00);
+        poisoned += err != ERR_OK;
+        corrected += err == ERR_OK;
+        flash_free(flash);
+    }
+    EXPECT(poisoned > 0 && corrected > 0);
+}
+
+static void bits_are_weakened_where_something_is_programmed(void)
+{
+    const struct flash_profile profile = plain();
+    for (uint64_t key = 0; key < 50; key++) {
+        struct flash *flash = part(&profile);
+        fill(flash, 512, 0x55, 8);
+        const uint32_t bits = flash_weaken(flash, 4, key);
+        EXPECT(bits >= 1 && bits <= 4);
+        EXPECT_EQUAL(uncertain_bits(flash), bits);
+        EXPECT(flash_is_uncertain(flash, 512, SECTOR_BYTES));
+        EXPECT_EQUAL(flash->counts.disturbed, bits);
+        flash_free(flash);
+    }
+}
+
+static void a_worn_part_takes_as_many_erases_as_it_is_told(void)
+{
+    const struct flash_profile profile = plain();
+    struct flash *flash = part(&profile);
+    flash_wear(flash, 2);
+    EXPECT_EQUAL(flash_erase(flash, 0), ERR_OK);
+    EXPECT_EQUAL(flash_erase(flash, 0), ERR_OK);
+    EXPECT_EQUAL(flash_erase(flash, 0), ERR_IO);
+    EXPECT_EQUAL(flash_erase(flash, 256), ERR_OK);
+    EXPECT_EQUAL(flash->counts.worn, 1);
+    flash_free(flash);
+}
+
 int main(void)
 {
     RUN(a_bad_sector_fails_loudly_or_silently);
@@ -488,5 +566,9 @@ int main(void)
     RUN(a_counter_only_grows_and_a_cut_leaves_it_old_or_new);
     RUN(one_time_programmable_bytes_are_programmed_and_torn_and_never_erased);
     RUN(banks_change_places_at_a_reset_and_not_before);
+    RUN(rot_takes_bits_for_good_where_nothing_corrects_them);
+    RUN(rot_of_two_bits_poisons_a_word_with_ecc);
+    RUN(bits_are_weakened_where_something_is_programmed);
+    RUN(a_worn_part_takes_as_many_erases_as_it_is_told);
     return 0;
 }

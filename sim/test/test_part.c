@@ -361,6 +361,75 @@ static void a_part_can_be_made_smaller_and_keeps_its_ways(void)
     flash_free(flash);
 }
 
+static void expect_one_line_says_it_all(const char *spec)
+{
+    char text[PART_TEXT_BYTES], again[PART_TEXT_BYTES], error[ERROR_BYTES] = "";
+    const struct part part = load(spec);
+    struct part back;
+    uint64_t before[2], after[2];
+    EXPECT(part_print(&part, text, sizeof text));
+    if (!part_read(text, &back, error, sizeof error)) {
+        fprintf(stderr, "%s\n%s\n", text, error);
+        exit(1);
+    }
+    part_digest(&part.profile, before);
+    part_digest(&back.profile, after);
+    EXPECT(memcmp(before, after, sizeof before) == 0);
+    EXPECT(memcmp(&part.profile.geometry, &back.profile.geometry, sizeof back.profile.geometry) ==
+           0);
+    EXPECT_EQUAL(part.endurance, back.endurance);
+    EXPECT(strcmp(part.name, back.name) == 0);
+    EXPECT(part_print(&back, again, sizeof again));
+    EXPECT(strcmp(text, again) == 0);
+    EXPECT(!part_print(&part, text, 40)); /* no room: nothing rather than a half */
+    EXPECT_EQUAL(text[0], '\0');
+}
+
+static void a_part_on_one_line_is_the_same_part(void)
+{
+    char names[PARTS_MAX][PART_NAME_BYTES], error[ERROR_BYTES];
+    uint32_t count = 0;
+    EXPECT(part_list(PART_FOLDER, names, &count, error, sizeof error));
+    for (uint32_t i = 0; i < count; i++) {
+        expect_one_line_says_it_all(names[i]);
+    }
+    expect_one_line_says_it_all("sim/parts/hostile/ecc-8-fault.part");
+    expect_one_line_says_it_all("sim/parts/hostile/ecc-16-garbage.part");
+    expect_one_line_says_it_all("sim/parts/hostile/word-twice.part");
+    write_file("about = all\nsectors = 8 x 512, 3 x 4 KiB\npresent = 4 KiB\nunit = 2\n"
+               "erased = 0\nprogram_time = 1ms1us\nerase_time = 1s, 2s\nprograms = 3\n"
+               "page = 64\ncache = 7\nbanks = 2\notp = 128\ncounter_max = 77\n"
+               "counter_time = 3ms\nendurance = 9\nworn = silent\ndisturb = 1000\n"
+               "retention = 90d\n");
+    expect_one_line_says_it_all(path);
+}
+
+static void a_line_that_is_no_part_is_refused(void)
+{
+    static const struct {
+        const char *line, *says;
+    } cases[] = {
+        {"sectors=8x4096; unit=8", "is no flash part; write its name"},
+        {": sectors=8x4096; unit=8", "is no flash part; write its name"},
+        {"x: sectors=8x4096; unit=8", "the part ends without 'program_time'"},
+        {"x: sectors=8x4096; unit=7; program_time=1us; erase_time=1ms", "no power of two"},
+        {"x: sectors=8x4096; unit=8; program_time=1us; erase_time=1ms; about=y", "given twice"},
+        {"x: sectors=8x4096\nunit=8", "is no flash part; write its name"},
+        {"x: sectors=8x4096 # unit=8", "is no flash part; write its name"},
+        {"a_name_that_is_as_long_as_thirty_two: unit=8", "is no flash part; write its name"},
+    };
+    char error[ERROR_BYTES];
+    struct part part;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        EXPECT(!part_read(cases[i].line, &part, error, sizeof error));
+        if (strstr(error, cases[i].says) == NULL) {
+            fprintf(stderr, "%s: %s\n", cases[i].line, error);
+        }
+        EXPECT(strstr(error, cases[i].says) != NULL);
+    }
+    EXPECT(part_read("nor-8", &part, error, sizeof error)); /* names are still names */
+}
+
 int main(void)
 {
     const int file = mkstemp(path);
@@ -375,6 +444,8 @@ int main(void)
     RUN(a_part_that_is_not_there_is_told_with_one_that_is);
     RUN(a_digest_is_that_of_what_the_profile_says);
     RUN(a_part_can_be_made_smaller_and_keeps_its_ways);
+    RUN(a_part_on_one_line_is_the_same_part);
+    RUN(a_line_that_is_no_part_is_refused);
     EXPECT(unlink(path) == 0);
     return 0;
 }

@@ -705,6 +705,9 @@ static void mistakes_while_running_are_named(void)
     runs_wrongly(DO("w:link_slow('dev1', 'much', '1s')"), 3, "parts per million");
     runs_wrongly(DO("w:link_slow('dev1', 0, '1s')"), 3, "outside 1..1000000");
     runs_wrongly(DO("w:wall_step('dev1', 7)"), 3, "needs a time: amount = \"5m\"");
+    runs_wrongly(DO("w:flash_rot('dev1', '5m')"), 3, "needs a whole number, how many: amount = 3");
+    runs_wrongly(DO("w:flash_bad('dev1', 65)"), 3, "amount 65 is outside 1..64");
+    runs_wrongly(DO("w:flash_bad('gw1', 1)"), 3, "flash_bad cannot strike gw1");
     runs_wrongly(DO("w:suspend('cloud1', '1s')"), 3, "suspend cannot strike cloud1");
     runs_wrongly(DO("w:strike{ effect = 'powercut' }"), 3, "did you mean 'power_cut'?");
     runs_wrongly(DO("w:strike{ effect = 'link_reset' }"), 3, "on: say whom");

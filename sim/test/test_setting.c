@@ -106,6 +106,13 @@ static void faults_have_fields_of_their_own(void)
     EXPECT(refused(&settings, "faults.link_reset.lasts", "3s", "has no 'lasts'"));
     EXPECT(refused(&settings, "faults.disk_full.on", "device", "it can strike"));
     EXPECT(refused(&settings, "faults.disk_error.amount", "0..5", "within"));
+    EXPECT(set(&settings, "faults.flash_rot.amount", "3..9"));
+    EXPECT_EQUAL(settings.faults[EFFECT_FLASH_ROT].amount_max, 9);
+    EXPECT(refused(&settings, "faults.flash_rot.amount", "0..9", "within 1..100000"));
+    EXPECT(refused(&settings, "faults.flash_bad.amount", "65", "within 1..64"));
+    EXPECT(strstr(error, "million") == NULL); /* a count, not a share */
+    EXPECT(refused(&settings, "faults.flash_rot.on", "gateway", "it can strike device"));
+    EXPECT(refused(&settings, "faults.flash_bad.lasts", "1s", "has no 'lasts'"));
     EXPECT(refused(&settings, "faults.power_cut.lasts", "5m..10s", "range"));
 }
 
@@ -124,6 +131,13 @@ static void settings_that_contradict_each_other_are_refused(void)
     EXPECT(set(&settings, "cloud.window", "16"));
     EXPECT(set(&settings, "flash.unit", "3"));
     EXPECT(!settings_check(&settings, error, sizeof error));
+    EXPECT(set(&settings, "flash.unit", "4"));
+    EXPECT(settings_check(&settings, error, sizeof error));
+    EXPECT(set(&settings, "flash.part", "ecc-8")); /* which has a unit of its own */
+    EXPECT(!settings_check(&settings, error, sizeof error));
+    EXPECT(strstr(error, "leave flash.sector and flash.unit out") != NULL);
+    EXPECT(set(&settings, "flash.unit", "8"));
+    EXPECT(settings_check(&settings, error, sizeof error));
 }
 
 static unsigned lines;
