@@ -1,4 +1,4 @@
-------------------------------- MODULE Update -------------------------------
+---- MODULE Update ----
 \* Firmware update of one device: two slots, a boot record, a security counter, and an agent that
 \* downloads into the slot that is not running. Each action is one durable act, or one of RAM alone;
 \* power may go between any two. "off" is the boot loader before its first act, and so also a device
@@ -11,10 +11,10 @@ CONSTANTS
   Trials,        \* boots that an unconfirmed image gets
   RevertsMax,    \* times that one image may be reverted and taken again
   MaxLosses, MaxSpoils, \* of power; of a slot's bytes, or of the boot record
-  BugEarlyFloor, \* the floor rises for an image on trial
-  BugKeepHeader, \* a new download does not erase the slot's header
-  BugFreeTrial,  \* a trial is not counted before its image runs
-  BugEagerCount  \* a sector counts before its bytes are in flash
+  EarlyFloor,    \* bug: the floor rises for an image on trial
+  KeepHeader,    \* bug: a new download does not erase the slot's header
+  FreeTrial,     \* bug: a trial is not counted before its image runs
+  EagerCount     \* bug: a sector counts before its bytes are in flash
 VARIABLES
   header,        \* flash, of each slot: the release that its header names; 0: none
   content,       \* flash, of each slot: the release whose bytes these are; 0: nobody's
@@ -46,7 +46,6 @@ Loading == {"begin", "fill", "erased", "written", "full", "bare", "headed"}
 Places == Asleep \cup {"run", "trial", "fallback", "armed"} \cup Loading
 Target == Other(confirmed) \* of a download, and of a trial
 Running == IF at \in {"trial", "fallback"} THEN Target ELSE confirmed
-\* The digest is right. And all that the boot loader verifies: rights, floor, digest.
 Whole(s, v) == v # 0 /\ content[s] = v /\ whole[s] = Sectors
 Bootable(s) == Whole(s, header[s]) /\ Level(header[s]) >= floor
 OnTrial == Bootable(Target) /\ header[Target] = trial
@@ -74,11 +73,11 @@ Recover ==
 \* Durable before the image is even looked at: power that goes now burns this trial.
 Count ==
   /\ at = "off" /\ ~lost /\ trial # 0 /\ left > 0
-  /\ at' = "counted" /\ left' = IF BugFreeTrial THEN left ELSE left - 1
+  /\ at' = "counted" /\ left' = IF FreeTrial THEN left ELSE left - 1
   /\ UNCHANGED <<slots, kept, trial, ran, revert, download, floor, offer, faults>>
 
 JumpTrial ==
-  /\ at = "counted" /\ OnTrial /\ ran' = ran + 1 /\ at' = "trial"
+  /\ at = "counted" /\ OnTrial /\ ran < Trials /\ ran' = ran + 1 /\ at' = "trial"
   /\ UNCHANGED <<slots, kept, trial, left, revert, download, floor, offer, faults>>
 
 \* The trials are used up, or the image is not good, or not the one that was armed.
@@ -92,7 +91,7 @@ Revert ==
 \* One step of the counter: after a confirm, and at each boot in case power went meanwhile.
 Raise ==
   /\ \/ at \in {"off", "run"} /\ ~lost /\ trial = 0 /\ Bootable(confirmed)
-     \/ BugEarlyFloor /\ at = "trial"
+     \/ EarlyFloor /\ at = "trial"
   /\ floor < Level(header[Running]) /\ floor' = floor + 1
   /\ UNCHANGED <<slots, kept, tried, revert, download, at, offer, faults>>
 
@@ -136,7 +135,7 @@ Take ==
   /\ Judged /\ Welcome
   /\ LET new == offer # taken \/ (at = "run" /\ filled = 0)
      IN /\ filled' = IF new THEN 0 ELSE filled
-        /\ at' = IF new THEN IF BugKeepHeader THEN "fill" ELSE "begin"
+        /\ at' = IF new THEN IF KeepHeader THEN "fill" ELSE "begin"
                  ELSE IF at # "run" THEN at ELSE IF filled = Sectors THEN "full" ELSE "fill"
   /\ taken' = offer /\ offer' = 0
   /\ UNCHANGED <<slots, kept, tried, revert, floor, faults>>
@@ -149,22 +148,22 @@ EraseHeader ==
 
 \* What was spoilt of the sectors that count stays so: only the digest tells.
 EraseSector ==
-  /\ at = "fill"
+  /\ at = "fill" /\ filled < Sectors
   /\ LET mine == filled = 0 \/ content[Target] = taken
      IN /\ content' = [content EXCEPT ![Target] = IF mine THEN taken ELSE 0]
         /\ whole' = [whole EXCEPT ![Target] = IF mine THEN filled ELSE 0]
-  /\ at' = "erased" /\ filled' = IF BugEagerCount THEN filled + 1 ELSE filled
+  /\ at' = "erased" /\ filled' = IF EagerCount THEN filled + 1 ELSE filled
   /\ UNCHANGED <<header, kept, tried, revert, taken, floor, offer, faults>>
 
 WriteSector ==
-  /\ at = "erased" /\ at' = "written"
+  /\ at = "erased" /\ whole[Target] < Sectors /\ at' = "written"
   /\ whole' = [whole EXCEPT ![Target] = IF content[Target] = 0 THEN 0 ELSE @ + 1]
   /\ UNCHANGED <<header, content, kept, tried, revert, download, floor, offer, faults>>
 
 \* It is synced, and counts from now on.
 CountSector ==
-  /\ at = "written"
-  /\ filled' = IF BugEagerCount THEN filled ELSE filled + 1
+  /\ at = "written" /\ (EagerCount \/ filled < Sectors)
+  /\ filled' = IF EagerCount THEN filled ELSE filled + 1
   /\ at' = IF filled' = Sectors THEN "full" ELSE "fill"
   /\ UNCHANGED <<slots, kept, tried, revert, taken, floor, offer, faults>>
 
@@ -178,7 +177,6 @@ Arm ==
   /\ trial' = taken /\ left' = Trials /\ ran' = 0 /\ at' = "armed"
   /\ UNCHANGED <<slots, kept, revert, download, floor, offer, faults>>
 
-\* Not the bytes that the manifest names: all of it has to come again.
 Discard ==
   /\ (at = "full" /\ ~Whole(Target, taken)) \/ (at = "headed" /\ ~Bootable(Target))
   /\ filled' = 0 /\ at' = "run"
@@ -227,24 +225,26 @@ TrialsBounded == ran + left <= Trials
 FloorEarned == ~lost => floor <= Level(header[confirmed])
 CountedIsThere == ~lost /\ filled > 0 /\ header[confirmed] # taken =>
                   content[Target] = 0 \/ (content[Target] = taken /\ whole[Target] >= filled)
-
-FloorMonotone == [][floor' >= floor]_vars
-HighestMonotone == [][~lost /\ ~lost' => highest' >= highest]_vars
-OnlyConfirmKeeps == [][confirmed' # confirmed => lost \/ lost' \/
-                      (at \in {"trial", "fallback"} /\ confirmed' = Running)]_vars
-NoHastyRevert == [][trial # 0 /\ trial' = 0 /\ confirmed' = confirmed /\ ~lost' =>
-                    left = 0 \/ ~OnTrial]_vars
-NoDowngrade == [][taken' # taken => taken' > highest /\ Level(taken') >= floor]_vars
-ProgressKept == [][taken' = taken /\ filled' < filled => ~Whole(Target, taken)]_vars
-
+FloorMonotoneStep == floor' >= floor
+OnlyConfirmKeepsStep == confirmed' # confirmed => lost \/ lost' \/
+                        (at \in {"trial", "fallback"} /\ confirmed' = Running)
+NoHastyRevertStep == trial # 0 /\ trial' = 0 /\ confirmed' = confirmed /\ ~lost' =>
+                     left = 0 \/ ~OnTrial
+NoDowngradeStep == taken' # taken => taken' > highest /\ Level(taken') >= floor
+ProgressKeptStep == taken' = taken /\ filled' < filled => ~Whole(Target, taken)
+FloorMonotone == [][FloorMonotoneStep]_vars
+OnlyConfirmKeeps == [][OnlyConfirmKeepsStep]_vars
+NoHastyRevert == [][NoHastyRevertStep]_vars
+NoDowngrade == [][NoDowngradeStep]_vars
+ProgressKept == [][ProgressKeptStep]_vars
 BackUp == (at \in Asleep) ~> (at \notin Asleep)
 TrialEnds == (trial # 0) ~> (trial = 0)
 LoadEnds == (at \in Loading) ~> (at \notin Loading)
 FloorRises == (floor < Level(header[confirmed])) ~> (floor >= Level(header[confirmed]))
 Answered == (offer # 0) ~> (offer = 0)
-\* Witnesses: each is violated.
-NoBurntTrial == ~(at = "off" /\ trial # 0 /\ left = 0 /\ ran = 0 /\ OnTrial)
-NoFallback == at # "fallback"
-NoCutRaise == ~(at = "off" /\ ~lost /\ 1 < floor /\ floor < Level(header[confirmed]))
-NoSecondChance == ~(reverted # 0 /\ highest = reverted)
-=============================================================================
+\* Must be reachable: each is violated.
+NeverBurntTrial == ~(at = "off" /\ trial # 0 /\ left = 0 /\ ran = 0 /\ OnTrial)
+NeverFallback == at # "fallback"
+NeverCutRaise == ~(at = "off" /\ ~lost /\ 1 < floor /\ floor < Level(header[confirmed]))
+NeverSecondChance == ~(reverted # 0 /\ highest = reverted)
+====
