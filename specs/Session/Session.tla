@@ -127,7 +127,7 @@ Refuse(m) ==
 
 \* Durable, then visible. What was confirmed is deleted with the next commit, or one of its own.
 GatewayCommit ==
-  /\ inserted # {} \/ done # None
+  /\ ~(inserted = {} /\ done = None)
   /\ \A m \in R : done[m] <= rows[m] /\ (m \in inserted => rows[m] - done[m] < QueueMax)
   /\ rows' = [m \in R |-> Add(rows, inserted)[m] - done[m]]
   /\ inserted' = {} /\ done' = None /\ custody' = custody \cup inserted

@@ -59,7 +59,7 @@ Init ==
 
 \* The boot loader. Without a record the older good image counts as confirmed; a newer one is tried.
 Recover ==
-  /\ at = "off" /\ lost /\ \E s \in Slots : Bootable(s)
+  /\ at = "off" /\ lost /\ {s \in Slots : Bootable(s)} # {}
   /\ LET Found(s) == IF Bootable(s) THEN header[s] ELSE 0
          older == IF Found("B") = 0 \/ (Found("A") # 0 /\ Found("A") <= Found("B"))
                   THEN "A" ELSE "B"
@@ -183,10 +183,10 @@ Discard ==
   /\ UNCHANGED <<slots, kept, tried, revert, taken, floor, offer, faults>>
 
 \* Faults. Bytes of a slot rot, or came wrong; never those that run, nor the last good ones.
-Spoil(s) ==
+Spoil(slot) ==
   /\ spoils < MaxSpoils /\ spoils' = spoils + 1
-  /\ content[s] # 0 /\ Bootable(Other(s)) /\ (at \in Asleep \/ s # Running)
-  /\ content' = [content EXCEPT ![s] = 0] /\ whole' = [whole EXCEPT ![s] = 0]
+  /\ content[slot] # 0 /\ Bootable(Other(slot)) /\ (at \notin Asleep => slot # Running)
+  /\ content' = [content EXCEPT ![slot] = 0] /\ whole' = [whole EXCEPT ![slot] = 0]
   /\ UNCHANGED <<header, kept, tried, revert, download, floor, at, offer, losses>>
 
 LoseRecord ==
@@ -204,7 +204,7 @@ Load == EraseHeader \/ EraseSector \/ WriteSector \/ CountSector \/ WriteHeader 
 Next == \/ Recover \/ Count \/ JumpTrial \/ Revert \/ Raise \/ Jump \/ Confirm \/ Reset
         \/ Decline \/ Take \/ EraseHeader \/ EraseSector \/ WriteSector \/ CountSector
         \/ WriteHeader \/ Arm \/ Discard \/ LoseRecord \/ LosePower
-        \/ (\E v \in 1..Releases : Offer(v)) \/ (\E s \in Slots : Spoil(s))
+        \/ (\E v \in 1..Releases : Offer(v)) \/ (\E slot \in Slots : Spoil(slot))
 Spec == Init /\ [][Next]_vars
 FairSpec == /\ Spec /\ WF_vars(Boot) /\ WF_vars(Load)
             /\ WF_vars(Confirm \/ Reset) /\ WF_vars(Decline \/ Take)
