@@ -183,22 +183,23 @@ static bool act_offer(const struct constants *k, struct state *s, int32_t v)
 /* Between writes, by a confirmed image whose floor has risen. */
 static bool is_judged(const struct constants *k, const struct state *s)
 {
-    return s->offer != 0 &&
-           (s->at == AT_RUN || s->at == AT_FILL || s->at == AT_ERASED || s->at == AT_FULL) &&
-           s->floor >= level_of(k, s->header[s->confirmed]);
+    const bool open = s->at == AT_RUN || s->at == AT_FILL || s->at == AT_ERASED ||
+                      s->at == AT_FULL || s->at == AT_ARMED;
+    return s->offer != 0 && open && s->floor >= level_of(k, s->header[s->confirmed]);
 }
 
 static bool is_welcome(const struct constants *k, const struct state *s)
 {
+    const bool worn_out = s->offer == s->reverted && s->reverts >= k->RevertsMax;
     return s->offer > s->highest && s->offer > s->header[s->confirmed] &&
-           level_of(k, s->offer) >= s->floor &&
-           (s->offer != s->reverted || s->reverts < k->RevertsMax) && s->offer >= s->taken;
+           level_of(k, s->offer) >= s->floor && !worn_out && s->offer >= s->taken &&
+           (s->at != AT_ARMED || s->offer == s->taken);
 }
 
 static bool act_decline(const struct constants *k, struct state *s)
 {
-    const bool always = s->at == AT_TRIAL || s->at == AT_FALLBACK || s->at == AT_ARMED;
-    if (s->offer == 0 || !(always || (is_judged(k, s) && !is_welcome(k, s)))) {
+    const bool unconfirmed = s->offer != 0 && (s->at == AT_TRIAL || s->at == AT_FALLBACK);
+    if (!unconfirmed && (!is_judged(k, s) || is_welcome(k, s))) {
         return false;
     }
     s->offer = 0;

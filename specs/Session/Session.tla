@@ -59,7 +59,7 @@ First(m, s) == m \in s /\ \A k \in s : Owner(k) = Owner(m) => m <= k
 Waiting(m) == rows[m] - done[m] - flying[m] - confirms[m] - (IF m \in tentative THEN 1 ELSE 0)
 Queued == Sum(rows, Readings) - Sum(done, Readings) + Cardinality(inserted)
 \* Nothing is under way that an answer could come from.
-Idle(d) == /\ Of(d) \cap (wire \cup pubacks \cup inserted \cup tentative \cup (acked \cap held)) = {}
+Idle(d) == /\ Of(d) \cap (wire \cup pubacks \cup tentative \cup (acked \cap held)) = {}
            /\ d \notin refused /\ \A m \in Of(d) : rows[m] = done[m]
 
 Init ==
@@ -103,7 +103,7 @@ TakePuback(m) ==
 
 \* Refused, or the ack does not come for longer than anything takes: another link, and all again.
 Leave(d) ==
-  /\ d \in up /\ Unlink({d})
+  /\ d \in up /\ inserted \cap Of(d) = {} /\ Unlink({d})
   /\ d \in refused \/ (Idle(d) /\ held \cap Of(d) # {} /\ held \cap Of(d) \subseteq sent)
   /\ UNCHANGED <<made, stored, held, gateway, uplink, cloud, acked, faults>>
 

@@ -119,13 +119,15 @@ Offer(v) ==
   /\ UNCHANGED <<slots, kept, tried, revert, download, floor, at, faults>>
 
 \* An offer is judged between writes, by a confirmed image whose floor has risen. What was taken is
-\* not given up for an older one.
-Judged == offer # 0 /\ at \in {"run", "fill", "erased", "full"} /\ floor >= Level(header[confirmed])
+\* not given up for an older one, nor what is armed for any.
+Open == {"run", "fill", "erased", "full", "armed"}
+Judged == offer # 0 /\ at \in Open /\ floor >= Level(header[confirmed])
 Welcome == /\ offer > highest /\ offer > header[confirmed] /\ Level(offer) >= floor
            /\ ~(offer = reverted /\ reverts >= RevertsMax) /\ offer >= taken
+           /\ (at = "armed" => offer = taken)
 
 Decline ==
-  /\ (Judged /\ ~Welcome) \/ (offer # 0 /\ at \in {"trial", "fallback", "armed"})
+  /\ (Judged /\ ~Welcome) \/ (offer # 0 /\ at \in {"trial", "fallback"})
   /\ offer' = 0
   /\ UNCHANGED <<slots, kept, tried, revert, download, floor, at, faults>>
 
@@ -208,7 +210,6 @@ Next == \/ Recover \/ Count \/ JumpTrial \/ Revert \/ Raise \/ Jump \/ Confirm \
 Spec == Init /\ [][Next]_vars
 FairSpec == /\ Spec /\ WF_vars(Boot) /\ WF_vars(Load)
             /\ WF_vars(Confirm \/ Reset) /\ WF_vars(Decline \/ Take)
-
 TypeOK ==
   /\ header \in [Slots -> 0..Releases] /\ content \in [Slots -> 0..Releases]
   /\ whole \in [Slots -> 0..Sectors] /\ lost \in BOOLEAN /\ confirmed \in Slots
@@ -216,7 +217,6 @@ TypeOK ==
   /\ reverted \in 0..Releases /\ reverts \in 0..RevertsMax /\ taken \in 0..Releases
   /\ filled \in 0..Sectors /\ floor \in 1..HighLevel /\ at \in Places /\ offer \in 0..Releases
   /\ losses \in 0..MaxLosses /\ spoils \in 0..MaxSpoils
-
 NeverBricked == \E s \in Slots : Bootable(s)
 RunsWhole == at \notin Asleep => Bootable(Running)
 HeaderLast == \A s \in Slots : header[s] = 0 \/ content[s] = 0 \/ Whole(s, header[s])
