@@ -18,7 +18,7 @@ CONSTANTS
 VARIABLES
   header,        \* flash, of each slot: the release that its header names; 0: none
   content,       \* flash, of each slot: the release whose bytes these are; 0: nobody's
-  whole,         \* flash, of each slot: how many sectors of it are there, from the first
+  whole,         \* flash, of each slot: how many sectors of it were written, from the first
   lost,          \* the boot record cannot be read; what follows of it is then as in a new one
   confirmed,     \* record: the slot that boots when there is no trial
   highest,       \* record: the newest release that was ever confirmed
