@@ -52,13 +52,12 @@ static bool is_idle(const struct constants *k, const struct state *s, int32_t d)
     for (int32_t m = 1; m <= k->Readings; m++) {
         settled = settled && !(set_has(mine, m) && s->rows[m] != s->done[m]);
     }
-    return settled && (mine & busy) == 0 && !set_has(s->refused, d);
+    return settled && (mine & busy) == 0 && !set_has(s->refused | s->answered, d);
 }
 
 static bool init_state(const struct constants *k, uint32_t index, struct state *s)
 {
-    (void)k;
-    (void)s;
+    s->known = s->windows = set_range(1, k->Windows) & set_range(1, k->Devices);
     return index == 0;
 }
 
@@ -123,7 +122,7 @@ static bool act_leave(const struct constants *k, struct state *s, int32_t d)
     const int32_t mine = of(k, set_of(d)), held = s->held & mine;
     const bool waits_in_vain = is_idle(k, s, d) && held != 0 && set_within(held, s->sent);
     if (!set_has(s->up, d) || (s->inserted & mine) != 0 ||
-        !(set_has(s->refused, d) || waits_in_vain)) {
+        !(set_has(s->refused | s->answered, d) || waits_in_vain)) {
         return false;
     }
     unlink_all(k, s, set_of(d));
@@ -140,12 +139,22 @@ static bool act_release(const struct constants *k, struct state *s, int32_t m)
     return true;
 }
 
+static bool act_respond(const struct constants *k, struct state *s, int32_t d)
+{
+    (void)k;
+    if (!set_has(s->up & s->asked, d) || set_has(s->answered, d)) {
+        return false;
+    }
+    s->answered |= set_of(d);
+    return true;
+}
+
 /* ---- The gateway ------------------------------------------------------------------------------
  */
 
 static bool act_insert(const struct constants *k, struct state *s, int32_t m)
 {
-    if (!is_first(k, m, s->wire) || queued(k, s) >= k->QueueMax ||
+    if (!is_first(k, m, s->wire) || queued(k, s) >= k->QueueMax || s->owed[m] >= k->QueueMax ||
         !set_within(s->inserted, set_without(of_owner(k, m), set_of(m)))) {
         return false;
     }
@@ -153,7 +162,7 @@ static bool act_insert(const struct constants *k, struct state *s, int32_t m)
     s->inserted |= set_of(m);
     if (k->EarlyPuback) {
         s->pubacks |= set_of(m);
-        s->custody |= set_of(m);
+        s->owed[m]++;
     }
     return true;
 }
@@ -178,10 +187,10 @@ static bool act_gateway_commit(const struct constants *k, struct state *s)
         s->done[m] = 0;
         fits = fits && s->rows[m] >= 0;
         s->rows[m] += set_has(s->inserted, m);
-        fits = fits && s->rows[m] <= k->QueueMax;
+        s->owed[m] += !k->EarlyPuback && set_has(s->inserted, m);
+        fits = fits && s->rows[m] <= k->QueueMax && s->owed[m] <= k->QueueMax;
     }
     s->pubacks |= k->EarlyPuback ? 0 : s->inserted & of(k, s->up);
-    s->custody |= s->inserted;
     s->inserted = 0;
     return pending && fits;
 }
@@ -189,7 +198,7 @@ static bool act_gateway_commit(const struct constants *k, struct state *s)
 static bool act_join(const struct constants *k, struct state *s)
 {
     (void)k;
-    if (s->joined || s->tentative != 0) {
+    if (s->joined || s->tentative != 0 || s->windows != s->known) {
         return false;
     }
     s->joined = true;
@@ -209,6 +218,7 @@ static bool act_forward(const struct constants *k, struct state *s, int32_t m)
 static bool act_discharge(const struct constants *k, struct state *s, int32_t m)
 {
     (void)k;
+    s->owed[m] -= s->owed[m] > 0;
     return s->confirms[m]-- > 0 && s->done[m]++ < s->rows[m];
 }
 
@@ -217,7 +227,7 @@ static bool act_discharge(const struct constants *k, struct state *s, int32_t m)
 
 static bool act_accept(const struct constants *k, struct state *s, int32_t m)
 {
-    if (s->flying[m] == 0 || set_has(s->seen, m)) {
+    if (s->flying[m] == 0 || !set_has(s->windows, owner_of(k, m)) || set_has(s->seen, m)) {
         return false;
     }
     s->flying[m]--;
@@ -229,7 +239,8 @@ static bool act_accept(const struct constants *k, struct state *s, int32_t m)
 
 static bool act_duplicate(const struct constants *k, struct state *s, int32_t m)
 {
-    if (s->flying[m] == 0 || !set_has(set_without(s->seen, s->tentative), m)) {
+    if (s->flying[m] == 0 || !set_has(s->windows, owner_of(k, m)) ||
+        !set_has(set_without(s->seen, s->tentative), m)) {
         return false;
     }
     s->flying[m]--;
@@ -237,9 +248,31 @@ static bool act_duplicate(const struct constants *k, struct state *s, int32_t m)
     return s->confirms[m]++ < k->QueueMax;
 }
 
+static bool act_challenge(const struct constants *k, struct state *s, int32_t m)
+{
+    if (s->flying[m] == 0 || set_has(s->windows, owner_of(k, m))) {
+        return false;
+    }
+    s->flying[m]--;
+    s->asked |= set_of(owner_of(k, m));
+    return s->confirms[m]++ < k->QueueMax;
+}
+
+static bool act_window(const struct constants *k, struct state *s, int32_t d)
+{
+    (void)k;
+    if (!set_has(s->asked & s->answered, d)) {
+        return false;
+    }
+    s->windows |= set_of(d);
+    s->asked = set_without(s->asked, set_of(d));
+    s->answered = set_without(s->answered, set_of(d));
+    return true;
+}
+
 static bool act_cloud_commit(const struct constants *k, struct state *s)
 {
-    const bool pending = s->tentative != 0;
+    const bool pending = s->tentative != 0 || s->windows != s->known;
     int32_t answered = 0;
     bool fits = true;
     for (int32_t m = 1; m <= k->Readings; m++) {
@@ -250,6 +283,7 @@ static bool act_cloud_commit(const struct constants *k, struct state *s)
             answered |= of_owner(k, m);
         }
     }
+    s->known = s->windows;
     s->kept |= s->tentative;
     s->acked |= s->joined ? s->kept & answered : 0;
     s->tentative = 0;
@@ -259,11 +293,13 @@ static bool act_cloud_commit(const struct constants *k, struct state *s)
 /* ---- Faults -----------------------------------------------------------------------------------
  */
 
-static bool act_lose_ack(const struct constants *k, struct state *s, int32_t d)
+static bool act_lose(const struct constants *k, struct state *s, int32_t d)
 {
     const int32_t lost = s->acked & of(k, set_of(d));
+    const bool any = lost != 0 || set_has(s->answered, d);
     s->acked = set_without(s->acked, lost);
-    return lost != 0;
+    s->answered = set_without(s->answered, set_of(d));
+    return any;
 }
 
 static bool act_break_link(const struct constants *k, struct state *s, int32_t d)
@@ -314,7 +350,8 @@ static bool act_restart_gateway(const struct constants *k, struct state *s)
 static bool act_restart_cloud(const struct constants *k, struct state *s)
 {
     part(k, s);
-    s->tentative = 0;
+    s->tentative = s->asked = s->answered = 0;
+    s->windows = s->known;
     s->seen = k->WindowForgets ? 0 : s->kept;
     return s->restarts++ < k->MaxRestarts;
 }
@@ -343,7 +380,7 @@ static bool inv_nothing_lost(const struct constants *k, const struct state *s)
 static bool inv_custody_is_kept(const struct constants *k, const struct state *s, int32_t m)
 {
     (void)k;
-    return !set_has(s->custody, m) || s->rows[m] > 0 || set_has(s->kept, m);
+    return s->owed[m] <= s->rows[m] - s->done[m];
 }
 
 static bool inv_accepted_once(const struct constants *k, const struct state *s, int32_t m)
@@ -380,11 +417,11 @@ static bool ap_release_needs_ack(const struct constants *k, const struct state *
     return set_within(set_without(s->held, t->held), s->acked);
 }
 
-static bool ap_discharge_needs_commit(const struct constants *k, const struct state *s,
-                                      const struct state *t, int32_t m)
+static bool ap_confirm_needs_commit(const struct constants *k, const struct state *s,
+                                    const struct state *t, int32_t m)
 {
-    (void)k;
-    return t->done[m] <= s->done[m] || set_has(s->kept, m);
+    return t->confirms[m] <= s->confirms[m] || set_has(t->kept, m) ||
+           !set_has(s->windows, owner_of(k, m));
 }
 
 static bool ap_sent_once(const struct constants *k, const struct state *s, const struct state *t)
