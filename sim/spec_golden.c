@@ -11,9 +11,10 @@
 #include "sim/tlc.h"
 
 enum {
-    ROWS_FIRST = 60000,   /* of the first configuration, where not all typed states are taken */
-    ROWS_OTHER = 20000,   /* of the others, */
-    ROWS_FLIPPED = 10000, /* and of those with a planted bug */
+    ROWS_ALL = 100000,   /* of a law, over its instances, where not all typed states are taken: */
+    ROWS_OTHER = 10000,  /* of each other configuration, */
+    ROWS_FLIPPED = 8000, /* of each planted bug, */
+    ROWS_FIRST = 40000,  /* and the rest, but at least these, of the first configuration */
     GOLDEN_BYTES_MAX = 4 << 20,
 };
 
@@ -65,6 +66,27 @@ static bool choose(struct spec_subject *subject, uint32_t index)
     return true;
 }
 
+static uint32_t rows_of(const struct spec_subject *subject)
+{
+    const struct spec_folder *folder = subject->folder;
+    uint32_t others = 0, constant;
+    for (uint32_t i = 0; i < folder->config_count; i++) {
+        const bool other = folder->configs[i].role == SPEC_ROLE_CHECK &&
+                           &folder->configs[i] != first_check(folder);
+        others += other ? (uint32_t)ROWS_OTHER : 0;
+    }
+    for (uint32_t i = 0; nth_bool(folder->model, i, &constant); i++) {
+        others += ROWS_FLIPPED;
+    }
+    if (subject->flipped != 0) {
+        return ROWS_FLIPPED;
+    }
+    if (subject->config != first_check(folder)) {
+        return ROWS_OTHER;
+    }
+    return others + ROWS_FIRST >= ROWS_ALL ? ROWS_FIRST : ROWS_ALL - others;
+}
+
 static void name_it(struct spec_subject *subject)
 {
     const struct spec_model *model = subject->folder->model;
@@ -103,10 +125,7 @@ bool spec_subject_begin(struct spec_subject *subject, const struct spec_folder *
         return false;
     }
     if (subject->steps) {
-        spec_sample_draw(&subject->sample, &subject->reachable,
-                         subject->flipped != 0                    ? ROWS_FLIPPED
-                         : subject->config == first_check(folder) ? ROWS_FIRST
-                                                                  : ROWS_OTHER);
+        spec_sample_draw(&subject->sample, &subject->reachable, rows_of(subject));
     }
     return true;
 }

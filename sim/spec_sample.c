@@ -133,13 +133,14 @@ void spec_digest_claim(struct spec_digest *digest, const struct spec_sample *sam
 void spec_sample_judge(const struct spec_sample *sample, struct spec_sample_result *result)
 {
     const struct spec_instance *instance = sample->instance;
-    int32_t post[SPEC_STATE_WORDS_MAX];
+    int32_t state[SPEC_STATE_WORDS_MAX], post[SPEC_STATE_WORDS_MAX];
     memset(result, 0, sizeof *result);
     for (uint32_t row = 0; row < sample->count; row++) {
         const int32_t *pre = spec_sample_at(sample, row);
         const int32_t *partner = spec_sample_at(sample, spec_sample_partner(sample, row));
+        spec_scatter(instance, pre, state);
         for (uint32_t m = 0; m < instance->move_count; m++) {
-            if (spec_step(instance, &instance->moves[m], pre, post)) {
+            if (spec_step_from(instance, &instance->moves[m], state, post)) {
                 spec_digest_step(&result->step_digest, sample, row, m, post,
                                  spec_allows(instance, pre, post));
                 result->steps++;
