@@ -52,7 +52,7 @@ static bool is_idle(const struct constants *k, const struct state *s, int32_t d)
     for (int32_t m = 1; m <= k->Readings; m++) {
         settled = settled && !(set_has(mine, m) && s->rows[m] != s->done[m]);
     }
-    return settled && (mine & busy) == 0 && !set_has(s->refused | s->answered, d);
+    return settled && (mine & busy) == 0 && !set_has(s->refused | s->answered | s->dead, d);
 }
 
 static bool init_state(const struct constants *k, uint32_t index, struct state *s)
@@ -69,23 +69,36 @@ static bool act_sign(const struct constants *k, struct state *s, int32_t m)
     if (!is_first(k, m, set_without(set_range(1, k->Readings), s->made))) {
         return false;
     }
-    const int32_t forgotten = set_without(s->stored, s->held) & of_owner(k, m);
-    const int32_t over = set_least(forgotten, 0);
     s->made |= set_of(m);
-    s->stored = (over == 0 ? s->stored : set_without(s->stored, set_of(over))) | set_of(m);
+    s->stored |= set_of(m);
     s->held |= set_of(m);
     return true;
 }
 
-/* Links of these devices end. */
-static void unlink_all(const struct constants *k, struct state *s, int32_t gone)
+static bool act_forget(const struct constants *k, struct state *s, int32_t m)
 {
-    const int32_t readings = of(k, gone);
-    s->up = set_without(s->up, gone);
+    (void)k;
+    if (!set_has(set_without(s->stored, s->held), m)) {
+        return false;
+    }
+    s->stored = set_without(s->stored, set_of(m));
+    return true;
+}
+
+/* What is in flight on the links of these devices. */
+static void lose_flight(const struct constants *k, struct state *s, int32_t gone)
+{
     s->refused = set_without(s->refused, gone);
-    s->wire = set_without(s->wire, readings);
-    s->pubacks = set_without(s->pubacks, readings);
-    s->sent = set_without(s->sent, readings);
+    s->wire = set_without(s->wire, of(k, gone));
+    s->pubacks = set_without(s->pubacks, of(k, gone));
+}
+
+static void unlink_it(const struct constants *k, struct state *s, int32_t d)
+{
+    lose_flight(k, s, set_of(d));
+    s->up = set_without(s->up, set_of(d));
+    s->dead = set_without(s->dead, set_of(d));
+    s->sent = set_without(s->sent, of(k, set_of(d)));
 }
 
 static bool act_connect(const struct constants *k, struct state *s, int32_t d)
@@ -103,7 +116,7 @@ static bool act_send(const struct constants *k, struct state *s, int32_t m)
         return false;
     }
     s->sent |= set_of(m);
-    s->wire |= set_of(m);
+    s->wire |= set_has(s->dead, owner_of(k, m)) ? 0 : set_of(m);
     return true;
 }
 
@@ -122,16 +135,16 @@ static bool act_leave(const struct constants *k, struct state *s, int32_t d)
     const int32_t mine = of(k, set_of(d)), held = s->held & mine;
     const bool waits_in_vain = is_idle(k, s, d) && held != 0 && set_within(held, s->sent);
     if (!set_has(s->up, d) || (s->inserted & mine) != 0 ||
-        !(set_has(s->refused | s->answered, d) || waits_in_vain)) {
+        !(set_has(s->refused | s->answered | s->dead, d) || waits_in_vain)) {
         return false;
     }
-    unlink_all(k, s, set_of(d));
+    unlink_it(k, s, d);
     return true;
 }
 
 static bool act_release(const struct constants *k, struct state *s, int32_t m)
 {
-    if (!set_has(s->up, owner_of(k, m)) || !set_has(s->held & s->acked, m)) {
+    if (!set_has(set_without(s->up, s->dead), owner_of(k, m)) || !set_has(s->held & s->acked, m)) {
         return false;
     }
     s->held = set_without(s->held, set_of(m));
@@ -142,7 +155,7 @@ static bool act_release(const struct constants *k, struct state *s, int32_t m)
 static bool act_respond(const struct constants *k, struct state *s, int32_t d)
 {
     (void)k;
-    if (!set_has(s->up & s->asked, d) || set_has(s->answered, d)) {
+    if (!set_has(set_without(s->up & s->asked, s->dead | s->answered), d)) {
         return false;
     }
     s->answered |= set_of(d);
@@ -190,7 +203,7 @@ static bool act_gateway_commit(const struct constants *k, struct state *s)
         s->owed[m] += !k->EarlyPuback && set_has(s->inserted, m);
         fits = fits && s->rows[m] <= k->QueueMax && s->owed[m] <= k->QueueMax;
     }
-    s->pubacks |= k->EarlyPuback ? 0 : s->inserted & of(k, s->up);
+    s->pubacks |= k->EarlyPuback ? 0 : s->inserted & of(k, set_without(s->up, s->dead));
     s->inserted = 0;
     return pending && fits;
 }
@@ -304,10 +317,11 @@ static bool act_lose(const struct constants *k, struct state *s, int32_t d)
 
 static bool act_break_link(const struct constants *k, struct state *s, int32_t d)
 {
-    if (!set_has(s->up, d)) {
+    if (!set_has(set_without(s->up, s->dead), d)) {
         return false;
     }
-    unlink_all(k, s, set_of(d));
+    lose_flight(k, s, set_of(d));
+    s->dead |= set_of(d);
     return s->breaks++ < k->MaxBreaks;
 }
 
@@ -331,14 +345,15 @@ static bool act_break_uplink(const struct constants *k, struct state *s)
 static bool act_restart_device(const struct constants *k, struct state *s, int32_t d)
 {
     const int32_t mine = of(k, set_of(d));
-    unlink_all(k, s, set_of(d));
+    unlink_it(k, s, d);
     s->held = set_without(s->held, mine) | (s->stored & mine);
     return s->restarts++ < k->MaxRestarts;
 }
 
 static bool act_restart_gateway(const struct constants *k, struct state *s)
 {
-    unlink_all(k, s, set_range(1, k->Devices));
+    lose_flight(k, s, set_range(1, k->Devices));
+    s->dead = s->up;
     part(k, s);
     s->inserted = 0;
     for (int32_t m = 1; m <= k->Readings; m++) {

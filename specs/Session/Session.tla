@@ -3,7 +3,7 @@
 \* answers come back, and mean different things. PUBACK: the next one has dealt with it; a gateway
 \* has it durably, until the cloud has dealt with it. Ack, signed: the cloud has it, durably; it
 \* alone lets a device forget. A link that breaks loses what is in flight on it: the outcome is then
-\* unknown, and all of it is sent again on the next link.
+\* unknown, and all of it is sent again on the next link, once the device finds out.
 \* A restart is a loss of power and the boot after it: RAM is read from flash or disk.
 EXTENDS Naturals, FiniteSets
 CONSTANTS
@@ -19,7 +19,7 @@ CONSTANTS
 VARIABLES
   made, stored,       \* flash of devices: readings that were signed; those that a boot would find
   held, sent,         \* RAM of devices: readings in the outbox; of these, sent on this link
-  up, refused,        \* links to the gateway: devices that have one; on which a PUBACK says no
+  up, dead, refused,  \* links to the gateway: devices that think so; that err; that are refused
   wire, pubacks,      \* these links: readings on their way, and PUBACKs on their way back
   inserted,           \* RAM of the gateway: readings in the open transaction
   rows, done,         \* its disk: for each reading, rows; its RAM: the cloud has dealt with so many
@@ -33,15 +33,15 @@ VARIABLES
   acked, answered,    \* under way without custody: what acks cover, devices that answer a challenge
   breaks, restarts    \* budgets that are used up
 device == <<made, stored, held, sent>>
-link == <<up, wire, pubacks, refused>>
+link == <<up, dead, wire, pubacks, refused>>
 gateway == <<inserted, rows, done, owed>>
 uplink == <<joined, flying, confirms>>
 disk == <<known, kept, accepts>>
 cloud == <<windows, seen, tentative, asked, disk>>
 loose == <<acked, answered>>
 faults == <<breaks, restarts>>
-vars == <<device, link, gateway, uplink, cloud, loose, faults>>
-
+beyond == <<gateway, uplink, cloud, loose, faults>>
+vars == <<device, link, beyond>>
 D == 1..Devices
 R == 1..Readings
 Owner(m) == ((m - 1) % Devices) + 1
@@ -58,69 +58,69 @@ Waiting(m) == rows[m] - done[m] - flying[m] - confirms[m] - (IF m \in tentative 
 Queued == Sum(rows, Readings) - Sum(done, Readings) + Cardinality(inserted)
 \* Nothing is under way that an answer could come from.
 Idle(d) == /\ Of(d) \cap (wire \cup pubacks \cup tentative \cup (acked \cap held)) = {}
-           /\ d \notin refused \cup answered /\ \A m \in Of(d) : rows[m] = done[m]
-Unlink(gone) ==
-  /\ up' = up \ gone /\ refused' = refused \ gone /\ wire' = {m \in wire : Owner(m) \notin gone}
+           /\ d \notin refused \cup answered \cup dead /\ \A m \in Of(d) : rows[m] = done[m]
+Lost(gone) ==
+  /\ refused' = refused \ gone /\ wire' = {m \in wire : Owner(m) \notin gone}
   /\ pubacks' = {m \in pubacks : Owner(m) \notin gone}
-  /\ sent' = {m \in sent : Owner(m) \notin gone}
+Unlink(d) == up' = up \ {d} /\ dead' = dead \ {d} /\ sent' = sent \ Of(d) /\ Lost({d})
 Part == joined' = FALSE /\ flying' = None /\ confirms' = None
 Restart == restarts < MaxRestarts /\ restarts' = restarts + 1 /\ breaks' = breaks
-
 Init ==
-  /\ made = {} /\ stored = {} /\ held = {} /\ sent = {} /\ up = {} /\ wire = {} /\ pubacks = {}
-  /\ refused = {} /\ inserted = {} /\ rows = None /\ done = None /\ owed = None
+  /\ made = {} /\ stored = {} /\ held = {} /\ sent = {} /\ up = {} /\ dead = {} /\ wire = {}
+  /\ pubacks = {} /\ refused = {} /\ inserted = {} /\ rows = None /\ done = None /\ owed = None
   /\ joined = FALSE /\ flying = None /\ confirms = None
   /\ known = {d \in D : d <= Windows} /\ windows = known /\ seen = {} /\ tentative = {} /\ kept = {}
   /\ accepts = None /\ asked = {} /\ acked = {} /\ answered = {} /\ breaks = 0 /\ restarts = 0
-
-\* Devices. A reading is signed and durable before it is sent. To forget one is not durable: its
-\* record goes when a new reading takes its slot.
+\* Devices. A reading is signed and durable before it is sent. To let go of one is not durable: its
+\* record goes later, when a new one takes its slot, or the floor that is recorded passes it.
 Sign(m) ==
-  /\ First(m, R \ made) /\ made' = made \cup {m} /\ held' = held \cup {m}
-  /\ stored' = {k \in stored : Owner(k) # Owner(m) \/ ~First(k, stored \ held)} \cup {m}
-  /\ UNCHANGED <<sent, link, gateway, uplink, cloud, loose, faults>>
+  /\ First(m, R \ made)
+  /\ made' = made \cup {m} /\ stored' = stored \cup {m} /\ held' = held \cup {m}
+  /\ UNCHANGED <<sent, link, beyond>>
+Forget(m) ==
+  /\ m \in stored \ held /\ stored' = stored \ {m}
+  /\ UNCHANGED <<made, held, sent, link, beyond>>
 
 Connect(d) ==
   /\ d \notin up /\ inserted \cap Of(d) = {} /\ up' = up \cup {d}
-  /\ UNCHANGED <<device, wire, pubacks, refused, gateway, uplink, cloud, loose, faults>>
+  /\ UNCHANGED <<device, dead, wire, pubacks, refused, beyond>>
 
 \* Oldest first, once on a link.
 Send(m) ==
-  /\ Owner(m) \in up /\ First(m, held \ sent) /\ sent' = sent \cup {m} /\ wire' = wire \cup {m}
-  /\ UNCHANGED <<made, stored, held, up, pubacks, refused, gateway, uplink, cloud, loose, faults>>
+  /\ Owner(m) \in up /\ First(m, held \ sent) /\ sent' = sent \cup {m}
+  /\ wire' = IF Owner(m) \in dead THEN wire ELSE wire \cup {m}
+  /\ UNCHANGED <<made, stored, held, up, dead, pubacks, refused, beyond>>
 
 TakePuback(m) ==
   /\ m \in pubacks /\ pubacks' = pubacks \ {m}
   /\ held' = IF PubackReleases THEN held \ {m} ELSE held
-  /\ UNCHANGED <<made, stored, sent, up, wire, refused, gateway, uplink, cloud, loose, faults>>
+  /\ UNCHANGED <<made, stored, sent, up, dead, wire, refused, beyond>>
 
 \* Refused, or challenged, or there is no ack for longer than anything takes: all of it again.
 Leave(d) ==
-  /\ d \in up /\ inserted \cap Of(d) = {} /\ Unlink({d})
-  /\ d \in refused \cup answered \/ (Idle(d) /\ held \cap Of(d) \in (SUBSET sent) \ {{}})
-  /\ UNCHANGED <<made, stored, held, gateway, uplink, cloud, loose, faults>>
+  /\ d \in up /\ inserted \cap Of(d) = {} /\ Unlink(d)
+  /\ d \in refused \cup answered \cup dead \/ (Idle(d) /\ held \cap Of(d) \in (SUBSET sent) \ {{}})
+  /\ UNCHANGED <<made, stored, held, beyond>>
 
 Release(m) ==
-  /\ Owner(m) \in up /\ m \in held \cap acked /\ held' = held \ {m} /\ sent' = sent \ {m}
-  /\ UNCHANGED <<made, stored, link, gateway, uplink, cloud, loose, faults>>
+  /\ Owner(m) \in up \ dead /\ m \in held \cap acked /\ held' = held \ {m} /\ sent' = sent \ {m}
+  /\ UNCHANGED <<made, stored, link, beyond>>
 
 Respond(d) ==
-  /\ d \in up \cap asked /\ d \notin answered /\ answered' = answered \cup {d}
+  /\ d \in (up \ dead) \cap asked /\ d \notin answered /\ answered' = answered \cup {d}
   /\ UNCHANGED <<device, link, gateway, uplink, cloud, acked, faults>>
-
 \* The gateway. It takes what one device brings, and commits, before it hears another.
 Insert(m) ==
   /\ First(m, wire) /\ Queued < QueueMax /\ inserted \subseteq Of(Owner(m)) \ {m}
   /\ owed[m] < QueueMax /\ owed' = IF EarlyPuback THEN Add(owed, {m}) ELSE owed
   /\ pubacks' = IF EarlyPuback THEN pubacks \cup {m} ELSE pubacks
   /\ wire' = wire \ {m} /\ inserted' = inserted \cup {m}
-  /\ UNCHANGED <<device, up, refused, rows, done, uplink, cloud, loose, faults>>
+  /\ UNCHANGED <<device, up, dead, refused, rows, done, uplink, cloud, loose, faults>>
 
 Refuse(m) ==
   /\ First(m, wire) /\ Queued >= QueueMax /\ inserted \subseteq Of(Owner(m))
   /\ wire' = wire \ {m} /\ refused' = refused \cup {Owner(m)}
-  /\ UNCHANGED <<device, up, pubacks, gateway, uplink, cloud, loose, faults>>
-
+  /\ UNCHANGED <<device, up, dead, pubacks, beyond>>
 \* Durable, then visible. What is done is deleted with the next commit, or with one of its own.
 GatewayCommit ==
   /\ ~(inserted = {} /\ done = None) /\ inserted' = {} /\ done' = None
@@ -128,8 +128,8 @@ GatewayCommit ==
   /\ \A m \in inserted : owed[m] < QueueMax \/ EarlyPuback
   /\ rows' = [m \in R |-> Add(rows, inserted)[m] - done[m]]
   /\ owed' = IF EarlyPuback THEN owed ELSE Add(owed, inserted)
-  /\ pubacks' = IF EarlyPuback THEN pubacks ELSE pubacks \cup {m \in inserted : Owner(m) \in up}
-  /\ UNCHANGED <<device, up, wire, refused, uplink, cloud, loose, faults>>
+  /\ pubacks' = pubacks \cup {m \in inserted : Owner(m) \in up \ dead /\ ~EarlyPuback}
+  /\ UNCHANGED <<device, up, dead, wire, refused, uplink, cloud, loose, faults>>
 
 Join ==
   /\ ~joined /\ tentative = {} /\ windows = known /\ joined' = TRUE
@@ -143,7 +143,6 @@ Discharge(m) ==
   /\ confirms[m] > 0 /\ done[m] < rows[m] /\ confirms' = Less(confirms, m)
   /\ done' = Add(done, {m}) /\ owed' = Less(owed, m)
   /\ UNCHANGED <<device, link, inserted, rows, joined, flying, cloud, loose, faults>>
-
 \* The cloud.
 Accept(m) ==
   /\ flying[m] > 0 /\ Owner(m) \in windows /\ m \notin seen
@@ -185,27 +184,28 @@ Lose(d) ==
   /\ acked' = acked \ Of(d) /\ answered' = answered \ {d}
   /\ UNCHANGED <<device, link, gateway, uplink, cloud, faults>>
 Break(d) ==
-  /\ d \in up /\ Unlink({d}) /\ breaks < MaxBreaks /\ breaks' = breaks + 1
-  /\ UNCHANGED <<made, stored, held, gateway, uplink, cloud, loose, restarts>>
+  /\ d \in up \ dead /\ Lost({d}) /\ dead' = dead \cup {d}
+  /\ breaks < MaxBreaks /\ breaks' = breaks + 1
+  /\ UNCHANGED <<device, up, gateway, uplink, cloud, loose, restarts>>
 BreakUplink ==
   /\ joined /\ Part /\ breaks < MaxBreaks /\ breaks' = breaks + 1
   /\ UNCHANGED <<device, link, gateway, cloud, loose, restarts>>
 RestartDevice(d) ==
-  /\ Restart /\ Unlink({d}) /\ held' = {m \in held : Owner(m) # d} \cup (stored \cap Of(d))
+  /\ Restart /\ Unlink(d) /\ held' = {m \in held : Owner(m) # d} \cup (stored \cap Of(d))
   /\ UNCHANGED <<made, stored, gateway, uplink, cloud, loose>>
 \* What was done, and its deletion not yet durable, is in the queue again.
 RestartGateway ==
-  /\ Restart /\ Unlink(D) /\ Part /\ inserted' = {} /\ done' = None
-  /\ UNCHANGED <<made, stored, held, rows, owed, cloud, loose>>
+  /\ Restart /\ Lost(D) /\ dead' = up /\ Part /\ inserted' = {} /\ done' = None
+  /\ UNCHANGED <<device, up, rows, owed, cloud, loose>>
 RestartCloud ==
   /\ Restart /\ Part /\ tentative' = {} /\ windows' = known /\ asked' = {} /\ answered' = {}
   /\ seen' = IF WindowForgets THEN {} ELSE kept
   /\ UNCHANGED <<device, link, gateway, known, kept, accepts, acked>>
 Next == \/ \E d \in D : \/ Connect(d) \/ Leave(d) \/ Respond(d) \/ Window(d) \/ Lose(d)
                         \/ Break(d) \/ RestartDevice(d)
-        \/ \E m \in R : \/ Sign(m) \/ Send(m) \/ TakePuback(m) \/ Release(m) \/ Insert(m)
-                        \/ Refuse(m) \/ Forward(m) \/ Discharge(m) \/ Accept(m) \/ Duplicate(m)
-                        \/ Challenge(m)
+        \/ \E m \in R : \/ Sign(m) \/ Forget(m) \/ Send(m) \/ TakePuback(m) \/ Release(m)
+                        \/ Insert(m) \/ Refuse(m) \/ Forward(m) \/ Discharge(m) \/ Accept(m)
+                        \/ Duplicate(m) \/ Challenge(m)
         \/ GatewayCommit \/ Join \/ CloudCommit \/ BreakUplink \/ RestartGateway \/ RestartCloud
 Spec == Init /\ [][Next]_vars
 DeviceNext(d) == Connect(d) \/ Leave(d) \/ \E m \in Of(d) : Send(m) \/ TakePuback(m)
@@ -220,7 +220,7 @@ FairSpec == /\ Spec /\ \A m \in R : Arrives(m)
 TypeOK ==
   /\ {made, stored, held, sent, wire, pubacks, inserted, seen, tentative, kept, acked}
        \subseteq SUBSET R
-  /\ {up, refused, windows, asked, known, answered} \subseteq SUBSET D /\ joined \in BOOLEAN
+  /\ {up, dead, refused, windows, asked, known, answered} \subseteq SUBSET D /\ joined \in BOOLEAN
   /\ {rows, done, owed, flying, confirms} \subseteq [R -> 0..QueueMax] /\ accepts \in [R -> 0..2]
   /\ breaks \in 0..MaxBreaks /\ restarts \in 0..MaxRestarts
 AckIsTrue == acked \subseteq kept
