@@ -52,12 +52,12 @@ static bool is_idle(const struct constants *k, const struct state *s, int32_t d)
     for (int32_t m = 1; m <= k->Readings; m++) {
         settled = settled && !(set_has(mine, m) && s->rows[m] != s->done[m]);
     }
-    return settled && (mine & busy) == 0 && !set_has(s->refused | s->answered | s->dead, d);
+    return settled && (mine & busy) == 0;
 }
 
 static bool init_state(const struct constants *k, uint32_t index, struct state *s)
 {
-    s->known = s->windows = set_range(1, k->Windows) & set_range(1, k->Devices);
+    s->known = s->windows = set_range(1, k->Windows); /* <= Devices */
     return index == 0;
 }
 

@@ -190,9 +190,10 @@ static bool is_judged(const struct constants *k, const struct state *s)
 
 static bool is_welcome(const struct constants *k, const struct state *s)
 {
+    const bool newer = s->offer > s->highest && s->offer > s->header[s->confirmed] &&
+                       level_of(k, s->offer) >= s->floor;
     const bool worn_out = s->offer == s->reverted && s->reverts >= k->RevertsMax;
-    return s->offer > s->highest && s->offer > s->header[s->confirmed] &&
-           level_of(k, s->offer) >= s->floor && !worn_out && s->offer >= s->taken &&
+    return (newer || k->TakeAny) && s->offer >= s->taken && !worn_out &&
            (s->at != AT_ARMED || s->offer == s->taken);
 }
 
@@ -399,15 +400,15 @@ static bool ap_only_confirm_keeps(const struct constants *k, const struct state 
                                   const struct state *t)
 {
     (void)k;
-    return t->confirmed == s->confirmed || s->lost || t->lost ||
-           ((s->at == AT_TRIAL || s->at == AT_FALLBACK) && t->confirmed == running_of(s));
+    return t->confirmed == s->confirmed || s->lost || t->lost || s->at == AT_TRIAL ||
+           s->at == AT_FALLBACK;
 }
 
 static bool ap_no_hasty_revert(const struct constants *k, const struct state *s,
                                const struct state *t)
 {
-    return s->trial == 0 || t->trial != 0 || t->confirmed != s->confirmed || t->lost ||
-           s->left == 0 || !is_on_trial(k, s);
+    return t->trial != 0 || t->confirmed != s->confirmed || t->lost || s->left == 0 ||
+           !is_on_trial(k, s);
 }
 
 static bool ap_no_downgrade(const struct constants *k, const struct state *s, const struct state *t)

@@ -14,7 +14,8 @@ CONSTANTS
   EarlyFloor,    \* bug: the floor rises for an image on trial
   KeepHeader,    \* bug: a new download does not erase the slot's header
   FreeTrial,     \* bug: a trial is not counted before its image runs
-  EagerCount     \* bug: a sector counts before its bytes are in flash
+  EagerCount,    \* bug: a sector counts before its bytes are in flash
+  TakeAny        \* bug: an offer may be older, or below the floor
 VARIABLES
   header,        \* flash, of each slot: the release that its header names; 0: none
   content,       \* flash, of each slot: the release whose bytes these are; 0: nobody's
@@ -122,9 +123,9 @@ Offer(v) ==
 \* not given up for an older one, nor what is armed for any.
 Open == {"run", "fill", "erased", "full", "armed"}
 Judged == offer # 0 /\ at \in Open /\ floor >= Level(header[confirmed])
-Welcome == /\ offer > highest /\ offer > header[confirmed] /\ Level(offer) >= floor
-           /\ ~(offer = reverted /\ reverts >= RevertsMax) /\ offer >= taken
-           /\ (at = "armed" => offer = taken)
+Newer == offer > highest /\ offer > header[confirmed] /\ Level(offer) >= floor
+Welcome == /\ (~TakeAny => Newer) /\ offer >= taken
+           /\ ~(offer = reverted /\ reverts >= RevertsMax) /\ (at = "armed" => offer = taken)
 
 Decline ==
   /\ (Judged /\ ~Welcome) \/ (offer # 0 /\ at \in {"trial", "fallback"})
@@ -226,10 +227,8 @@ FloorEarned == ~lost => floor <= Level(header[confirmed])
 CountedIsThere == ~lost /\ filled > 0 /\ header[confirmed] # taken =>
                   content[Target] = 0 \/ (content[Target] = taken /\ whole[Target] >= filled)
 FloorMonotoneStep == floor' >= floor
-OnlyConfirmKeepsStep == confirmed' # confirmed => lost \/ lost' \/
-                        (at \in {"trial", "fallback"} /\ confirmed' = Running)
-NoHastyRevertStep == trial # 0 /\ trial' = 0 /\ confirmed' = confirmed /\ ~lost' =>
-                     left = 0 \/ ~OnTrial
+OnlyConfirmKeepsStep == confirmed' # confirmed => lost \/ lost' \/ at \in {"trial", "fallback"}
+NoHastyRevertStep == trial' = 0 /\ confirmed' = confirmed /\ ~lost' => left = 0 \/ ~OnTrial
 NoDowngradeStep == taken' # taken => taken' > highest /\ Level(taken') >= floor
 ProgressKeptStep == taken' = taken /\ filled' < filled => ~Whole(Target, taken)
 FloorMonotone == [][FloorMonotoneStep]_vars
