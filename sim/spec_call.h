@@ -16,7 +16,7 @@ enum {
 
 struct spec_call {
     const char *law, *source;
-    uint64_t jobs;
+    uint64_t jobs, rows;
     bool json, keep, golden, update;
     uint32_t folder_count;
     struct spec_folder *folders; /* of the laws that are meant */
@@ -28,6 +28,7 @@ struct spec_call {
 int command_spec_check(int argc, char **argv);
 int command_spec_conform(int argc, char **argv);
 int command_spec_mutate(int argc, char **argv);
+int command_spec_walks(int argc, char **argv);
 
 /* Parse (with the common options behind `own`), and read the folders. False: *exit_code. */
 bool spec_call_begin(struct spec_call *call, const struct option_verb *verb, int argc, char **argv,
