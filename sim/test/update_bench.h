@@ -19,10 +19,14 @@ enum {
 
 /* ---- The spec ---- */
 
+/* clang-format off */
 #define BENCH_VARIABLES(X)                                                                         \
     X(header)                                                                                      \
-    X(content) X(whole) X(lost) X(confirmed) X(highest) X(trial) X(left) X(reverted) X(reverts)    \
-        X(taken) X(filled) X(floor) X(at) X(offer) X(losses) X(spoils)
+    X(content)                                                                                     \
+    X(whole)                                                                                       \
+    X(lost) X(confirmed) X(highest) X(trial) X(left) X(reverted) X(reverts) X(taken) X(filled)     \
+        X(floor) X(at) X(offer) X(losses) X(spoils)
+/* clang-format on */
 enum variable {
 #define VARIABLE(name) VAR_##name,
     BENCH_VARIABLES(VARIABLE)
