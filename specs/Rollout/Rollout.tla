@@ -1,28 +1,28 @@
 ---- MODULE Rollout ----
 \* One release goes out to a fleet by stages. The cloud offers it to as many devices as the stage
 \* allows, and goes on when all of them are known to be healthy. Failed or silent devices above the
-\* threshold halt it; an operator may halt, resume and roll back at any time. An offer on its way when
-\* the halt comes may still be installed; a device that has heard of the halt waits.
+\* threshold halt it; an operator may halt, resume and roll back at any time. An offer on its way
+\* when the halt comes may still be installed; a device that has heard of the halt waits.
 EXTENDS Naturals, FiniteSets
 
 CONSTANTS
-  Devices, Stages,  \* how many
-  Threshold,        \* as many may fail or be silent
-  MaxTrouble,       \* devices that fail or fall silent
-  MaxOperator,      \* halts, resumptions, roll-backs by the operator
-  MaxCrashes,
-  BugSilentIsHealthy,  \* a device that says nothing counts as healthy
-  BugForgetHalt,       \* a scheduler that starts does not look whether there is a halt
-  BugInstallHeld       \* a device that has heard of the halt installs nevertheless
+    Devices, Stages,  \* how many
+    Threshold,        \* as many may fail or be silent
+    MaxTrouble,       \* devices that fail or fall silent
+    MaxOperator,      \* halts, resumptions, roll-backs by the operator
+    MaxCrashes,
+    SilentIsHealthy,  \* bug: a device that says nothing counts as healthy
+    ForgetHalt,       \* bug: a scheduler that starts does not look whether there is a halt
+    InstallHeld       \* bug: a device that has heard of the halt installs nevertheless
 
 VARIABLES
-  stage,     \* durable; 0: not begun
-  halted,    \* durable
-  back,      \* durable: the operator has ordered the way back
-  sched,     \* volatile, the scheduler: down, goes, or stands
-  dev,       \* a device: old, offered, held (offered, and has heard of the halt), new, back
-  know,      \* durable, what the cloud knows of it: none, healthy, failed, silent
-  trouble, ops, crashes  \* faults and orders so far
+    stage,     \* durable; 0: not begun
+    halted,    \* durable
+    back,      \* durable: the operator has ordered the way back
+    sched,     \* volatile, the scheduler: down, goes, or stands
+    dev,       \* a device: old, offered, held (offered, and has heard of the halt), new, back
+    know,      \* durable, what the cloud knows of it: none, healthy, failed, silent
+    trouble, ops, crashes  \* faults and orders so far
 
 vars == <<stage, halted, back, sched, dev, know, trouble, ops, crashes>>
 
@@ -33,152 +33,158 @@ Exposed == Count({d \in D : dev[d] \in {"offered", "held", "new"}})
 Healthy == Count({d \in D : know[d] = "healthy"})
 Failed == Count({d \in D : know[d] = "failed"})
 Silent == Count({d \in D : know[d] = "silent"})
-Bad == Failed + (IF BugSilentIsHealthy THEN 0 ELSE Silent)
-Good == Healthy + (IF BugSilentIsHealthy THEN Silent ELSE 0)
+Bad == Failed + (IF SilentIsHealthy THEN 0 ELSE Silent)
+Good == Healthy + (IF SilentIsHealthy THEN Silent ELSE 0)
 \* Of the devices that the stage exposes, as many must be known to be healthy.
 Need(s) == IF Cap(s) > Threshold THEN Cap(s) - Threshold ELSE 1
 
 Init ==
-  /\ stage = 0
-  /\ halted = FALSE
-  /\ back = FALSE
-  /\ sched = "goes"
-  /\ dev = [d \in D |-> "old"]
-  /\ know = [d \in D |-> "none"]
-  /\ trouble = 0 /\ ops = 0 /\ crashes = 0
+    /\ stage = 0
+    /\ halted = FALSE
+    /\ back = FALSE
+    /\ sched = "goes"
+    /\ dev = [d \in D |-> "old"]
+    /\ know = [d \in D |-> "none"]
+    /\ trouble = 0 /\ ops = 0 /\ crashes = 0
 
 \* The scheduler.
 Advance ==
-  /\ sched = "goes" /\ stage < Stages /\ Bad <= Threshold
-  /\ stage = 0 \/ Good >= Need(stage)
-  /\ stage' = stage + 1
-  /\ UNCHANGED <<halted, back, sched, dev, know, trouble, ops, crashes>>
+    /\ sched = "goes" /\ stage < Stages /\ Bad <= Threshold
+    /\ stage = 0 \/ Good >= Need(stage)
+    /\ stage' = stage + 1
+    /\ UNCHANGED <<halted, back, sched, dev, know, trouble, ops, crashes>>
 
 Offer(d) ==
-  /\ sched = "goes" /\ Bad <= Threshold
-  /\ \/ dev[d] = "old" /\ Exposed < Cap(stage)
-     \/ dev[d] = "held"
-  /\ dev' = [dev EXCEPT ![d] = "offered"]
-  /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
+    /\ sched = "goes" /\ Bad <= Threshold
+    /\ \/ dev[d] = "old" /\ Exposed < Cap(stage)
+       \/ dev[d] = "held"
+    /\ dev' = [dev EXCEPT ![d] = "offered"]
+    /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
 
 Halt ==
-  /\ sched = "goes" /\ Bad > Threshold
-  /\ halted' = TRUE
-  /\ sched' = "stands"
-  /\ UNCHANGED <<stage, back, dev, know, trouble, ops, crashes>>
+    /\ sched = "goes" /\ Bad > Threshold
+    /\ halted' = TRUE
+    /\ sched' = "stands"
+    /\ UNCHANGED <<stage, back, dev, know, trouble, ops, crashes>>
 
 SchedCrash ==
-  /\ sched # "down" /\ crashes < MaxCrashes
-  /\ crashes' = crashes + 1
-  /\ sched' = "down"
-  /\ UNCHANGED <<stage, halted, back, dev, know, trouble, ops>>
+    /\ sched # "down" /\ crashes < MaxCrashes
+    /\ crashes' = crashes + 1
+    /\ sched' = "down"
+    /\ UNCHANGED <<stage, halted, back, dev, know, trouble, ops>>
 
 SchedStart ==
-  /\ sched = "down"
-  /\ sched' = IF halted /\ ~BugForgetHalt THEN "stands" ELSE "goes"
-  /\ UNCHANGED <<stage, halted, back, dev, know, trouble, ops, crashes>>
+    /\ sched = "down"
+    /\ sched' = IF halted /\ ~ForgetHalt THEN "stands" ELSE "goes"
+    /\ UNCHANGED <<stage, halted, back, dev, know, trouble, ops, crashes>>
 
 \* The operator. What is ordered is durable, and a scheduler that runs learns it.
 OpHalt ==
-  /\ ~halted /\ ops < MaxOperator
-  /\ ops' = ops + 1
-  /\ halted' = TRUE
-  /\ sched' = IF sched = "down" THEN "down" ELSE "stands"
-  /\ UNCHANGED <<stage, back, dev, know, trouble, crashes>>
+    /\ ~halted /\ ops < MaxOperator
+    /\ ops' = ops + 1
+    /\ halted' = TRUE
+    /\ sched' = IF sched = "down" THEN "down" ELSE "stands"
+    /\ UNCHANGED <<stage, back, dev, know, trouble, crashes>>
 
 OpResume ==
-  /\ halted /\ ~back /\ ops < MaxOperator
-  /\ ops' = ops + 1
-  /\ halted' = FALSE
-  /\ sched' = IF sched = "down" THEN "down" ELSE "goes"
-  /\ UNCHANGED <<stage, back, dev, know, trouble, crashes>>
+    /\ halted /\ ~back /\ ops < MaxOperator
+    /\ ops' = ops + 1
+    /\ halted' = FALSE
+    /\ sched' = IF sched = "down" THEN "down" ELSE "goes"
+    /\ UNCHANGED <<stage, back, dev, know, trouble, crashes>>
 
 OpBack ==
-  /\ ~back /\ stage > 0 /\ ops < MaxOperator
-  /\ ops' = ops + 1
-  /\ back' = TRUE
-  /\ halted' = TRUE
-  /\ sched' = IF sched = "down" THEN "down" ELSE "stands"
-  /\ UNCHANGED <<stage, dev, know, trouble, crashes>>
+    /\ ~back /\ stage > 0 /\ ops < MaxOperator
+    /\ ops' = ops + 1
+    /\ back' = TRUE
+    /\ halted' = TRUE
+    /\ sched' = IF sched = "down" THEN "down" ELSE "stands"
+    /\ UNCHANGED <<stage, dev, know, trouble, crashes>>
 
 \* Devices.
 Install(d) ==
-  /\ dev[d] = "offered" \/ (BugInstallHeld /\ dev[d] = "held")
-  /\ dev' = [dev EXCEPT ![d] = "new"]
-  /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
+    /\ dev[d] = "offered" \/ (InstallHeld /\ dev[d] = "held")
+    /\ dev' = [dev EXCEPT ![d] = "new"]
+    /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
 
 HearHalt(d) ==
-  /\ halted /\ dev[d] = "offered"
-  /\ dev' = [dev EXCEPT ![d] = "held"]
-  /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
+    /\ halted /\ dev[d] = "offered"
+    /\ dev' = [dev EXCEPT ![d] = "held"]
+    /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
 
 ReportHealthy(d) ==
-  /\ dev[d] = "new" /\ know[d] \in {"none", "silent"}
-  /\ know' = [know EXCEPT ![d] = "healthy"]
-  /\ UNCHANGED <<stage, halted, back, sched, dev, trouble, ops, crashes>>
+    /\ dev[d] = "new" /\ know[d] \in {"none", "silent"}
+    /\ know' = [know EXCEPT ![d] = "healthy"]
+    /\ UNCHANGED <<stage, halted, back, sched, dev, trouble, ops, crashes>>
 
 \* The image is bad for this device; it may have said that it is healthy before.
 ReportFailed(d) ==
-  /\ dev[d] = "new" /\ know[d] # "failed" /\ trouble < MaxTrouble
-  /\ trouble' = trouble + 1
-  /\ know' = [know EXCEPT ![d] = "failed"]
-  /\ UNCHANGED <<stage, halted, back, sched, dev, ops, crashes>>
+    /\ dev[d] = "new" /\ know[d] # "failed" /\ trouble < MaxTrouble
+    /\ trouble' = trouble + 1
+    /\ know' = [know EXCEPT ![d] = "failed"]
+    /\ UNCHANGED <<stage, halted, back, sched, dev, ops, crashes>>
 
 \* The cloud has waited for its report long enough.
 FallSilent(d) ==
-  /\ dev[d] \in {"offered", "new"} /\ know[d] = "none" /\ trouble < MaxTrouble
-  /\ trouble' = trouble + 1
-  /\ know' = [know EXCEPT ![d] = "silent"]
-  /\ UNCHANGED <<stage, halted, back, sched, dev, ops, crashes>>
+    /\ dev[d] \in {"offered", "new"} /\ know[d] = "none" /\ trouble < MaxTrouble
+    /\ trouble' = trouble + 1
+    /\ know' = [know EXCEPT ![d] = "silent"]
+    /\ UNCHANGED <<stage, halted, back, sched, dev, ops, crashes>>
 
 GoBack(d) ==
-  /\ back /\ dev[d] \in {"offered", "held", "new"}
-  /\ dev' = [dev EXCEPT ![d] = IF @ = "new" THEN "back" ELSE "old"]
-  /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
+    /\ back /\ dev[d] \in {"offered", "held", "new"}
+    /\ dev' = [dev EXCEPT ![d] = IF @ = "new" THEN "back" ELSE "old"]
+    /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
 
 Next ==
-  \/ Advance
-  \/ Halt
-  \/ SchedCrash
-  \/ SchedStart
-  \/ OpHalt
-  \/ OpResume
-  \/ OpBack
-  \/ \E d \in D :
-     \/ Offer(d)
-     \/ Install(d)
-     \/ HearHalt(d)
-     \/ ReportHealthy(d)
-     \/ ReportFailed(d)
-     \/ FallSilent(d)
-     \/ GoBack(d)
+    \/ Advance
+    \/ Halt
+    \/ SchedCrash
+    \/ SchedStart
+    \/ OpHalt
+    \/ OpResume
+    \/ OpBack
+    \/ \E d \in D :
+        \/ Offer(d)
+        \/ Install(d)
+        \/ HearHalt(d)
+        \/ ReportHealthy(d)
+        \/ ReportFailed(d)
+        \/ FallSilent(d)
+        \/ GoBack(d)
 
 Spec == Init /\ [][Next]_vars
 FairSpec ==
-  /\ Spec
-  /\ WF_vars(Advance) /\ WF_vars(Halt) /\ WF_vars(SchedStart)
-  /\ \A d \in D :
-     /\ WF_vars(Offer(d)) /\ WF_vars(Install(d)) /\ WF_vars(ReportHealthy(d)) /\ WF_vars(GoBack(d))
+    /\ Spec
+    /\ WF_vars(Advance) /\ WF_vars(Halt) /\ WF_vars(SchedStart)
+    /\ \A d \in D :
+        /\ WF_vars(Offer(d)) /\ WF_vars(Install(d))
+        /\ WF_vars(ReportHealthy(d)) /\ WF_vars(GoBack(d))
 
 TypeOK ==
-  /\ stage \in 0..Stages
-  /\ halted \in BOOLEAN
-  /\ back \in BOOLEAN
-  /\ sched \in {"down", "goes", "stands"}
-  /\ dev \in [D -> {"old", "offered", "held", "new", "back"}]
-  /\ know \in [D -> {"none", "healthy", "failed", "silent"}]
-  /\ trouble \in 0..MaxTrouble /\ ops \in 0..MaxOperator /\ crashes \in 0..MaxCrashes
+    /\ stage \in 0..Stages
+    /\ halted \in BOOLEAN
+    /\ back \in BOOLEAN
+    /\ sched \in {"down", "goes", "stands"}
+    /\ dev \in [D -> {"old", "offered", "held", "new", "back"}]
+    /\ know \in [D -> {"none", "healthy", "failed", "silent"}]
+    /\ trouble \in 0..MaxTrouble /\ ops \in 0..MaxOperator /\ crashes \in 0..MaxCrashes
 
 ExposureBounded == Exposed <= Cap(stage)
 HaltIsKnown == halted => sched # "goes"
 BackIsHalted == back => halted
 
-StageByStage == [][stage' \in {stage, stage + 1}]_vars
-AdvanceOnlyWithEvidence ==
-  [][stage' > stage /\ stage > 0 => Healthy >= Need(stage) /\ Failed + Silent <= Threshold]_vars
-NoOfferAfterHalt == [][\A d \in D : halted /\ dev'[d] = "offered" => dev[d] = "offered"]_vars
-HeldWaits == [][\A d \in D : dev[d] = "held" => dev'[d] # "new"]_vars
-HaltStays == [][halted /\ ~halted' => ops' > ops]_vars
+StageByStageStep == stage' \in {stage, stage + 1}
+AdvanceOnlyWithEvidenceStep ==
+    stage' > stage /\ stage > 0 => Healthy >= Need(stage) /\ Failed + Silent <= Threshold
+NoOfferAfterHaltStep == \A d \in D : halted /\ dev'[d] = "offered" => dev[d] = "offered"
+HeldWaitsStep == \A d \in D : dev[d] = "held" => dev'[d] # "new"
+HaltStaysStep == halted /\ ~halted' => ops' > ops
+StageByStage == [][StageByStageStep]_vars
+AdvanceOnlyWithEvidence == [][AdvanceOnlyWithEvidenceStep]_vars
+NoOfferAfterHalt == [][NoOfferAfterHaltStep]_vars
+HeldWaits == [][HeldWaitsStep]_vars
+HaltStays == [][HaltStaysStep]_vars
 
 \* Whatever fails: it ends in the last stage, or at a halt.
 Finishes == <>(halted \/ (stage = Stages /\ \A d \in D : dev[d] = "new"))
