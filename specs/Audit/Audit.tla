@@ -1,8 +1,8 @@
 ---- MODULE Audit ----
 \* The log of critical actions of one node: the record is durable before the action. A peer keeps
 \* the head that it has seen last (the anchor), and takes a new one only if the log goes on from it.
-\* A hash chain stands for its whole prefix, so an anchor is that prefix. Who owns the storage of the
-\* node may rewrite a record and the chain after it, or cut off the tail and let the node go on.
+\* A hash chain stands for its whole prefix, so an anchor is that prefix. Who owns the storage of
+\* the node may rewrite a record and the chain after it, or cut off the tail and let the node go on.
 EXTENDS Naturals, FiniteSets
 
 CONSTANTS

@@ -30,7 +30,7 @@ vars == <<cloud, net, journal, effect, ram, ack, now, clock, losses, drops, atta
 
 C == 1..Commands
 Known(c) == net[c] = "signed" \/ (TrustAll /\ net[c] = "forged")
-InTime == (clock \/ DoubtIsFine) /\ (now <= Deadline \/ (DoubtIsFine /\ ~clock))
+InTime == IF clock THEN now <= Deadline ELSE DoubtIsFine
 
 Init ==
     /\ cloud = [c \in C |-> "idle"]

@@ -127,7 +127,8 @@ Tick ==
     /\ since <= Life \/ \E g \in G : age[g] < Life
     /\ age' = [g \in G |-> IF age[g] < Life THEN age[g] + 1 ELSE Life]
     /\ since' = IF since <= Life THEN since + 1 ELSE since
-    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, sess, stolen, restarts, thefts>>
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, sess, stolen, restarts,
+        thefts>>
 
 \* What the gateway heard last is as old as can be: it does not know how long it was down.
 Restart(g) ==

@@ -208,7 +208,7 @@ VersionsGrow == [][VersionsGrowStep]_vars
 OnlyFreshWordRenews == [][OnlyFreshWordRenewsStep]_vars
 SafeUntilRearmed == [][SafeUntilRearmedStep]_vars
 
-Converges == <>[](\A n \in N : held[n] = newest)
+Converges == \A n \in N : held[n] < newest ~> held[n] = newest
 DegradedEnds == \A n \in N : mode[n] = "degraded" ~> mode[n] # "degraded"
 
 \* Witnesses: must be reachable.

@@ -187,7 +187,7 @@ HeldWaits == [][HeldWaitsStep]_vars
 HaltStays == [][HaltStaysStep]_vars
 
 \* Whatever fails: it ends in the last stage, or at a halt.
-Finishes == <>(halted \/ (stage = Stages /\ \A d \in D : dev[d] = "new"))
+Finishes == stage < Stages ~> (halted \/ (stage = Stages /\ \A d \in D : dev[d] = "new"))
 TroubleHalts == (Failed + Silent > Threshold) ~> (halted \/ Failed + Silent <= Threshold)
 BackIsBack == back ~> (\A d \in D : dev[d] \in {"old", "back"})
 
