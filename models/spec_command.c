@@ -79,9 +79,10 @@ static bool act_intent(const struct constants *k, struct state *s, int32_t c)
 
 static bool act_apply(const struct constants *k, struct state *s, int32_t c)
 {
-    if (s->ram[c] != RAM_ARMED || !is_in_time(k, s)) {
+    if (s->ram[c] != RAM_ARMED || !is_in_time(k, s) || s->spent >= k->Rate) {
         return false;
     }
+    s->spent++;
     s->effect[c] = s->effect[c] == 2 ? 2 : s->effect[c] + 1;
     s->ram[c] = RAM_ACTED;
     return true;
@@ -154,6 +155,7 @@ static bool act_sync(const struct constants *k, struct state *s)
 
 static bool act_tick(const struct constants *k, struct state *s)
 {
+    s->spent = 0;
     return s->now++ < k->MaxTime;
 }
 
@@ -199,6 +201,7 @@ static bool act_power_loss(const struct constants *k, struct state *s)
         s->ram[c] = RAM_IDLE;
     }
     s->clock = false;
+    s->spent = k->ForgetRate ? 0 : k->Rate;
     return s->losses++ < k->MaxPowerLoss;
 }
 
@@ -229,8 +232,17 @@ static bool inv_failed_means_never(const struct constants *k, const struct state
     return s->cloud[c] != CLOUD_FAILED || (s->effect[c] == 0 && s->journal[c] == JOURNAL_REFUSED);
 }
 
-/* ---- What no step does, to any command --------------------------------------------------------
+/* ---- What no step does -------------------------------------------------------------------------
  */
+
+static bool ap_rate_kept(const struct constants *k, const struct state *s, const struct state *t)
+{
+    bool kept = t->spent >= s->spent || t->now > s->now;
+    for (int32_t c = 1; c <= k->Commands; c++) {
+        kept = kept && (t->effect[c] <= s->effect[c] || t->spent > s->spent);
+    }
+    return kept;
+}
 
 static bool ap_in_time_only(const struct constants *k, const struct state *s, const struct state *t,
                             int32_t c)

@@ -9,10 +9,12 @@ CONSTANTS
     Commands,       \* how many
     MaxTime,        \* ticks
     Deadline,       \* nothing may happen after this tick
+    Rate,           \* so many effects a tick
     MaxPowerLoss, MaxDrops, MaxAttacks,
     ApplyFirst,     \* bug: the device moves before its intent is durable
     BlindRedo,      \* bug: after a power cut it moves again without reading back
     TrustAll,       \* bug: it does not verify
+    ForgetRate,     \* bug: a power cut gives a new allowance
     DoubtIsFine     \* bug: a clock that was lost with the power is taken to be early
 
 VARIABLES
@@ -24,9 +26,10 @@ VARIABLES
     ack,      \* on its way to the cloud
     now,      \* true time
     clock,    \* volatile: the device knows what time it is
+    spent,    \* volatile: effects in this tick; all of them, where the device cannot know
     losses, drops, attacks  \* faults so far
 
-vars == <<cloud, net, journal, effect, ram, ack, now, clock, losses, drops, attacks>>
+vars == <<cloud, net, journal, effect, ram, ack, now, clock, spent, losses, drops, attacks>>
 
 C == 1..Commands
 Known(c) == net[c] = "signed" \/ (TrustAll /\ net[c] = "forged")
@@ -41,6 +44,7 @@ Init ==
     /\ ack = [c \in C |-> "none"]
     /\ now = 0
     /\ clock = TRUE
+    /\ spent = 0
     /\ losses = 0 /\ drops = 0 /\ attacks = 0
 
 \* The cloud.
@@ -48,45 +52,46 @@ Issue(c) ==
     /\ cloud[c] = "idle" /\ now <= Deadline
     /\ cloud' = [cloud EXCEPT ![c] = "sent"]
     /\ net' = [net EXCEPT ![c] = "signed"]
-    /\ UNCHANGED <<journal, effect, ram, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<journal, effect, ram, ack, now, clock, spent, losses, drops, attacks>>
 
 Timeout(c) ==
     /\ cloud[c] = "sent"
     /\ cloud' = [cloud EXCEPT ![c] = "unknown"]
-    /\ UNCHANGED <<net, journal, effect, ram, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<net, journal, effect, ram, ack, now, clock, spent, losses, drops, attacks>>
 
 \* The same bytes again, after the deadline too: they ask for the outcome.
 Retry(c) ==
     /\ cloud[c] = "unknown" /\ net[c] # "signed" /\ ack[c] = "none"
     /\ cloud' = [cloud EXCEPT ![c] = "sent"]
     /\ net' = [net EXCEPT ![c] = "signed"]
-    /\ UNCHANGED <<journal, effect, ram, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<journal, effect, ram, ack, now, clock, spent, losses, drops, attacks>>
 
 Learn(c) ==
     /\ ack[c] # "none"
     /\ cloud' = [cloud EXCEPT ![c] = IF @ \notin {"sent", "unknown"} THEN @
                                     ELSE IF ack[c] = "applied" THEN "done" ELSE "failed"]
     /\ ack' = [ack EXCEPT ![c] = "none"]
-    /\ UNCHANGED <<net, journal, effect, ram, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<net, journal, effect, ram, now, clock, spent, losses, drops, attacks>>
 
 \* The device: intent (durable), effect (the world), result (durable), answer.
 Intent(c) ==
     /\ Known(c) /\ journal[c] = "none" /\ InTime
     /\ journal' = [journal EXCEPT ![c] = IF ApplyFirst THEN "none" ELSE "intent"]
     /\ ram' = [ram EXCEPT ![c] = "armed"]
-    /\ UNCHANGED <<cloud, net, effect, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<cloud, net, effect, ack, now, clock, spent, losses, drops, attacks>>
 
 Apply(c) ==
-    /\ ram[c] = "armed" /\ InTime
+    /\ ram[c] = "armed" /\ InTime /\ spent < Rate
     /\ effect' = [effect EXCEPT ![c] = IF @ = 2 THEN 2 ELSE @ + 1]
     /\ ram' = [ram EXCEPT ![c] = "acted"]
+    /\ spent' = spent + 1
     /\ UNCHANGED <<cloud, net, journal, ack, now, clock, losses, drops, attacks>>
 
 Commit(c) ==
     /\ ram[c] = "acted"
     /\ journal' = [journal EXCEPT ![c] = "applied"]
     /\ ram' = [ram EXCEPT ![c] = "idle"]
-    /\ UNCHANGED <<cloud, net, effect, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<cloud, net, effect, ack, now, clock, spent, losses, drops, attacks>>
 
 \* Too late, or no way to know whether it is: it will never be done.
 Refuse(c) ==
@@ -95,65 +100,67 @@ Refuse(c) ==
        \/ journal[c] = "intent" /\ ram[c] = "armed"
     /\ journal' = [journal EXCEPT ![c] = "refused"]
     /\ ram' = [ram EXCEPT ![c] = "idle"]
-    /\ UNCHANGED <<cloud, net, effect, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<cloud, net, effect, ack, now, clock, spent, losses, drops, attacks>>
 
 \* After a power cut: an intent without a result. The latch says whether it was carried out.
 Recover(c) ==
     /\ journal[c] = "intent" /\ ram[c] = "idle"
     /\ ram' = [ram EXCEPT ![c] = IF effect[c] > 0 /\ ~BlindRedo THEN "acted" ELSE "armed"]
-    /\ UNCHANGED <<cloud, net, journal, effect, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<cloud, net, journal, effect, ack, now, clock, spent, losses, drops, attacks>>
 
 Answer(c) ==
     /\ Known(c) /\ journal[c] \in {"applied", "refused"}
     /\ ack' = [ack EXCEPT ![c] = journal[c]]
     /\ net' = [net EXCEPT ![c] = "none"]
-    /\ UNCHANGED <<cloud, journal, effect, ram, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<cloud, journal, effect, ram, now, clock, spent, losses, drops, attacks>>
 
 Reject(c) ==
     /\ net[c] = "forged" /\ ~TrustAll
     /\ net' = [net EXCEPT ![c] = "none"]
-    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, losses, drops, attacks>>
+    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, spent, losses, drops, attacks>>
 
 Sync ==
     /\ ~clock
     /\ clock' = TRUE
-    /\ UNCHANGED <<cloud, net, journal, effect, ram, ack, now, losses, drops, attacks>>
+    /\ UNCHANGED <<cloud, net, journal, effect, ram, ack, now, spent, losses, drops, attacks>>
 
 \* The world.
 Tick ==
     /\ now < MaxTime
     /\ now' = now + 1
+    /\ spent' = 0
     /\ UNCHANGED <<cloud, net, journal, effect, ram, ack, clock, losses, drops, attacks>>
 
 Drop(c) ==
     /\ net[c] # "none" /\ drops < MaxDrops
     /\ drops' = drops + 1
     /\ net' = [net EXCEPT ![c] = "none"]
-    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, losses, attacks>>
+    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, spent, losses, attacks>>
 
 DropAck(c) ==
     /\ ack[c] # "none" /\ drops < MaxDrops
     /\ drops' = drops + 1
     /\ ack' = [ack EXCEPT ![c] = "none"]
-    /\ UNCHANGED <<cloud, net, journal, effect, ram, now, clock, losses, attacks>>
+    /\ UNCHANGED <<cloud, net, journal, effect, ram, now, clock, spent, losses, attacks>>
 
 Forge(c) ==
     /\ net[c] = "none" /\ attacks < MaxAttacks
     /\ attacks' = attacks + 1
     /\ net' = [net EXCEPT ![c] = "forged"]
-    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, losses, drops>>
+    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, spent, losses, drops>>
 
 Replay(c) ==
     /\ net[c] = "none" /\ cloud[c] # "idle" /\ attacks < MaxAttacks
     /\ attacks' = attacks + 1
     /\ net' = [net EXCEPT ![c] = "signed"]
-    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, losses, drops>>
+    /\ UNCHANGED <<cloud, journal, effect, ram, ack, now, clock, spent, losses, drops>>
 
 PowerLoss ==
     /\ losses < MaxPowerLoss
     /\ losses' = losses + 1
     /\ ram' = [c \in C |-> "idle"]
     /\ clock' = FALSE
+    /\ spent' = IF ForgetRate THEN 0 ELSE Rate
     /\ UNCHANGED <<cloud, net, journal, effect, ack, now, drops, attacks>>
 
 Next ==
@@ -182,7 +189,7 @@ Spec == Init /\ [][Next]_vars
 Device(c) == Intent(c) \/ Apply(c) \/ Commit(c) \/ Refuse(c) \/ Recover(c) \/ Answer(c) \/ Reject(c)
 FairSpec ==
     /\ Spec
-    /\ WF_vars(Sync)
+    /\ WF_vars(Sync) /\ WF_vars(Tick)
     /\ \A c \in C :
         /\ WF_vars(Timeout(c)) /\ WF_vars(Retry(c)) /\ WF_vars(Learn(c)) /\ WF_vars(Device(c))
 
@@ -195,6 +202,7 @@ TypeOK ==
     /\ ack \in [C -> {"none", "applied", "refused"}]
     /\ now \in 0..MaxTime
     /\ clock \in BOOLEAN
+    /\ spent \in 0..Rate
     /\ losses \in 0..MaxPowerLoss /\ drops \in 0..MaxDrops /\ attacks \in 0..MaxAttacks
 
 AtMostOnce == \A c \in C : effect[c] <= 1
@@ -204,6 +212,10 @@ FailedMeansNever == \A c \in C : cloud[c] = "failed" => effect[c] = 0 /\ journal
 
 InTimeOnlyStep == \A c \in C : effect'[c] > effect[c] => now <= Deadline
 OutcomeStaysStep == \A c \in C : cloud[c] \in {"done", "failed"} => cloud'[c] = cloud[c]
+RateKeptStep ==
+    /\ spent' < spent => now' > now
+    /\ \A c \in C : effect'[c] > effect[c] => spent' > spent
+RateKept == [][RateKeptStep]_vars
 InTimeOnly == [][InTimeOnlyStep]_vars
 OutcomeStays == [][OutcomeStaysStep]_vars
 
