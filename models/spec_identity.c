@@ -124,13 +124,41 @@ static bool act_hear(const struct constants *k, struct state *s, int32_t g)
     return true;
 }
 
-static bool act_connect(const struct constants *k, struct state *s, int32_t g, int32_t c)
+static bool lets(const struct constants *k, const struct state *s, int32_t g, int32_t c)
 {
-    if ((c != s->key && c != s->stolen) || c > s->hi || c <= s->live[g] ||
-        !(s->age[g] < k->Life || k->FailOpen)) {
+    return c > 0 && c <= s->hi && c > s->live[g] && (s->age[g] < k->Life || k->FailOpen);
+}
+
+static bool act_connect(const struct constants *k, struct state *s, int32_t g)
+{
+    if (!lets(k, s, g, s->key)) {
         return false;
     }
-    s->sess[g] = c;
+    s->sess[g] = s->key;
+    s->own = s->own || s->key == s->stolen;
+    for (int32_t h = 1; k->RoamIsClone && h <= k->Gateways; h++) {
+        s->suspect = s->suspect || (h != g && s->sess[h] == s->key);
+    }
+    return true;
+}
+
+static bool act_intrude(const struct constants *k, struct state *s, int32_t g)
+{
+    if (!lets(k, s, g, s->stolen)) {
+        return false;
+    }
+    s->sess[g] = s->stolen;
+    s->alien = true;
+    return true;
+}
+
+static bool act_suspect(const struct constants *k, struct state *s)
+{
+    (void)k;
+    if (!s->own || !s->alien || s->suspect) {
+        return false;
+    }
+    s->suspect = true;
     return true;
 }
 
@@ -176,6 +204,7 @@ static bool act_steal(const struct constants *k, struct state *s)
         return false;
     }
     s->stolen = s->key;
+    s->own = s->alien = false;
     return s->thefts++ < k->MaxThefts;
 }
 
@@ -197,6 +226,12 @@ static bool inv_revoked_means_none(const struct constants *k, const struct state
 {
     (void)k;
     return s->status != STATUS_REVOKED || s->floor == s->hi;
+}
+
+static bool inv_no_false_suspicion(const struct constants *k, const struct state *s)
+{
+    (void)k;
+    return !s->suspect || s->thefts > 0;
 }
 
 static bool inv_known_is_refused(const struct constants *k, const struct state *s, int32_t g)

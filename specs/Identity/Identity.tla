@@ -2,7 +2,9 @@
 \* The identity of one device: enrolled, rotated, revoked, enrolled again. A generation numbers the
 \* key pairs of its life. The cloud accepts the generations above its floor that it has signed for:
 \* two while a rotation is on. Gateways know the floor as the cloud told them last, and refuse all
-\* when they have not heard from it for Life ticks. A thief may hold a copy of a key.
+\* when they have not heard from it for Life ticks. A thief may hold a copy of the device: its key,
+\* and how far it was in its count of messages. Once both have gone on from there, one number was
+\* used for two messages, and the cloud can tell.
 EXTENDS Naturals
 
 CONSTANTS
@@ -11,7 +13,8 @@ CONSTANTS
     MaxRestarts, MaxThefts,
     RetireEarly,     \* bug: the old key is retired before the new one was seen
     ForgetFloor,     \* bug: a gateway keeps the floor in memory only
-    FailOpen         \* bug: a gateway goes on without word from the cloud
+    FailOpen,        \* bug: a gateway goes on without word from the cloud
+    RoamIsClone      \* bug: a device that is at a second gateway is taken for two
 
 VARIABLES
     status,   \* durable at the cloud: new, joining, active, revoked
@@ -26,11 +29,15 @@ VARIABLES
     sess,     \* volatile: generation of the session that it holds for this device; 0: none
     since,    \* ticks since the floor rose
     stolen,   \* a generation that a thief holds; 0: none
+    own,      \* the device has used it since
+    alien,    \* the thief has
+    suspect,  \* durable at the cloud: there is a clone
     restarts, thefts  \* faults so far
 
 gateways == <<known, live, age, sess>>
+clone == <<own, alien, suspect>>
 world == <<since, stolen, restarts, thefts>>
-vars == <<status, floor, hi, proved, key, next, gateways, world>>
+vars == <<status, floor, hi, proved, key, next, gateways, clone, world>>
 
 G == 1..Gateways
 Accepted(c) == floor < c /\ c <= hi
@@ -44,14 +51,14 @@ Init ==
     /\ age = [g \in G |-> Life]
     /\ sess = [g \in G |-> 0]
     /\ since = 0
-    /\ stolen = 0
+    /\ stolen = 0 /\ own = FALSE /\ alien = FALSE /\ suspect = FALSE
     /\ restarts = 0 /\ thefts = 0
 
 \* On site, by an operator: a key pair above all that were ever signed for, and its enrolment.
 Reset ==
     /\ status \in {"new", "revoked"} /\ next <= hi /\ hi < MaxGeneration
     /\ next' = hi + 1
-    /\ UNCHANGED <<status, floor, hi, proved, key, gateways, world>>
+    /\ UNCHANGED <<status, floor, hi, proved, key, gateways, clone, world>>
 
 Enrol ==
     /\ status \in {"new", "revoked"} /\ next > hi
@@ -59,45 +66,45 @@ Enrol ==
     /\ hi' = next
     /\ floor' = next - 1
     /\ proved' = FALSE
-    /\ UNCHANGED <<key, next, gateways, world>>
+    /\ UNCHANGED <<key, next, gateways, clone, world>>
 
 \* Rotation: stage, sign for it, switch, prove, retire.
 Stage ==
     /\ next = 0 /\ key > 0 /\ key < MaxGeneration
     /\ next' = key + 1
-    /\ UNCHANGED <<status, floor, hi, proved, key, gateways, world>>
+    /\ UNCHANGED <<status, floor, hi, proved, key, gateways, clone, world>>
 
 SignNext ==
     /\ status = "active" /\ key = hi /\ floor + 1 = hi /\ next = hi + 1
     /\ hi' = next
     /\ proved' = FALSE
-    /\ UNCHANGED <<status, floor, key, next, gateways, world>>
+    /\ UNCHANGED <<status, floor, key, next, gateways, clone, world>>
 
 \* It is told in a session under the key in force, or on site.
 Switch ==
     /\ next > key /\ next <= hi /\ (Accepted(key) \/ status = "joining")
     /\ key' = next
     /\ next' = 0
-    /\ UNCHANGED <<status, floor, hi, proved, gateways, world>>
+    /\ UNCHANGED <<status, floor, hi, proved, gateways, clone, world>>
 
 Prove ==
     /\ key = hi /\ Accepted(key) /\ ~proved
     /\ proved' = TRUE
     /\ status' = "active"
-    /\ UNCHANGED <<floor, hi, key, next, gateways, world>>
+    /\ UNCHANGED <<floor, hi, key, next, gateways, clone, world>>
 
 Retire ==
     /\ status = "active" /\ floor + 1 < hi /\ (proved \/ RetireEarly)
     /\ floor' = hi - 1
     /\ since' = 0
-    /\ UNCHANGED <<status, hi, proved, key, next, gateways, stolen, restarts, thefts>>
+    /\ UNCHANGED <<status, hi, proved, key, next, gateways, clone, stolen, restarts, thefts>>
 
 Revoke ==
     /\ status \in {"joining", "active"}
     /\ status' = "revoked"
     /\ floor' = hi
     /\ since' = 0
-    /\ UNCHANGED <<hi, proved, key, next, gateways, stolen, restarts, thefts>>
+    /\ UNCHANGED <<hi, proved, key, next, gateways, clone, stolen, restarts, thefts>>
 
 \* Gateways.
 Hear(g) ==
@@ -106,19 +113,33 @@ Hear(g) ==
     /\ known' = IF ForgetFloor THEN known ELSE [known EXCEPT ![g] = floor]
     /\ age' = [age EXCEPT ![g] = 0]
     /\ sess' = [sess EXCEPT ![g] = IF @ > floor THEN @ ELSE 0]
-    /\ UNCHANGED <<status, floor, hi, proved, key, next, world>>
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, clone, world>>
 
-\* By the device or by the thief, with a certificate for that generation.
-Connect(g, c) ==
-    /\ c = key \/ c = stolen
-    /\ c <= hi /\ c > live[g] /\ (age[g] < Life \/ FailOpen)
-    /\ sess' = [sess EXCEPT ![g] = c]
-    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, age, world>>
+\* With a certificate for that generation.
+Lets(g, c) == c > 0 /\ c <= hi /\ c > live[g] /\ (age[g] < Life \/ FailOpen)
+Connect(g) ==
+    /\ Lets(g, key)
+    /\ sess' = [sess EXCEPT ![g] = key]
+    /\ own' = (own \/ key = stolen)
+    /\ suspect' = (suspect \/ (RoamIsClone /\ \E h \in G : h # g /\ sess[h] = key))
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, age, alien, world>>
+
+Intrude(g) ==
+    /\ Lets(g, stolen)
+    /\ sess' = [sess EXCEPT ![g] = stolen]
+    /\ alien' = TRUE
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, age, own, suspect, world>>
+
+\* The cloud.
+Suspect ==
+    /\ own /\ alien /\ ~suspect
+    /\ suspect' = TRUE
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, gateways, own, alien, world>>
 
 Close(g) ==
     /\ sess[g] # 0
     /\ sess' = [sess EXCEPT ![g] = 0]
-    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, age, world>>
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, age, clone, world>>
 
 \* The world. A tick is longer than a gateway needs to close what it must close.
 Overdue(g) == age[g] = Life /\ sess[g] # 0 /\ ~FailOpen
@@ -127,8 +148,8 @@ Tick ==
     /\ since <= Life \/ \E g \in G : age[g] < Life
     /\ age' = [g \in G |-> IF age[g] < Life THEN age[g] + 1 ELSE Life]
     /\ since' = IF since <= Life THEN since + 1 ELSE since
-    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, sess, stolen, restarts,
-        thefts>>
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, live, sess, clone, stolen,
+        restarts, thefts>>
 
 \* What the gateway heard last is as old as can be: it does not know how long it was down.
 Restart(g) ==
@@ -137,13 +158,14 @@ Restart(g) ==
     /\ live' = [live EXCEPT ![g] = known[g]]
     /\ age' = [age EXCEPT ![g] = Life]
     /\ sess' = [sess EXCEPT ![g] = 0]
-    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, since, stolen, thefts>>
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, known, clone, since, stolen, thefts>>
 
 Steal ==
     /\ key > 0 /\ key # stolen /\ thefts < MaxThefts
     /\ thefts' = thefts + 1
     /\ stolen' = key
-    /\ UNCHANGED <<status, floor, hi, proved, key, next, gateways, since, restarts>>
+    /\ own' = FALSE /\ alien' = FALSE
+    /\ UNCHANGED <<status, floor, hi, proved, key, next, gateways, suspect, since, restarts>>
 
 Next ==
     \/ Reset
@@ -155,18 +177,20 @@ Next ==
     \/ Retire
     \/ Revoke
     \/ Tick
+    \/ Suspect
     \/ Steal
     \/ \E g \in G :
         \/ Hear(g)
         \/ Close(g)
         \/ Restart(g)
-        \/ \E c \in 1..MaxGeneration : Connect(g, c)
+        \/ Connect(g)
+        \/ Intrude(g)
 
 Spec == Init /\ [][Next]_vars
 \* No fairness of Hear: a gateway that is cut off for ever fails closed nevertheless.
 FairSpec ==
     /\ Spec
-    /\ WF_vars(Tick) /\ WF_vars(Switch) /\ WF_vars(Prove) /\ WF_vars(Retire)
+    /\ WF_vars(Tick) /\ WF_vars(Switch) /\ WF_vars(Prove) /\ WF_vars(Retire) /\ WF_vars(Suspect)
     /\ \A g \in G : WF_vars(Overdue(g) /\ Close(g))
 
 TypeOK ==
@@ -179,12 +203,14 @@ TypeOK ==
     /\ sess \in [G -> 0..MaxGeneration]
     /\ since \in 0..(Life + 1)
     /\ stolen \in 0..MaxGeneration
+    /\ own \in BOOLEAN /\ alien \in BOOLEAN /\ suspect \in BOOLEAN
     /\ restarts \in 0..MaxRestarts /\ thefts \in 0..MaxThefts
 
 NoLockout == status = "active" => Accepted(key)
 TwoKeysAtMost == hi <= floor + 2
 RevokedMeansNone == status = "revoked" => floor = hi
 KnownIsRefused == \A g \in G : sess[g] # 0 => sess[g] > live[g]
+NoFalseSuspicion == suspect => thefts > 0
 RefusedInTime == \A g \in G : sess[g] # 0 /\ sess[g] <= floor => since <= Life
 
 LifecycleStep == status' = status \/ <<status, status'>> \in
@@ -200,7 +226,10 @@ CutOff == \A g \in G : (sess[g] # 0 /\ sess[g] <= floor) ~> (sess[g] = 0 \/ sess
 Joins == status = "joining" ~> status \in {"active", "revoked"}
 Retires == (status = "active" /\ hi = floor + 2) ~> (status = "revoked" \/ hi = floor + 1)
 
+Detected == (own /\ alien) ~> suspect
+
 \* Witnesses: must be reachable.
 NeverBackAfterRevocation == ~(status = "active" /\ stolen > 0 /\ floor >= stolen)
+NeverCloneCutOff == ~(suspect /\ status = "active" /\ floor >= stolen)
 NeverServesRevoked == ~(\E g \in G : sess[g] # 0 /\ sess[g] <= floor /\ since = Life)
 ====
