@@ -17,7 +17,7 @@ static int32_t due(const struct constants *k, const struct state *s, int32_t n)
 
 static bool may_drive(const struct state *s, int32_t n)
 {
-    return s->mode[n] == MODE_NORMAL && is_driving(s->held[n]);
+    return s->mode[n] != MODE_SAFE && is_driving(s->held[n]);
 }
 
 static bool is_genuine(const struct constants *k, const struct state *s, int32_t n)
@@ -117,7 +117,7 @@ static bool act_tighten(const struct constants *k, struct state *s, int32_t n)
         return false;
     }
     s->mode[n] = due(k, s, n);
-    s->out[n] = false;
+    s->out[n] = s->out[n] && (s->mode[n] != MODE_SAFE || k->KeepDriving);
     return true;
 }
 
@@ -142,7 +142,7 @@ static bool act_rearm(const struct constants *k, struct state *s, int32_t n)
 static bool act_drive(const struct constants *k, struct state *s, int32_t n)
 {
     (void)k;
-    if (s->out[n] || !may_drive(s, n)) {
+    if (s->out[n] || s->mode[n] != MODE_NORMAL || !is_driving(s->held[n])) {
         return false;
     }
     s->out[n] = true;
@@ -238,6 +238,13 @@ static bool inv_output_only_with_right(const struct constants *k, const struct s
 
 /* ---- What no step does, to any node ------------------------------------------------------------
  */
+
+static bool ap_starts_in_normal(const struct constants *k, const struct state *s,
+                                const struct state *t, int32_t n)
+{
+    (void)k;
+    return !t->out[n] || s->out[n] || s->mode[n] == MODE_NORMAL;
+}
 
 static bool ap_versions_grow(const struct constants *k, const struct state *s,
                              const struct state *t, int32_t n)

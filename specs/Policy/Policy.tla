@@ -1,8 +1,8 @@
 ---- MODULE Policy ----
 \* Policies and modes of a node (a device or a gateway) that moves something. Policies are signed
 \* and numbered; an even one allows reading only, an odd one to drive the output as well. A policy
-\* that the cloud has not confirmed for Life ticks expires: the node is degraded, and Grace ticks
-\* later safe, which only an operator ends. Whatever the mode, stopping is allowed.
+\* that the cloud has not confirmed for Life ticks expires: the node is degraded and starts nothing,
+\* and Grace ticks later safe and still, which only an operator ends. Stopping is always allowed.
 EXTENDS Naturals
 
 CONSTANTS
@@ -12,6 +12,7 @@ CONSTANTS
     MaxAttacks,      \* forged offers, and old ones that are replayed
     TakeUnsigned,    \* bug: a node does not verify
     ReplayRenews,    \* bug: a replayed policy counts as word from the cloud
+    KeepDriving,     \* bug: the output is left as it is when the node goes to safe
     UseFirst         \* bug: a policy is used before it is durable
 
 VARIABLES
@@ -33,7 +34,7 @@ Driving(v) == v % 2 = 1
 Rank(m) == IF m = "normal" THEN 0 ELSE IF m = "degraded" THEN 1 ELSE 2
 \* What the evidence calls for.
 Due(n) == IF age[n] < Life THEN "normal" ELSE IF age[n] < Life + Grace THEN "degraded" ELSE "safe"
-May(n) == mode[n] = "normal" /\ Driving(held[n])
+May(n) == mode[n] # "safe" /\ Driving(held[n])
 
 Init ==
     /\ newest = 0
@@ -90,7 +91,7 @@ Reject(n) ==
 Tighten(n) ==
     /\ Rank(Due(n)) > Rank(mode[n])
     /\ mode' = [mode EXCEPT ![n] = Due(n)]
-    /\ out' = [out EXCEPT ![n] = FALSE]
+    /\ out' = [out EXCEPT ![n] = @ /\ (Due(n) # "safe" \/ KeepDriving)]
     /\ UNCHANGED <<newest, pver, held, offer, kind, age, link, losses, outages, attacks>>
 
 Leave(n) ==
@@ -104,7 +105,7 @@ Rearm(n) ==
     /\ UNCHANGED <<newest, pver, held, offer, kind, age, out, link, losses, outages, attacks>>
 
 Drive(n) ==
-    /\ ~out[n] /\ May(n)
+    /\ ~out[n] /\ mode[n] = "normal" /\ Driving(held[n])
     /\ out' = [out EXCEPT ![n] = TRUE]
     /\ UNCHANGED <<newest, pver, held, offer, kind, age, mode, link, losses, outages, attacks>>
 
@@ -204,6 +205,8 @@ OutputOnlyWithRight == \A n \in N : out[n] => May(n)
 VersionsGrowStep == \A n \in N : pver'[n] >= pver[n] /\ held'[n] >= held[n]
 OnlyFreshWordRenewsStep == \A n \in N : age'[n] < age[n] => kind[n] = "fresh"
 SafeUntilRearmedStep == \A n \in N : mode[n] = "safe" /\ mode'[n] # "safe" => link[n]
+StartsInNormalStep == \A n \in N : out'[n] /\ ~out[n] => mode[n] = "normal"
+StartsInNormal == [][StartsInNormalStep]_vars
 VersionsGrow == [][VersionsGrowStep]_vars
 OnlyFreshWordRenews == [][OnlyFreshWordRenewsStep]_vars
 SafeUntilRearmed == [][SafeUntilRearmedStep]_vars
@@ -212,6 +215,7 @@ Converges == \A n \in N : held[n] < newest ~> held[n] = newest
 DegradedEnds == \A n \in N : mode[n] = "degraded" ~> mode[n] # "degraded"
 
 \* Witnesses: must be reachable.
-NeverRearmed == ~(\E n \in N : outages = MaxOutages /\ mode[n] = "normal" /\ held[n] = MaxVersion)
+NeverRecovered == ~(\E n \in N : outages = MaxOutages /\ mode[n] = "normal" /\ held[n] = MaxVersion)
+NeverDrivesOn == ~(\E n \in N : out[n] /\ mode[n] = "degraded" /\ ~link[n])
 NeverFrozen == ~(\E n \in N : mode[n] = "safe" /\ held[n] < newest)
 ====
