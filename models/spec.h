@@ -16,7 +16,7 @@
 enum {
     SPEC_KEYS_MAX = 2,       /* f[k1][k2] */
     SPEC_PARAMETERS_MAX = 3, /* of an action */
-    SPEC_ELEMENT_MAX = 30,   /* of a set: it is a word with a bit for each element */
+    SPEC_ELEMENT_MAX = 29,   /* of a set: it is a word with a bit for each element */
     SPEC_CONSTANTS_MAX = 24,
     SPEC_VARIABLES_MAX = 40,
     SPEC_ACTIONS_MAX = 40,

@@ -16,6 +16,7 @@ int command_replay(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_selfcheck(int argc, char **argv);
 int command_mutants(int argc, char **argv);
+int command_spec(int argc, char **argv);
 
 /* Seeds fit a SQLite integer. */
 #define COMMAND_SEED_MAX ((uint64_t)INT64_MAX)

@@ -17,6 +17,7 @@ static const struct verb verbs[] = {
     {"sweep", command_sweep, "many seeds of one scenario or of a folder of them"},
     {"selfcheck", command_selfcheck, "determinism, proved by running again in another process"},
     {"mutants", command_mutants, "planted bugs: each must be caught by the law that it names"},
+    {"spec", command_spec, "the laws as TLA+: checked, and shown to be what the models judge by"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
 

@@ -2,7 +2,7 @@
 \* A reading from its counter to its ack: no counter is used twice whatever power does, nothing is
 \* accepted twice, and what the device forgets because of an ack is durable in the cloud.
 \*
-\* The network keeps whatever was ever sent, and delivers any of it at any time, any number of times,
+\* The network keeps whatever was ever sent and delivers any of it at any time, any number of times
 \* or never: loss, delay, reordering, duplication and replay need no action of their own.
 EXTENDS Naturals, FiniteSets
 
@@ -28,21 +28,16 @@ VARIABLES
     window_epoch, top, seen, rows,  \* cloud, as it works; epoch 0: no window
     durable_epoch, durable_top, durable_seen, durable_rows,
     device_losses, cloud_losses
-
-vars == <<epoch, reserved, stored, next, held, fresh, used, shed, sent, acked, asked, answer_epoch,
-    answer_floor, window_epoch, top, seen, rows, durable_epoch, durable_top, durable_seen,
-    durable_rows, device_losses, cloud_losses>>
-
 Device == 1..Devices
 Epoch == 1..Epochs
 Counter == 1..Counters
-
 flash == <<epoch, reserved, stored>>
 ghost == <<used, shed>>
 answer == <<answer_epoch, answer_floor>>
 window == <<window_epoch, top, seen, rows>>
 durable == <<durable_epoch, durable_top, durable_seen, durable_rows>>
 budget == <<device_losses, cloud_losses>>
+vars == <<flash, next, held, fresh, ghost, sent, acked, asked, answer, window, durable, budget>>
 
 \* All up to the floor are closed for the device: acked, shed, lost, or never to be used.
 Floor(d) == IF held[d] = {} THEN next[d] - 1
@@ -54,18 +49,15 @@ Covers(bits, high) == {c \in Counter : c <= high /\ (c + WindowBits <= high \/ c
 Committed(d) == /\ durable_epoch[d] = window_epoch[d] /\ durable_top[d] = top[d]
                 /\ durable_seen[d] = seen[d] /\ durable_rows[d] = rows[d]
 
+Each(value) == [d \in Device |-> value]
 Init ==
-    /\ epoch = [d \in Device |-> 1] /\ reserved = [d \in Device |-> 1]
-    /\ stored = [d \in Device |-> {}]
-    /\ next = [d \in Device |-> 1] /\ held = [d \in Device |-> {}] /\ fresh = [d \in Device |-> 0]
-    /\ used = [d \in Device |-> {}] /\ shed = [d \in Device |-> {}]
-    /\ sent = [d \in Device |-> [e \in Epoch |-> {}]] /\ acked = [d \in Device |-> {}]
-    /\ asked = [d \in Device |-> FALSE]
-    /\ answer_epoch = [d \in Device |-> 0] /\ answer_floor = [d \in Device |-> 0]
-    /\ window_epoch = [d \in Device |-> 0] /\ top = [d \in Device |-> 0]
-    /\ seen = [d \in Device |-> {}] /\ rows = [d \in Device |-> {}]
-    /\ durable_epoch = [d \in Device |-> 0] /\ durable_top = [d \in Device |-> 0]
-    /\ durable_seen = [d \in Device |-> {}] /\ durable_rows = [d \in Device |-> {}]
+    /\ epoch = Each(1) /\ reserved = Each(1) /\ stored = Each({})
+    /\ next = Each(1) /\ held = Each({}) /\ fresh = Each(0) /\ used = Each({}) /\ shed = Each({})
+    /\ sent = Each([e \in Epoch |-> {}]) /\ acked = Each({})
+    /\ asked = Each(FALSE) /\ answer_epoch = Each(0) /\ answer_floor = Each(0)
+    /\ window_epoch = Each(0) /\ top = Each(0) /\ seen = Each({}) /\ rows = Each({})
+    /\ durable_epoch = Each(0) /\ durable_top = Each(0)
+    /\ durable_seen = Each({}) /\ durable_rows = Each({})
     /\ device_losses = 0 /\ cloud_losses = 0
 
 \* ---- The device. Between Sign and Store nothing of it happens but a loss of power. --------------
@@ -85,14 +77,15 @@ Sign(d) ==
     /\ next' = [next EXCEPT ![d] = @ + 1]
     /\ UNCHANGED <<flash, held, shed, sent, acked, asked, answer, window, durable, budget>>
 
-\* Forgetting is not durable: `over` is the forgotten reading whose slot is used again; 0: an empty one.
+\* Forgetting is not durable. `over`: the forgotten reading whose slot is used again, or 0.
 Store(d, over) ==
     /\ fresh[d] # 0
     /\ IF over = 0 THEN Cardinality(stored[d]) < OutboxMax ELSE over \in stored[d] \ held[d]
     /\ stored' = [stored EXCEPT ![d] = (@ \ {over}) \cup {fresh[d]}]
     /\ held' = [held EXCEPT ![d] = @ \cup {fresh[d]}]
     /\ fresh' = [fresh EXCEPT ![d] = 0]
-    /\ UNCHANGED <<epoch, reserved, next, ghost, sent, acked, asked, answer, window, durable, budget>>
+    /\ UNCHANGED <<epoch, reserved, next, ghost, sent, acked, asked, answer, window, durable,
+        budget>>
 
 \* The counted rule: the oldest goes when there is no room.
 Shed(d) ==
@@ -119,7 +112,7 @@ Respond(d) ==
     /\ answer_floor' = [answer_floor EXCEPT ![d] = Floor(d)]
     /\ UNCHANGED <<flash, next, held, fresh, ghost, sent, acked, asked, window, durable, budget>>
 
-\* ---- The cloud. It works in a transaction: what is not committed is lost with its power. ---------
+\* ---- The cloud. It works in a transaction: what is not committed is lost with its power. --------
 
 Challenge(d, e) ==
     /\ sent[d][e] # {} /\ e > window_epoch[d]
@@ -132,8 +125,8 @@ Window(d) ==
     /\ answer_epoch[d] = window_epoch[d] => answer_floor[d] >= top[d]
     /\ window_epoch' = [window_epoch EXCEPT ![d] = answer_epoch[d]]
     /\ top' = [top EXCEPT ![d] = answer_floor[d]]
-    /\ seen' = [seen EXCEPT ![d] = {c \in Counter : c <= answer_floor[d]
-                                                 /\ c + WindowBits > answer_floor[d]}]
+    /\ seen' = [seen EXCEPT ![d] =
+        {c \in Counter : c <= answer_floor[d] /\ c + WindowBits > answer_floor[d]}]
     /\ rows' = [rows EXCEPT ![d] = IF answer_epoch[d] = window_epoch[d] THEN @ ELSE {}]
     /\ asked' = [asked EXCEPT ![d] = FALSE]
     /\ answer_epoch' = [answer_epoch EXCEPT ![d] = 0]
@@ -161,8 +154,7 @@ Commit ==
 
 \* A device knows nothing of another epoch's acks.
 Ack(d) ==
-    /\ window_epoch[d] # 0
-    /\ Committed(d) \/ AckBeforeCommit
+    /\ window_epoch[d] # 0 /\ (Committed(d) \/ AckBeforeCommit)
     /\ acked' = IF window_epoch[d] = epoch[d]
                 THEN [acked EXCEPT ![d] = @ \cup Covers(seen[d], top[d])] ELSE acked
     /\ UNCHANGED <<flash, next, held, fresh, ghost, sent, asked, answer, window, durable, budget>>
@@ -182,20 +174,19 @@ PowerLoss(d) ==
 Found(d) ==
     /\ epoch[d] < Epochs
     /\ epoch' = [epoch EXCEPT ![d] = IF KeepEpoch THEN @ ELSE @ + 1]
+    /\ used' = [used EXCEPT ![d] = IF KeepEpoch THEN @ ELSE {}]
     /\ reserved' = [reserved EXCEPT ![d] = 1] /\ next' = [next EXCEPT ![d] = 1]
     /\ stored' = [stored EXCEPT ![d] = {}] /\ held' = [held EXCEPT ![d] = {}]
-    /\ fresh' = [fresh EXCEPT ![d] = 0]
-    /\ used' = [used EXCEPT ![d] = IF KeepEpoch THEN @ ELSE {}]
-    /\ shed' = [shed EXCEPT ![d] = {}] /\ acked' = [acked EXCEPT ![d] = {}]
+    /\ fresh' = [fresh EXCEPT ![d] = 0] /\ shed' = [shed EXCEPT ![d] = {}]
+    /\ acked' = [acked EXCEPT ![d] = {}]
     /\ UNCHANGED <<sent, asked, answer, window, durable, budget>>
 
 \* Power, or a commit that failed. Answers to a nonce that is forgotten are worth nothing.
 CloudLoss ==
     /\ cloud_losses < CloudLosses /\ cloud_losses' = cloud_losses + 1
-    /\ window_epoch' = durable_epoch /\ top' = durable_top
-    /\ seen' = durable_seen /\ rows' = durable_rows
-    /\ asked' = [d \in Device |-> FALSE]
-    /\ answer_epoch' = [d \in Device |-> 0] /\ answer_floor' = [d \in Device |-> 0]
+    /\ window_epoch' = durable_epoch /\ top' = durable_top /\ seen' = durable_seen
+    /\ rows' = durable_rows
+    /\ asked' = Each(FALSE) /\ answer_epoch' = Each(0) /\ answer_floor' = Each(0)
     /\ UNCHANGED <<flash, next, held, fresh, ghost, sent, acked, durable, device_losses>>
 
 Next ==
@@ -208,16 +199,14 @@ Next ==
         \/ \E e \in Epoch : \E c \in Counter : Accept(d, e, c) \/ Reject(d, e, c)
     \/ Commit
     \/ CloudLoss
-
 Spec == Init /\ [][Next]_vars
-
 \* What must go on for the fleet to recover; sampling (Sign) and shedding need not.
 FairSpec ==
     /\ Spec
     /\ WF_vars(Commit)
     /\ \A d \in Device :
-        /\ WF_vars(\E over \in 0..Counters : Store(d, over))
-        /\ WF_vars(Respond(d)) /\ WF_vars(Window(d)) /\ WF_vars(Ack(d))
+        /\ WF_vars(\E over \in 0..Counters : Store(d, over)) /\ WF_vars(Respond(d))
+        /\ WF_vars(Window(d)) /\ WF_vars(Ack(d))
         /\ \A c \in Counter : WF_vars(Send(d, c)) /\ WF_vars(Release(d, c))
         /\ \A e \in Epoch : WF_vars(Challenge(d, e))
         /\ \A e \in Epoch : \A c \in Counter : WF_vars(Accept(d, e, c))
@@ -229,6 +218,7 @@ TypeOK ==
     /\ sent \in [Device -> [Epoch -> SUBSET Counter]] /\ acked \in [Device -> SUBSET Counter]
     /\ top \in [Device -> 0..Counters] /\ window_epoch \in [Device -> 0..Epochs]
 
+\* ---- Claims -------------------------------------------------------------------------------------
 NonceUnique == \A d \in Device : next[d] \notin used[d]
 AcceptOnce == \A d \in Device : \A c \in rows[d] : ~Fresh(d, c)
 Authentic == \A d \in Device : \A c \in rows[d] :
@@ -253,9 +243,8 @@ ForgetsByRule == [][ForgetsByRuleStep]_vars
 
 Delivered == \A d \in Device : \A c \in Counter : (c \in held[d]) ~> (c \notin held[d])
 
-\* These must be reachable: their negations are violated.
+\* What these deny must be reachable.
 NeverAllAcked == \A d \in Device : acked[d] # Counter
-NeverLateAccept == \A d \in Device : ~(top[d] = 3 /\ 2 \in rows[d] /\ durable_top[d] = 3
-    /\ 2 \notin durable_rows[d])
+NeverLateAccept == \A d \in Device : 2 \in rows[d] /\ durable_top[d] = 3 => 2 \in durable_rows[d]
 NeverNewEpochAcked == \A d \in Device : epoch[d] = 1 \/ acked[d] = {}
 ====
