@@ -189,7 +189,7 @@ static bool act_power_loss(const struct constants *k, struct state *s, int32_t n
 {
     s->held[n] = s->pver[n];
     forget_offer(s, n);
-    s->age[n] = s->age[n] > k->Life ? s->age[n] : k->Life;
+    s->age[n] = k->Life + (s->mode[n] == MODE_SAFE ? k->Grace : 0);
     s->mode[n] = s->mode[n] == MODE_SAFE ? MODE_SAFE : MODE_DEGRADED;
     s->out[n] = false;
     return s->losses++ < k->MaxPowerLoss;
@@ -256,8 +256,7 @@ static bool ap_versions_grow(const struct constants *k, const struct state *s,
 static bool ap_only_fresh_word_renews(const struct constants *k, const struct state *s,
                                       const struct state *t, int32_t n)
 {
-    (void)k;
-    return t->age[n] >= s->age[n] || s->kind[n] == KIND_FRESH;
+    return t->age[n] >= s->age[n] || s->kind[n] == KIND_FRESH || t->age[n] >= k->Life;
 }
 
 static bool ap_safe_until_rearmed(const struct constants *k, const struct state *s,

@@ -148,14 +148,15 @@ Forge(n, v) ==
     /\ kind' = [kind EXCEPT ![n] = "forged"]
     /\ UNCHANGED <<newest, pver, held, age, mode, out, link, losses, outages>>
 
-\* How long the power was off nobody knows: the policy has expired. The output falls.
+\* How long the power was off nobody knows: the policy has expired. The grace begins anew, which
+\* gives nothing away: the output has fallen, and a degraded node does not start it.
 PowerLoss(n) ==
     /\ losses < MaxPowerLoss
     /\ losses' = losses + 1
     /\ held' = [held EXCEPT ![n] = pver[n]]
     /\ offer' = [offer EXCEPT ![n] = 0]
     /\ kind' = [kind EXCEPT ![n] = "none"]
-    /\ age' = [age EXCEPT ![n] = IF @ > Life THEN @ ELSE Life]
+    /\ age' = [age EXCEPT ![n] = IF mode[n] = "safe" THEN Life + Grace ELSE Life]
     /\ mode' = [mode EXCEPT ![n] = IF @ = "safe" THEN "safe" ELSE "degraded"]
     /\ out' = [out EXCEPT ![n] = FALSE]
     /\ UNCHANGED <<newest, pver, link, outages, attacks>>
@@ -203,7 +204,8 @@ FailSafeOnExpiry == \A n \in N : Rank(mode[n]) + 1 >= Rank(Due(n))
 OutputOnlyWithRight == \A n \in N : out[n] => May(n)
 
 VersionsGrowStep == \A n \in N : pver'[n] >= pver[n] /\ held'[n] >= held[n]
-OnlyFreshWordRenewsStep == \A n \in N : age'[n] < age[n] => kind[n] = "fresh"
+OnlyFreshWordRenewsStep ==
+    \A n \in N : age'[n] < age[n] => kind[n] = "fresh" \/ age'[n] >= Life
 SafeUntilRearmedStep == \A n \in N : mode[n] = "safe" /\ mode'[n] # "safe" => link[n]
 StartsInNormalStep == \A n \in N : out'[n] /\ ~out[n] => mode[n] = "normal"
 StartsInNormal == [][StartsInNormalStep]_vars
