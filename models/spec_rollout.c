@@ -12,29 +12,50 @@ static int32_t exposed(const struct constants *k, const struct state *s)
     return count;
 }
 
-static int32_t known(const struct constants *k, const struct state *s, int32_t what)
+/* Devices of a cohort that are known to be so. */
+static int32_t known_in(const struct constants *k, const struct state *s, int32_t cohort,
+                        int32_t what)
 {
     int32_t count = 0;
     for (int32_t d = 1; d <= k->Devices; d++) {
-        count += s->know[d] == what ? 1 : 0;
+        count += d % k->Cohorts == cohort && s->know[d] == what ? 1 : 0;
     }
     return count;
 }
 
-static int32_t silent(const struct constants *k, const struct state *s)
+static int32_t known(const struct constants *k, const struct state *s, int32_t what)
 {
-    return known(k, s, KNOW_SILENT);
+    int32_t count = 0;
+    for (int32_t cohort = 0; cohort < k->Cohorts; cohort++) {
+        count += known_in(k, s, cohort, what);
+    }
+    return count;
 }
 
-/* What the scheduler takes for bad, and for good. */
-static int32_t bad(const struct constants *k, const struct state *s)
+/* Too many have failed or are silent, in the fleet or in one cohort. */
+static bool is_trouble(const struct constants *k, const struct state *s, bool with_silent,
+                       bool with_cohorts)
 {
-    return known(k, s, KNOW_FAILED) + (k->SilentIsHealthy ? 0 : silent(k, s));
+    int32_t all = 0;
+    bool trouble = false;
+    for (int32_t cohort = 0; cohort < k->Cohorts; cohort++) {
+        const int32_t unwell = known_in(k, s, cohort, KNOW_FAILED) +
+                               (with_silent ? known_in(k, s, cohort, KNOW_SILENT) : 0);
+        all += unwell;
+        trouble = trouble || (with_cohorts && unwell > k->CohortThreshold);
+    }
+    return trouble || all > k->Threshold;
+}
+
+/* As the scheduler counts. */
+static bool too_bad(const struct constants *k, const struct state *s)
+{
+    return is_trouble(k, s, !k->SilentIsHealthy, !k->IgnoreCohorts);
 }
 
 static int32_t good(const struct constants *k, const struct state *s)
 {
-    return known(k, s, KNOW_HEALTHY) + (k->SilentIsHealthy ? silent(k, s) : 0);
+    return known(k, s, KNOW_HEALTHY) + (k->SilentIsHealthy ? known(k, s, KNOW_SILENT) : 0);
 }
 
 static int32_t cap(const struct constants *k, int32_t stage)
@@ -64,7 +85,7 @@ static bool init_state(const struct constants *k, uint32_t index, struct state *
 
 static bool act_advance(const struct constants *k, struct state *s)
 {
-    if (s->sched != SCHED_GOES || s->stage >= k->Stages || bad(k, s) > k->Threshold) {
+    if (s->sched != SCHED_GOES || s->stage >= k->Stages || too_bad(k, s)) {
         return false;
     }
     if (s->stage > 0 && good(k, s) < need(k, s->stage)) {
@@ -77,7 +98,7 @@ static bool act_advance(const struct constants *k, struct state *s)
 static bool act_offer(const struct constants *k, struct state *s, int32_t d)
 {
     const bool another = s->dev[d] == DEV_OLD && exposed(k, s) < cap(k, s->stage);
-    if (s->sched != SCHED_GOES || bad(k, s) > k->Threshold || !(another || s->dev[d] == DEV_HELD)) {
+    if (s->sched != SCHED_GOES || too_bad(k, s) || !(another || s->dev[d] == DEV_HELD)) {
         return false;
     }
     s->dev[d] = DEV_OFFERED;
@@ -86,7 +107,7 @@ static bool act_offer(const struct constants *k, struct state *s, int32_t d)
 
 static bool act_halt(const struct constants *k, struct state *s)
 {
-    if (s->sched != SCHED_GOES || bad(k, s) <= k->Threshold) {
+    if (s->sched != SCHED_GOES || !too_bad(k, s)) {
         return false;
     }
     s->halted = true;
@@ -235,15 +256,14 @@ static bool ap_advance_only_with_evidence(const struct constants *k, const struc
                                           const struct state *t)
 {
     return t->stage <= s->stage || s->stage == 0 ||
-           (known(k, s, KNOW_HEALTHY) >= need(k, s->stage) &&
-            known(k, s, KNOW_FAILED) + silent(k, s) <= k->Threshold);
+           (known(k, s, KNOW_HEALTHY) >= need(k, s->stage) && !is_trouble(k, s, true, true));
 }
 
 static bool ap_no_offer_after_halt(const struct constants *k, const struct state *s,
                                    const struct state *t, int32_t d)
 {
-    (void)k;
-    return !s->halted || t->dev[d] != DEV_OFFERED || s->dev[d] == DEV_OFFERED;
+    return t->dev[d] != DEV_OFFERED || s->dev[d] == DEV_OFFERED ||
+           !(s->halted || is_trouble(k, s, true, true));
 }
 
 static bool ap_held_waits(const struct constants *k, const struct state *s, const struct state *t,

@@ -1,17 +1,21 @@
 ---- MODULE Rollout ----
 \* One release goes out to a fleet by stages. The cloud offers it to as many devices as the stage
-\* allows, and goes on when all of them are known to be healthy. Failed or silent devices above the
-\* threshold halt it; an operator may halt, resume and roll back at any time. An offer on its way
-\* when the halt comes may still be installed; a device that has heard of the halt waits.
+\* allows, and goes on when enough of them are known to be healthy. Failed or silent devices above a
+\* threshold, in the fleet or in one cohort, halt it; an operator may halt, resume and roll back at
+\* any time. An offer on its way when the halt comes may still be installed; a device that has heard
+\* of the halt waits.
 EXTENDS Naturals, FiniteSets
 
 CONSTANTS
     Devices, Stages,  \* how many
     Threshold,        \* as many may fail or be silent
+    Cohorts,          \* groups of devices that may fail for one reason; device d is in d % Cohorts
+    CohortThreshold,  \* as many of one cohort
     MaxTrouble,       \* devices that fail or fall silent
     MaxOperator,      \* halts, resumptions, roll-backs by the operator
     MaxCrashes,
     SilentIsHealthy,  \* bug: a device that says nothing counts as healthy
+    IgnoreCohorts,    \* bug: only the whole fleet is looked at
     ForgetHalt,       \* bug: a scheduler that starts does not look whether there is a halt
     InstallHeld       \* bug: a device that has heard of the halt installs nevertheless
 
@@ -31,10 +35,15 @@ Cap(s) == IF s >= Stages THEN Devices ELSE s
 Count(s) == Cardinality(s)
 Exposed == Count({d \in D : dev[d] \in {"offered", "held", "new"}})
 Healthy == Count({d \in D : know[d] = "healthy"})
-Failed == Count({d \in D : know[d] = "failed"})
-Silent == Count({d \in D : know[d] = "silent"})
-Bad == Failed + (IF SilentIsHealthy THEN 0 ELSE Silent)
-Good == Healthy + (IF SilentIsHealthy THEN Silent ELSE 0)
+Cohort(h) == {d \in D : d % Cohorts = h}
+\* What the scheduler counts, and what it ought to count.
+Good == Count({d \in D : know[d] = "healthy" \/ (SilentIsHealthy /\ know[d] = "silent")})
+Bad(s) == Count({d \in s : know[d] = "failed" \/ (~SilentIsHealthy /\ know[d] = "silent")})
+TooBad == \/ Bad(D) > Threshold
+          \/ ~IgnoreCohorts /\ \E h \in 0..(Cohorts - 1) : Bad(Cohort(h)) > CohortThreshold
+Unwell(s) == Count({d \in s : know[d] \in {"failed", "silent"}})
+Trouble == \/ Unwell(D) > Threshold
+           \/ \E h \in 0..(Cohorts - 1) : Unwell(Cohort(h)) > CohortThreshold
 \* Of the devices that the stage exposes, as many must be known to be healthy.
 Need(s) == IF Cap(s) > Threshold THEN Cap(s) - Threshold ELSE 1
 
@@ -49,20 +58,20 @@ Init ==
 
 \* The scheduler.
 Advance ==
-    /\ sched = "goes" /\ stage < Stages /\ Bad <= Threshold
+    /\ sched = "goes" /\ stage < Stages /\ ~TooBad
     /\ stage = 0 \/ Good >= Need(stage)
     /\ stage' = stage + 1
     /\ UNCHANGED <<halted, back, sched, dev, know, trouble, ops, crashes>>
 
 Offer(d) ==
-    /\ sched = "goes" /\ Bad <= Threshold
+    /\ sched = "goes" /\ ~TooBad
     /\ \/ dev[d] = "old" /\ Exposed < Cap(stage)
        \/ dev[d] = "held"
     /\ dev' = [dev EXCEPT ![d] = "offered"]
     /\ UNCHANGED <<stage, halted, back, sched, know, trouble, ops, crashes>>
 
 Halt ==
-    /\ sched = "goes" /\ Bad > Threshold
+    /\ sched = "goes" /\ TooBad
     /\ halted' = TRUE
     /\ sched' = "stands"
     /\ UNCHANGED <<stage, back, dev, know, trouble, ops, crashes>>
@@ -176,8 +185,9 @@ BackIsHalted == back => halted
 
 StageByStageStep == stage' \in {stage, stage + 1}
 AdvanceOnlyWithEvidenceStep ==
-    stage' > stage /\ stage > 0 => Healthy >= Need(stage) /\ Failed + Silent <= Threshold
-NoOfferAfterHaltStep == \A d \in D : halted /\ dev'[d] = "offered" => dev[d] = "offered"
+    stage' > stage /\ stage > 0 => Healthy >= Need(stage) /\ ~Trouble
+NoOfferAfterHaltStep ==
+    \A d \in D : (halted \/ Trouble) /\ dev'[d] = "offered" => dev[d] = "offered"
 HeldWaitsStep == \A d \in D : dev[d] = "held" => dev'[d] # "new"
 HaltStaysStep == halted /\ ~halted' => ops' > ops
 StageByStage == [][StageByStageStep]_vars
@@ -188,11 +198,12 @@ HaltStays == [][HaltStaysStep]_vars
 
 \* Whatever fails: it ends in the last stage, or at a halt.
 Finishes == stage < Stages ~> (halted \/ (stage = Stages /\ \A d \in D : dev[d] = "new"))
-TroubleHalts == (Failed + Silent > Threshold) ~> (halted \/ Failed + Silent <= Threshold)
+TroubleHalts == Trouble ~> (halted \/ ~Trouble)
 BackIsBack == back ~> (\A d \in D : dev[d] \in {"old", "back"})
 
 \* Witnesses: must be reachable.
 NeverFinished == ~(stage = Stages /\ Healthy = Devices)
 NeverInstalledAfterHalt == ~(halted /\ \E d \in D : dev[d] = "new" /\ know[d] = "silent")
+NeverCohortHalts == ~(halted /\ ops = 0 /\ Unwell(D) <= Threshold)
 NeverFinishedAfterHalt == ~(ops = MaxOperator /\ stage = Stages /\ Healthy = Devices)
 ====
