@@ -199,7 +199,8 @@ static enum verdict check(struct spec_call *call, struct task *tasks, struct tlc
         return VERDICT_HARNESS;
     }
     status_begin(&progress.status);
-    const bool ran = tlc_run(&call->tlc, jobs, count, (uint32_t)call->jobs, ended, &progress);
+    const struct tlc_hooks hooks = {.done = ended, .ctx = &progress};
+    const bool ran = tlc_run(&call->tlc, jobs, count, (uint32_t)call->jobs, &hooks);
     status_clear(&progress.status);
     if (!ran) {
         (void)command_refuse("spec check", "no more processes can be made; ask for fewer --jobs");

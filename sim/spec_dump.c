@@ -163,7 +163,7 @@ static bool read_function(struct reader *reader, uint32_t rank, uint32_t word)
     return true;
 }
 
-static const struct spec_variable *read_name(struct reader *reader, uint32_t *index)
+static const struct spec_variable *read_name(struct reader *reader)
 {
     size_t length = 0;
     (void)take(reader, "/\\");
@@ -175,11 +175,44 @@ static const struct spec_variable *read_name(struct reader *reader, uint32_t *in
         const struct spec_variable *variable = &reader->instance->variables[i];
         if (strlen(variable->name) == length && strncmp(variable->name, reader->at, length) == 0) {
             reader->at += length;
-            *index = i;
             return variable;
         }
     }
     return NULL;
+}
+
+/* Of a function all elements must be there. */
+static bool read_value(struct reader *reader, const struct spec_variable *variable)
+{
+    reader->variable = variable;
+    reader->filled = 0;
+    if (variable->key_count == 0) {
+        return read_scalar(reader, &variable->domain, &reader->state[variable->word]);
+    }
+    const uint32_t index = (uint32_t)(variable - reader->instance->variables);
+    uint32_t expected = 0;
+    for (uint32_t i = 0; i < reader->instance->cell_count; i++) {
+        expected += reader->instance->cells[i].variable == index ? 1 : 0;
+    }
+    return read_function(reader, 0, variable->word) && reader->filled == expected;
+}
+
+bool spec_parse_values(const struct spec_instance *instance, const char **text, int32_t *cells,
+                       char *error, size_t error_bytes)
+{
+    int32_t state[SPEC_STATE_WORDS_MAX] = {0};
+    struct reader reader = {.instance = instance, .at = *text, .state = state};
+    for (uint32_t v = 0; v < instance->model->variable_count; v++) {
+        const char *begin = reader.at;
+        if (!take(&reader, ",") || !read_value(&reader, &instance->variables[v])) {
+            snprintf(error, error_bytes, "not a value of %s as the .def says: %.60s",
+                     instance->variables[v].name, begin);
+            return false;
+        }
+    }
+    *text = reader.at;
+    spec_gather(instance, state, cells);
+    return true;
 }
 
 bool spec_parse_state(const struct spec_instance *instance, const char *text, int32_t *cells,
@@ -187,22 +220,11 @@ bool spec_parse_state(const struct spec_instance *instance, const char *text, in
 {
     int32_t state[SPEC_STATE_WORDS_MAX] = {0};
     struct reader reader = {.instance = instance, .at = text, .state = state};
-    uint32_t expected[SPEC_VARIABLES_MAX] = {0}, index, seen = 0;
-    for (uint32_t i = 0; i < instance->cell_count; i++) {
-        expected[instance->cells[i].variable]++;
-    }
+    uint32_t seen = 0;
     for (skip_space(&reader); *reader.at != '\0'; skip_space(&reader)) {
         const char *begin = reader.at;
-        reader.variable = read_name(&reader, &index);
-        reader.filled = 0;
-        bool good = reader.variable != NULL && take(&reader, "=");
-        if (good && reader.variable->key_count > 0) {
-            good = read_function(&reader, 0, reader.variable->word) &&
-                   reader.filled == expected[index];
-        } else if (good) {
-            good = read_scalar(&reader, &reader.variable->domain, &state[reader.variable->word]);
-        }
-        if (!good) {
+        const struct spec_variable *variable = read_name(&reader);
+        if (variable == NULL || !take(&reader, "=") || !read_value(&reader, variable)) {
             snprintf(error, error_bytes, "not a value of the domain that the .def says: %.120s",
                      begin);
             return false;

@@ -22,4 +22,8 @@ void spec_dump_free(struct spec_dump *dump);
 bool spec_parse_state(const struct spec_instance *instance, const char *text, int32_t *cells,
                       char *error, size_t error_bytes);
 
+/* The values of all variables, in their order, each behind a comma; *text: behind the last. */
+bool spec_parse_values(const struct spec_instance *instance, const char **text, int32_t *cells,
+                       char *error, size_t error_bytes);
+
 #endif

@@ -192,13 +192,13 @@ static bool expand(struct spec_graph *graph, uint32_t number, uint32_t states_ma
                    size_t error_bytes)
 {
     const struct spec_instance *instance = graph->instance;
-    int32_t pre[SPEC_STATE_WORDS_MAX], post[SPEC_STATE_WORDS_MAX];
+    int32_t state[SPEC_STATE_WORDS_MAX], post[SPEC_STATE_WORDS_MAX];
     struct spec_edge edges[SPEC_MOVES_MAX];
     uint64_t count = 0;
-    memcpy(pre, spec_states_at(&graph->states, number), instance->cell_count * sizeof *pre);
+    spec_scatter(instance, spec_states_at(&graph->states, number), state);
     for (uint32_t m = 0; m < instance->move_count; m++) {
         const struct spec_move *move = &instance->moves[m];
-        if (!spec_step(instance, move, pre, post)) {
+        if (!spec_step_from(instance, move, state, post)) {
             continue;
         }
         if (!is_inside(graph, post, move, error, error_bytes)) {

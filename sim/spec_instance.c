@@ -217,10 +217,18 @@ bool spec_step(const struct spec_instance *instance, const struct spec_move *mov
 {
     int32_t state[SPEC_STATE_WORDS_MAX];
     spec_scatter(instance, cells, state);
-    if (!instance->model->step(instance->k, move->action, move->parameters, state)) {
+    return spec_step_from(instance, move, state, post);
+}
+
+bool spec_step_from(const struct spec_instance *instance, const struct spec_move *move,
+                    const int32_t *state, int32_t *post)
+{
+    int32_t after[SPEC_STATE_WORDS_MAX];
+    memcpy(after, state, instance->model->state_words * sizeof *after);
+    if (!instance->model->step(instance->k, move->action, move->parameters, after)) {
         return false;
     }
-    spec_gather(instance, state, post);
+    spec_gather(instance, after, post);
     return true;
 }
 

@@ -55,6 +55,9 @@ void spec_scatter(const struct spec_instance *instance, const int32_t *cells, in
 /* One step from these cells; false: not enabled. */
 bool spec_step(const struct spec_instance *instance, const struct spec_move *move,
                const int32_t *cells, int32_t *post);
+/* The same from the model's words, for many moves from one state. */
+bool spec_step_from(const struct spec_instance *instance, const struct spec_move *move,
+                    const int32_t *state, int32_t *post);
 /* A bit for each invariant that holds, and for each action property that allows the step. */
 uint32_t spec_holds(const struct spec_instance *instance, const int32_t *cells);
 uint32_t spec_allows(const struct spec_instance *instance, const int32_t *pre, const int32_t *post);

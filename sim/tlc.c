@@ -135,31 +135,43 @@ static bool start(const struct tlc *tlc, struct tlc_job *job)
     return pid > 0;
 }
 
+/* The job that ended; NULL: none of ours. */
+static struct tlc_job *await(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count)
+{
+    int status = 0;
+    const pid_t pid = wait(&status);
+    CHECK(pid > 0 || errno == EINTR);
+    for (uint32_t i = 0; i < count && pid > 0; i++) {
+        if (jobs[i].pid == pid) {
+            jobs[i].pid = 0;
+            jobs[i].wall_us = status_wall_us() - jobs[i].started_us;
+            read_result(tlc, &jobs[i], WIFEXITED(status) ? WEXITSTATUS(status) : 255);
+            return &jobs[i];
+        }
+    }
+    return NULL;
+}
+
 bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32_t parallel,
-             void (*done)(void *ctx, struct tlc_job *job), void *ctx)
+             const struct tlc_hooks *hooks)
 {
     uint32_t begun = 0, ended = 0;
     CHECK(parallel >= 1);
     fflush(NULL);
     while (ended < count) {
         while (begun < count && begun - ended < parallel) {
-            if (!start(tlc, &jobs[begun])) {
+            struct tlc_job *job = &jobs[begun++];
+            if (hooks->prepare != NULL && !hooks->prepare(hooks->ctx, job)) {
+                ended++;
+            } else if (!start(tlc, job)) {
                 return false;
             }
-            begun++;
         }
-        int status;
-        const pid_t pid = wait(&status);
-        for (uint32_t i = 0; i < begun && pid > 0; i++) {
-            if (jobs[i].pid == pid) {
-                jobs[i].pid = 0;
-                jobs[i].wall_us = status_wall_us() - jobs[i].started_us;
-                read_result(tlc, &jobs[i], WIFEXITED(status) ? WEXITSTATUS(status) : 255);
-                ended++;
-                done(ctx, &jobs[i]);
-            }
+        struct tlc_job *job = ended < begun ? await(tlc, jobs, begun) : NULL;
+        if (job != NULL) {
+            ended++;
+            hooks->done(hooks->ctx, job);
         }
-        CHECK(pid > 0 || errno == EINTR);
     }
     return true;
 }

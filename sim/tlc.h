@@ -47,7 +47,8 @@ struct tlc_job {
     char folder[SPEC_PATH_BYTES];  /* of this run; is there, and empty */
     bool dump;                     /* the graph, to graph.dot in the folder */
     bool coverage;
-    bool prints; /* what the module prints, to rows.txt in the folder */
+    bool is_long; /* worth a JIT that takes its time */
+    bool prints;  /* what the module prints, to rows.txt in the folder */
     void *owner;
     /* What came of it. */
     enum tlc_outcome outcome;
@@ -60,10 +61,15 @@ struct tlc_job {
     uint64_t started_us;
 };
 
-/* Run all of them, `parallel` at a time, in their order; `done` is called as each ends. False: no
- * process could be made. */
+struct tlc_hooks {
+    /* Before a job starts; false: it is not to. NULL: nothing is to be done. */
+    bool (*prepare)(void *ctx, struct tlc_job *job);
+    void (*done)(void *ctx, struct tlc_job *job); /* as it ends */
+    void *ctx;
+};
+/* Run all of them, `parallel` at a time, in their order. False: no process could be made. */
 bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32_t parallel,
-             void (*done)(void *ctx, struct tlc_job *job), void *ctx);
+             const struct tlc_hooks *hooks);
 
 /* How often TLC took an action of this name, from -coverage. False: it is not listed. */
 bool tlc_taken(const struct tlc_job *job, const char *action, uint64_t *taken);

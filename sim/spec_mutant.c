@@ -1,0 +1,291 @@
+#include "sim/spec_mutant.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/check.h"
+
+/* A place in the text of a C file that has no strings or characters that matter. */
+struct scanner {
+    const char *text, *at;
+    uint32_t line, depth;
+    char token[SPEC_TOKEN_BYTES], last[SPEC_TOKEN_BYTES];
+    char name[SPEC_TOKEN_BYTES]; /* the last one outside of all braces before a parenthesis */
+};
+
+static const char *const operators[] = {"<<=", ">>=", "->", "++", "--", "<<", ">>",
+                                        "<=",  ">=",  "==", "!=", "&&", "||", "+=",
+                                        "-=",  "*=",  "/=", "%=", "&=", "|=", "^="};
+
+static bool is_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+static void skip_blank(struct scanner *scanner)
+{
+    for (;;) {
+        const char *at = scanner->at;
+        size_t length = 0;
+        if (at[0] == '/' && at[1] == '*') {
+            const char *end = strstr(at + 2, "*/");
+            length = end == NULL ? strlen(at) : (size_t)(end + 2 - at);
+        } else if (*at == '#') { /* a directive, with the lines that it goes on over */
+            do {
+                length += strcspn(at + length, "\n");
+            } while (at[length] != '\0' && at[length - 1] == '\\' && at[++length] != '\0');
+        } else if (*at == '"' || *at == '\'') {
+            const char quotes[] = {*at, '\n', '\0'};
+            length = 1 + strcspn(at + 1, quotes);
+            length += at[length] == *at ? 1 : 0;
+        } else if (*at != '\0' && isspace((unsigned char)*at)) {
+            length = 1;
+        }
+        if (length == 0) {
+            return;
+        }
+        for (size_t i = 0; i < length; i++) {
+            scanner->line += at[i] == '\n' ? 1 : 0;
+        }
+        scanner->at += length;
+    }
+}
+
+/* False at the end. */
+static bool next(struct scanner *scanner)
+{
+    memcpy(scanner->last, scanner->token, sizeof scanner->last);
+    skip_blank(scanner);
+    size_t length = 0;
+    while (is_name(scanner->at[length])) {
+        length++;
+    }
+    for (uint32_t i = 0; length == 0 && i < sizeof operators / sizeof operators[0]; i++) {
+        if (strncmp(scanner->at, operators[i], strlen(operators[i])) == 0) {
+            length = strlen(operators[i]);
+        }
+    }
+    length = length == 0 && *scanner->at != '\0' ? 1 : length;
+    snprintf(scanner->token, sizeof scanner->token, "%.*s", (int)length, scanner->at);
+    scanner->at += length;
+    if (scanner->depth == 0 && strcmp(scanner->token, "(") == 0 && is_name(scanner->last[0])) {
+        memcpy(scanner->name, scanner->last, sizeof scanner->name);
+    }
+    scanner->depth += strcmp(scanner->token, "{") == 0 ? 1 : 0;
+    scanner->depth -= strcmp(scanner->token, "}") == 0 && scanner->depth > 0 ? 1 : 0;
+    return length > 0;
+}
+
+/* ---- What becomes of a token
+ * --------------------------------------------------------------------- */
+
+static const char *operator_after(const char *token, const char *before)
+{
+    static const char *const pairs[][2] = {
+        {"==", "!="},
+        {"!=", "=="},
+        {"<", "<="},
+        {"<=", "<"},
+        {">", ">="},
+        {">=", ">"},
+        {"&&", "||"},
+        {"||", "&&"},
+        {"++", "--"},
+        {"--", "++"},
+        {"+=", "-="},
+        {"-=", "+="},
+        {"|=", "="},
+        {"&=", "="},
+        {"true", "false"},
+        {"false", "true"},
+        {"set_has", "!set_has"},
+    };
+    const size_t length = strlen(before);
+    const bool binary =
+        length > 0 &&
+        (is_name(before[0]) || strcmp(before, "]") == 0 || strcmp(before, ")") == 0) &&
+        strcmp(before, "return") != 0;
+    for (uint32_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (strcmp(token, pairs[i][0]) == 0) {
+            return pairs[i][1];
+        }
+    }
+    if (binary && strcmp(token, "+") == 0) {
+        return "-";
+    }
+    if (binary && strcmp(token, "-") == 0) {
+        return "+";
+    }
+    if (binary && strcmp(token, "&") == 0) {
+        return "|";
+    }
+    if (binary && strcmp(token, "|") == 0) {
+        return "&";
+    }
+    return NULL;
+}
+
+static bool same_shape(const struct spec_variable *left, const struct spec_variable *right)
+{
+    return left->key_count == right->key_count && left->domain.kind == right->domain.kind &&
+           left->domain.words == right->domain.words && left->capacity[0] == right->capacity[0] &&
+           left->capacity[1] == right->capacity[1];
+}
+
+/* The next field of the same shape, round and round; NULL: there is none. */
+static const char *field_after(const struct spec_instance *instance, const char *token)
+{
+    const struct spec_model *model = instance->model;
+    for (uint32_t v = 0; v < model->variable_count; v++) {
+        for (uint32_t i = 1;
+             strcmp(instance->variables[v].name, token) == 0 && i < model->variable_count; i++) {
+            const struct spec_variable *other =
+                &instance->variables[(v + i) % model->variable_count];
+            if (same_shape(&instance->variables[v], other)) {
+                return other->name;
+            }
+        }
+    }
+    for (uint32_t c = 0; c < model->constant_count; c++) {
+        for (uint32_t i = 1;
+             strcmp(model->constants[c].name, token) == 0 && i < model->constant_count; i++) {
+            const struct spec_constant *other = &model->constants[(c + i) % model->constant_count];
+            if (other->is_bool == model->constants[c].is_bool) {
+                return other->name;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* False: this token has no other. */
+static bool change(const struct spec_instance *instance, const struct scanner *scanner,
+                   char after[SPEC_TOKEN_BYTES])
+{
+    const char *token = scanner->token;
+    const char *other = operator_after(token, scanner->last);
+    if (other == NULL && strcmp(scanner->last, "->") == 0) {
+        other = field_after(instance, token);
+    }
+    if (other != NULL) {
+        snprintf(after, SPEC_TOKEN_BYTES, "%s", other);
+        return true;
+    }
+    if (strcmp(token, "!") == 0) {
+        after[0] = '\0';
+        return true;
+    }
+    if (isdigit((unsigned char)token[0])) {
+        const long number = strtol(token, NULL, 10);
+        snprintf(after, SPEC_TOKEN_BYTES, "%ld", number + 1);
+        return true;
+    }
+    return false;
+}
+
+/* How often it stood in this function before. */
+static uint32_t occurrence_of(const struct spec_mutant *mutants, uint32_t count,
+                              const struct spec_mutant *mutant)
+{
+    uint32_t occurrence = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        occurrence += strcmp(mutants[i].function, mutant->function) == 0 &&
+                              strcmp(mutants[i].before, mutant->before) == 0
+                          ? 1
+                          : 0;
+    }
+    return occurrence;
+}
+
+uint32_t spec_mutants_list(const struct spec_instance *instance, const char *text,
+                           struct spec_mutant *mutants, uint32_t mutants_max)
+{
+    struct scanner scanner = {.text = text, .at = text, .line = 1};
+    uint32_t count = 0;
+    while (next(&scanner) && count < mutants_max) {
+        struct spec_mutant *mutant = &mutants[count];
+        memset(mutant, 0, sizeof *mutant);
+        if (scanner.depth == 0 || !change(instance, &scanner, mutant->after)) {
+            continue;
+        }
+        memcpy(mutant->function, scanner.name, sizeof mutant->function);
+        memcpy(mutant->before, scanner.token, sizeof mutant->before);
+        mutant->offset = (size_t)(scanner.at - text) - strlen(scanner.token);
+        mutant->line = scanner.line;
+        mutant->occurrence = occurrence_of(mutants, count, mutant);
+        count++;
+    }
+    return count;
+}
+
+/* ---- What is known to be none
+ * -------------------------------------------------------------------- */
+
+static bool excuse(struct spec_mutant *mutants, uint32_t count, const char *line, char *error,
+                   size_t error_bytes)
+{
+    struct spec_mutant wanted;
+    int reason = 0;
+    memset(&wanted, 0, sizeof wanted);
+    /* An empty string has no characters for %[^"]. */
+    if (sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"%63[^\"]\" %n", wanted.function,
+               &wanted.occurrence, wanted.before, wanted.after, &reason) != 4 &&
+        (wanted.after[0] = '\0',
+         sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"\" %n", wanted.function, &wanted.occurrence,
+                wanted.before, &reason) != 3)) {
+        snprintf(error, error_bytes,
+                 "'%.120s': write function, occurrence, \"token\", \"what it becomes\", why", line);
+        return false;
+    }
+    if (reason == 0 || strlen(line + reason) < 10) {
+        snprintf(error, error_bytes, "'%.120s': say why this changes nothing", line);
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct spec_mutant *mutant = &mutants[i];
+        if (strcmp(mutant->function, wanted.function) == 0 &&
+            strcmp(mutant->before, wanted.before) == 0 &&
+            strcmp(mutant->after, wanted.after) == 0 && mutant->occurrence == wanted.occurrence) {
+            mutant->listed = true;
+            snprintf(mutant->reason, sizeof mutant->reason, "%s", line + reason);
+            return true;
+        }
+    }
+    snprintf(error, error_bytes, "'%.120s': there is no such token any more; take the line away",
+             line);
+    return false;
+}
+
+bool spec_mutants_excuse(struct spec_mutant *mutants, uint32_t count, const char *path, char *error,
+                         size_t error_bytes)
+{
+    size_t size_bytes;
+    char reason[512];
+    if (access(path, F_OK) != 0) {
+        return true;
+    }
+    char *text = spec_read_file(path, SPEC_FILE_BYTES_MAX, &size_bytes, error, error_bytes);
+    bool good = text != NULL;
+    uint32_t number = 1;
+    for (char *at = text; good && *at != '\0'; number++) {
+        char *end = at + strcspn(at, "\n");
+        const bool more = *end != '\0';
+        *end = '\0';
+        if (*at != '#' && *at != '\0' && !excuse(mutants, count, at, reason, sizeof reason)) {
+            snprintf(error, error_bytes, "%s:%" PRIu32 ": %s", path, number, reason);
+            good = false;
+        }
+        at = end + (more ? 1 : 0);
+    }
+    free(text);
+    return good;
+}
+
+void spec_mutant_print(const struct spec_mutant *mutant, char *text, size_t bytes)
+{
+    snprintf(text, bytes, "%s %" PRIu32 " \"%s\" \"%s\"", mutant->function, mutant->occurrence,
+             mutant->before, mutant->after);
+}
