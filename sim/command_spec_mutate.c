@@ -1,7 +1,7 @@
 /* brownout spec mutate: does conform notice each changed token of a model?
  *
- * Each mutant is compiled into a library of its own, loaded by a process of its own, and held to
- * specs/GOLDEN, so that no Java is needed.
+ * All mutants of a model are compiled into one library. Each lives in a process of its own, and is
+ * held to specs/GOLDEN, so that no Java is needed.
  */
 #include <cJSON.h>
 #include <dlfcn.h>
@@ -25,12 +25,10 @@ enum { TIMEOUT_S = 60, MESSAGE_BYTES = 2048, SOURCE_BYTES_MAX = 1 << 18 };
 /* Exit codes of a mutant's process. */
 enum fate {
     FATE_SURVIVED,
-    FATE_GRAPH,     /* killed by the reachable graph */
-    FATE_STEPS,     /* by a step from a typed state */
-    FATE_CLAIMS,    /* by an invariant or an action property */
-    FATE_OTHER,     /* by its domain, its counts, or because it crashed or did not end */
-    FATE_STILLBORN, /* it does not compile */
-    FATE_BROKEN,    /* the harness failed */
+    FATE_GRAPH,  /* killed by the reachable graph */
+    FATE_STEPS,  /* by a step from a typed state */
+    FATE_CLAIMS, /* by an invariant or an action property */
+    FATE_OTHER,  /* by its domain, its counts, or because it crashed or did not end */
     FATE_COUNT
 };
 
@@ -38,65 +36,63 @@ struct mutation {
     struct spec_call *call;
     const struct spec_folder *folder;
     const char *golden, *compiler;
-    char *text; /* of the model */
-    struct spec_mutant *mutants;
+    struct spec_mutants *mutants;
+    const struct spec_model *model;  /* of the library */
+    void (*choose)(unsigned number); /* its spec_mutant_choose */
     enum fate *fates;
     pid_t *pids;
-    uint32_t count;
     uint64_t wall_us;
 };
 
-/* ---- One mutant, in its process
- * ------------------------------------------------------------------ */
-
-static bool write_source(const struct mutation *mutation, const struct spec_mutant *mutant,
-                         const char *path)
-{
-    FILE *file = fopen(path, "wb");
-    if (file == NULL) {
-        return false;
-    }
-    if (mutant == NULL) {
-        fputs(mutation->text, file);
-    } else {
-        fwrite(mutation->text, 1, mutant->offset, file);
-        fputs(mutant->after, file);
-        fputs(mutation->text + mutant->offset + strlen(mutant->before), file);
-    }
-    return fclose(file) == 0;
-}
+/* ---- The library
+ * ---------------------------------------------------------------------------------- */
 
 /* The model's symbol is the name of its file. */
-static const struct spec_model *load(const struct mutation *mutation, const char *library)
+static bool load(struct mutation *mutation, const char *library, char *error, size_t error_bytes)
 {
     char symbol[SPEC_TOKEN_BYTES];
     const char *name = strrchr(mutation->folder->model->source, '/') + 1;
     snprintf(symbol, sizeof symbol, "%.*s", (int)strcspn(name, "."), name);
     void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    return handle == NULL ? NULL : dlsym(handle, symbol);
+    void *choose = handle == NULL ? NULL : dlsym(handle, "spec_mutant_choose");
+    mutation->model = handle == NULL ? NULL : dlsym(handle, symbol);
+    if (choose == NULL || mutation->model == NULL) {
+        snprintf(error, error_bytes, "%.700s: %.800s", library, dlerror());
+        return false;
+    }
+    /* POSIX lets an object pointer of dlsym be a function's; C has no cast for it. */
+    memcpy(&mutation->choose, &choose, sizeof choose);
+    return true;
 }
 
-static enum fate build(const struct mutation *mutation, const struct spec_mutant *mutant,
-                       uint32_t number, const struct spec_model **model)
+static bool build(struct mutation *mutation, char *error, size_t error_bytes)
 {
-    char source[SPEC_PATH_BYTES + 32], library[SPEC_PATH_BYTES + 32], said[MESSAGE_BYTES];
+    char source[4 * SPEC_PATH_BYTES], library[4 * SPEC_PATH_BYTES], said[MESSAGE_BYTES];
     struct process process;
-    snprintf(source, sizeof source, "%s/%" PRIu32 ".c", mutation->call->shop, number);
-    snprintf(library, sizeof library, "%s/%" PRIu32 ".so", mutation->call->shop, number);
+    const char *name = mutation->folder->model->name;
+    snprintf(source, sizeof source, "%s/%s.c", mutation->call->shop, name);
+    snprintf(library, sizeof library, "%s/%s.so", mutation->call->shop, name);
+    FILE *file = fopen(source, "wb");
+    if (file == NULL) {
+        snprintf(error, error_bytes, "%.700s: %.200s", source, strerror(errno));
+        return false;
+    }
+    spec_mutants_write(mutation->mutants, file);
+    fclose(file);
     const char *const words[] = {
         mutation->compiler,     "-std=c11", "-O1", "-w",    "-fPIC", "-shared", "-I",
         mutation->call->source, source,     "-o",  library, NULL};
-    if (!write_source(mutation, mutant, source) ||
-        !process_start(&process, words, PROCESS_MEMORY_DRAWN, true)) {
-        return FATE_BROKEN;
+    if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, true) ||
+        process_finish(&process, said, sizeof said) != 0) {
+        snprintf(error, error_bytes, "%s does not compile the mutants: %.1500s", mutation->compiler,
+                 said);
+        return false;
     }
-    if (process_finish(&process, said, sizeof said) != 0) {
-        return FATE_STILLBORN;
-    }
-    *model = load(mutation, library);
-    (void)unlink(library);
-    return *model == NULL ? FATE_BROKEN : FATE_SURVIVED;
+    return load(mutation, library, error, error_bytes);
 }
+
+/* ---- One mutant, in its process
+ * ------------------------------------------------------------------ */
 
 /* Which of these lines is not in GOLDEN? */
 static enum fate judge_lines(const struct mutation *mutation, const struct spec_lines *lines)
@@ -132,17 +128,17 @@ static enum fate judge_subject(const struct mutation *mutation, struct spec_subj
     return judge_lines(mutation, &lines);
 }
 
-static enum fate examine(const struct mutation *mutation, const struct spec_mutant *mutant,
-                         uint32_t number)
+/* 0: the model itself. */
+static enum fate examine(const struct mutation *mutation, uint32_t number)
 {
     static struct spec_folder folder;
     static struct spec_subject subject;
-    const struct spec_model *model = NULL;
     char error[MESSAGE_BYTES];
-    enum fate fate = build(mutation, mutant, number, &model);
+    enum fate fate = FATE_SURVIVED;
     bool more = true;
     folder = *mutation->folder;
-    folder.model = model;
+    folder.model = mutation->model;
+    mutation->choose(number);
     for (uint32_t i = 0; more && fate == FATE_SURVIVED; i++) {
         if (!spec_subject_begin(&subject, &folder, i, &more, error, sizeof error)) {
             fate = FATE_OTHER;
@@ -163,7 +159,7 @@ static bool begin(struct mutation *mutation, uint32_t number)
     const pid_t pid = fork();
     if (pid == 0) {
         (void)alarm(TIMEOUT_S);
-        _exit((int)examine(mutation, &mutation->mutants[number], number));
+        _exit((int)examine(mutation, number + 1));
     }
     mutation->pids[number] = pid;
     return pid > 0;
@@ -175,7 +171,7 @@ static uint32_t await(struct mutation *mutation)
         int status = 0;
         const pid_t pid = wait(&status);
         CHECK(pid > 0 || errno == EINTR);
-        for (uint32_t i = 0; i < mutation->count; i++) {
+        for (uint32_t i = 0; i < mutation->mutants->count; i++) {
             if (pid > 0 && mutation->pids[i] == pid) {
                 const int code = WIFEXITED(status) ? WEXITSTATUS(status) : (int)FATE_OTHER;
                 mutation->pids[i] = 0;
@@ -191,8 +187,8 @@ static bool examine_all(struct mutation *mutation)
     uint32_t begun = 0, done = 0;
     struct status status;
     status_begin(&status);
-    while (done < mutation->count) {
-        while (begun < mutation->count && begun - done < mutation->call->jobs) {
+    while (done < mutation->mutants->count) {
+        while (begun < mutation->mutants->count && begun - done < mutation->call->jobs) {
             if (!begin(mutation, begun)) {
                 status_clear(&status);
                 return false;
@@ -204,7 +200,7 @@ static bool examine_all(struct mutation *mutation)
         if (status_due(&status)) {
             char text[160];
             snprintf(text, sizeof text, "%s: %" PRIu32 " of %" PRIu32 " mutants",
-                     mutation->folder->model->name, done, mutation->count);
+                     mutation->folder->model->name, done, mutation->mutants->count);
             status_show(&status, text);
         }
     }
@@ -219,7 +215,7 @@ static bool examine_all(struct mutation *mutation)
 static uint32_t count_fate(const struct mutation *mutation, enum fate fate)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < mutation->count; i++) {
+    for (uint32_t i = 0; i < mutation->mutants->count; i++) {
         count += mutation->fates[i] == fate ? 1 : 0;
     }
     return count;
@@ -229,11 +225,11 @@ static uint32_t count_fate(const struct mutation *mutation, enum fate fate)
 static uint32_t tell_faults(const struct mutation *mutation)
 {
     uint32_t faults = 0;
-    for (uint32_t i = 0; i < mutation->count; i++) {
-        const struct spec_mutant *mutant = &mutation->mutants[i];
+    for (uint32_t i = 0; i < mutation->mutants->count; i++) {
+        const struct spec_mutant *mutant = &mutation->mutants->list[i];
         const bool survived = mutation->fates[i] == FATE_SURVIVED;
         char text[4 * SPEC_TOKEN_BYTES];
-        spec_mutant_print(mutant, text, sizeof text);
+        spec_mutant_print(mutation->mutants, i, text, sizeof text);
         if (survived != mutant->listed) {
             fprintf(stderr,
                     survived ? "%s:%" PRIu32 ": nobody notices %s; add an instance that does, or "
@@ -249,16 +245,15 @@ static uint32_t tell_faults(const struct mutation *mutation)
 
 static void report(const struct mutation *mutation, uint32_t faults, cJSON *array)
 {
-    static const char *const names[FATE_COUNT] = {"survived", "graph",     "steps", "claims",
-                                                  "other",    "stillborn", "broken"};
+    static const char *const names[FATE_COUNT] = {"survived", "graph", "steps", "claims", "other"};
     cJSON *row = array == NULL ? NULL : cJSON_CreateObject();
     if (row == NULL) {
         printf("%-12s %4" PRIu32 " mutants in %" PRIu64 ".%" PRIu64 " s: ",
-               mutation->folder->model->name, mutation->count, mutation->wall_us / 1000000,
+               mutation->folder->model->name, mutation->mutants->count, mutation->wall_us / 1000000,
                mutation->wall_us / 100000 % 10);
     } else {
         json_text(row, "law", mutation->folder->model->name);
-        json_number(row, "mutants", mutation->count);
+        json_number(row, "mutants", mutation->mutants->count);
         json_number(row, "faults", faults);
         json_seconds(row, "seconds", mutation->wall_us);
     }
@@ -279,23 +274,26 @@ static void report(const struct mutation *mutation, uint32_t faults, cJSON *arra
     }
 }
 
-static enum verdict mutate(struct mutation *mutation, cJSON *array)
+static enum verdict mutate(struct mutation *mutation, const char *text, cJSON *array)
 {
     char path[SPEC_PATH_BYTES + 16], error[MESSAGE_BYTES];
     static struct spec_instance instance;
     const struct spec_model *model = mutation->folder->model;
-    if (examine(mutation, NULL, SPEC_MUTANTS_MAX) != FATE_SURVIVED) {
-        snprintf(error, sizeof error, "%s is not what specs/GOLDEN says; brownout spec conform %s",
-                 model->source, model->name);
-        return (enum verdict)command_refuse("spec mutate", error);
-    }
     if (!spec_instance_init(&instance, model, &mutation->folder->configs[0], error, sizeof error)) {
         return (enum verdict)command_refuse("spec mutate", error);
     }
-    mutation->count =
-        spec_mutants_list(&instance, mutation->text, mutation->mutants, SPEC_MUTANTS_MAX);
+    spec_mutants_list(mutation->mutants, &instance, text);
     snprintf(path, sizeof path, "%s/EQUIVALENT", mutation->folder->path);
-    if (!spec_mutants_excuse(mutation->mutants, mutation->count, path, error, sizeof error)) {
+    if (!spec_mutants_excuse(mutation->mutants, path, error, sizeof error)) {
+        return (enum verdict)command_refuse("spec mutate", error);
+    }
+    if (!build(mutation, error, sizeof error)) {
+        (void)command_refuse("spec mutate", error);
+        return VERDICT_HARNESS;
+    }
+    if (examine(mutation, 0) != FATE_SURVIVED) {
+        snprintf(error, sizeof error, "%s is not what specs/GOLDEN says; brownout spec conform %s",
+                 model->source, model->name);
         return (enum verdict)command_refuse("spec mutate", error);
     }
     if (!examine_all(mutation)) {
@@ -304,9 +302,7 @@ static enum verdict mutate(struct mutation *mutation, cJSON *array)
     }
     const uint32_t faults = tell_faults(mutation);
     report(mutation, faults, array);
-    return count_fate(mutation, FATE_BROKEN) > 0 ? VERDICT_HARNESS
-           : faults > 0                          ? VERDICT_FAIL
-                                                 : VERDICT_PASS;
+    return faults > 0 ? VERDICT_FAIL : VERDICT_PASS;
 }
 
 static enum verdict mutate_law(struct spec_call *call, const struct spec_folder *folder,
@@ -317,16 +313,16 @@ static enum verdict mutate_law(struct spec_call *call, const struct spec_folder 
     char path[2 * SPEC_PATH_BYTES], error[MESSAGE_BYTES];
     size_t size_bytes;
     snprintf(path, sizeof path, "%s/%s", call->source, folder->model->source);
-    mutation.text = spec_read_file(path, SOURCE_BYTES_MAX, &size_bytes, error, sizeof error);
-    if (mutation.text == NULL) {
+    char *text = spec_read_file(path, SOURCE_BYTES_MAX, &size_bytes, error, sizeof error);
+    if (text == NULL) {
         return (enum verdict)command_refuse("spec mutate", error);
     }
-    mutation.mutants = calloc(SPEC_MUTANTS_MAX, sizeof *mutation.mutants);
+    mutation.mutants = calloc(1, sizeof *mutation.mutants);
     mutation.fates = calloc(SPEC_MUTANTS_MAX, sizeof *mutation.fates);
     mutation.pids = calloc(SPEC_MUTANTS_MAX, sizeof *mutation.pids);
     CHECK(mutation.mutants != NULL && mutation.fates != NULL && mutation.pids != NULL);
-    const enum verdict verdict = mutate(&mutation, array);
-    free(mutation.text);
+    const enum verdict verdict = mutate(&mutation, text, array);
+    free(text);
     free(mutation.mutants);
     free(mutation.fates);
     free(mutation.pids);

@@ -16,7 +16,7 @@ enum {
 
 struct spec_call {
     const char *law, *source;
-    uint64_t jobs;
+    uint64_t jobs, rows;
     bool json, keep, golden, update;
     uint32_t folder_count;
     struct spec_folder *folders; /* of the laws that are meant */

@@ -33,7 +33,7 @@ static bool tell(const struct spec_instance *instance, const int32_t *pre,
     if (other != NULL) {
         spec_print_difference(instance, in_spec ? post : other, in_spec ? other : post, difference,
                               sizeof difference);
-        snprintf(error, error_bytes, "%s makes in the spec, not in the model: %s; in the state %s",
+        snprintf(error, error_bytes, "%s makes (spec, not model) %s; in the state %s",
                  instance->actions[edge->action].name, difference, state);
     } else {
         spec_print_difference(instance, post, pre, difference, sizeof difference);
@@ -66,56 +66,58 @@ static uint64_t list_steps(const struct spec_instance *instance, const struct sp
     return spec_edges_sort(edges, count);
 }
 
-/* A state that the other side reaches by the same action; NULL: it does not take it. */
-static const int32_t *same_action(const struct spec_dump *dump, const struct spec_edge *edges,
-                                  uint64_t count, uint32_t action, const int32_t *strange)
-{
-    for (uint64_t i = 0; i < count; i++) {
-        if (edges[i].action == action) {
-            return edges[i].post == UINT32_MAX ? strange
-                                               : spec_states_at(&dump->states, edges[i].post);
-        }
-    }
-    return NULL;
-}
-
-static bool same_edge(const struct spec_edge *left, const struct spec_edge *right)
-{
-    return left->action == right->action && left->post == right->post;
-}
-
 static bool is_among(const struct spec_edge *edge, const struct spec_edge *edges, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        if (same_edge(edge, &edges[i])) {
+        if (edge->action == edges[i].action && edge->post == edges[i].post) {
             return true;
         }
     }
     return false;
 }
 
-static bool compare_state(const struct spec_instance *instance, const struct spec_dump *dump,
-                          uint32_t number, const struct spec_edge *theirs, uint64_t their_count,
-                          char *error, size_t error_bytes)
+struct steps {
+    const struct spec_edge *list;
+    uint64_t count;
+};
+
+/* A state that by the same action only the other side reaches; NULL: there is none. */
+static const int32_t *same_action(const struct spec_dump *dump, const struct steps *others,
+                                  const struct steps *own, uint32_t action, const int32_t *strange)
 {
-    struct spec_edge ours[SPEC_MOVES_MAX];
+    for (uint64_t i = 0; i < others->count; i++) {
+        const struct spec_edge *edge = &others->list[i];
+        if (edge->action == action && !is_among(edge, own->list, own->count)) {
+            return edge->post == UINT32_MAX ? strange : spec_states_at(&dump->states, edge->post);
+        }
+    }
+    return NULL;
+}
+
+static bool compare_state(const struct spec_instance *instance, const struct spec_dump *dump,
+                          uint32_t number, const struct steps *theirs, char *error,
+                          size_t error_bytes)
+{
+    struct spec_edge list[SPEC_MOVES_MAX];
     int32_t strange[SPEC_STATE_WORDS_MAX];
     const int32_t *pre = spec_states_at(&dump->states, number);
-    const uint64_t our_count = list_steps(instance, dump, number, ours, strange);
-    for (uint64_t i = 0; i < their_count; i++) {
-        if (!is_among(&theirs[i], ours, our_count)) {
-            return tell(instance, pre, &theirs[i], spec_states_at(&dump->states, theirs[i].post),
-                        same_action(dump, ours, our_count, theirs[i].action, strange), true, error,
+    const struct steps ours = {list, list_steps(instance, dump, number, list, strange)};
+    for (uint64_t i = 0; i < theirs->count; i++) {
+        const struct spec_edge *edge = &theirs->list[i];
+        if (!is_among(edge, ours.list, ours.count)) {
+            return tell(instance, pre, edge, spec_states_at(&dump->states, edge->post),
+                        same_action(dump, &ours, theirs, edge->action, strange), true, error,
                         error_bytes);
         }
     }
-    for (uint64_t i = 0; i < our_count; i++) {
-        if (!is_among(&ours[i], theirs, their_count)) {
+    for (uint64_t i = 0; i < ours.count; i++) {
+        const struct spec_edge *edge = &ours.list[i];
+        if (!is_among(edge, theirs->list, theirs->count)) {
             const int32_t *post =
-                ours[i].post == UINT32_MAX ? strange : spec_states_at(&dump->states, ours[i].post);
-            return tell(instance, pre, &ours[i], post,
-                        same_action(dump, theirs, their_count, ours[i].action, strange), false,
-                        error, error_bytes);
+                edge->post == UINT32_MAX ? strange : spec_states_at(&dump->states, edge->post);
+            return tell(instance, pre, edge, post,
+                        same_action(dump, theirs, &ours, edge->action, strange), false, error,
+                        error_bytes);
         }
     }
     return true;
@@ -159,8 +161,8 @@ bool spec_compare_graph(const struct spec_instance *instance, const struct spec_
         while (at < dump->edge_count && dump->edges[at].pre == number) {
             at++;
         }
-        if (!compare_state(instance, dump, number, dump->edges + first, at - first, error,
-                           error_bytes)) {
+        const struct steps theirs = {dump->edges + first, at - first};
+        if (!compare_state(instance, dump, number, &theirs, error, error_bytes)) {
             return false;
         }
     }

@@ -15,6 +15,8 @@ struct spec_folder {
     const struct spec_model *model;
     char path[SPEC_PATH_BYTES];   /* of the folder, from the root of the file system */
     char module[SPEC_PATH_BYTES]; /* of the .tla */
+    uint32_t
+        rows_max; /* typed states that are drawn for an instance, at most; 0: as many as usual */
     uint32_t config_count;
     struct spec_config configs[SPEC_CONFIGS_MAX]; /* by name */
 };

@@ -11,22 +11,28 @@
 #include "sim/tlc.h"
 
 enum {
-    ROWS_ALL = 100000,   /* of a law, over its instances, where not all typed states are taken: */
-    ROWS_OTHER = 10000,  /* of each other configuration, */
-    ROWS_FLIPPED = 8000, /* of each planted bug, */
-    ROWS_FIRST = 40000,  /* and the rest, but at least these, of the first configuration */
+    ROWS_ALL = 100000,  /* of a law, over its instances, where not all typed states are taken: */
+    ROWS_OTHER = 10000, /* of each other configuration, */
+    ROWS_BUG = 8000,    /* of each planted bug, */
+    ROWS_FIRST = 40000, /* and the rest, but at least these, of the first configuration */
     GOLDEN_BYTES_MAX = 4 << 20,
 };
 
 /* ---- Subjects -----------------------------------------------------------------------------------
  */
 
-/* Which constant is flipped for the subject behind all configurations. */
-static bool nth_bool(const struct spec_model *model, uint32_t n, uint32_t *constant)
+static bool choose(struct spec_subject *subject, uint32_t index)
 {
-    for (uint32_t i = 0; i < model->constant_count; i++) {
-        if (model->constants[i].is_bool && n-- == 0) {
-            *constant = i;
+    const struct spec_folder *folder = subject->folder;
+    for (uint32_t i = 0; i < folder->config_count; i++) {
+        const enum spec_role role = folder->configs[i].role;
+        const bool looked_at =
+            role == SPEC_ROLE_CHECK || role == SPEC_ROLE_BUG || role == SPEC_ROLE_BIG;
+        if (looked_at && index-- == 0) {
+            subject->config = &folder->configs[i];
+            subject->graph = role == SPEC_ROLE_CHECK;
+            subject->steps = role == SPEC_ROLE_CHECK || role == SPEC_ROLE_BUG;
+            subject->counts = role == SPEC_ROLE_BIG;
             return true;
         }
     }
@@ -34,65 +40,37 @@ static bool nth_bool(const struct spec_model *model, uint32_t n, uint32_t *const
 }
 
 /* MC.cfg comes first by name: "MC" < "MC_two". */
-static const struct spec_config *first_check(const struct spec_folder *folder)
+static bool is_first(const struct spec_folder *folder, const struct spec_config *config)
 {
     for (uint32_t i = 0; i < folder->config_count; i++) {
         if (folder->configs[i].role == SPEC_ROLE_CHECK) {
-            return &folder->configs[i];
+            return &folder->configs[i] == config;
         }
     }
-    return NULL;
+    return false;
 }
 
-static bool choose(struct spec_subject *subject, uint32_t index)
+static uint32_t usual_rows(const struct spec_subject *subject)
 {
     const struct spec_folder *folder = subject->folder;
+    uint32_t others = 0;
     for (uint32_t i = 0; i < folder->config_count; i++) {
-        const enum spec_role role = folder->configs[i].role;
-        if ((role == SPEC_ROLE_CHECK || role == SPEC_ROLE_BIG) && index-- == 0) {
-            subject->config = &folder->configs[i];
-            subject->graph = subject->steps = role == SPEC_ROLE_CHECK;
-            subject->counts = role == SPEC_ROLE_BIG;
-            return true;
-        }
+        const struct spec_config *config = &folder->configs[i];
+        const bool other = config->role == SPEC_ROLE_CHECK && !is_first(folder, config);
+        others += other                           ? (uint32_t)ROWS_OTHER
+                  : config->role == SPEC_ROLE_BUG ? (uint32_t)ROWS_BUG
+                                                  : 0;
     }
-    uint32_t constant;
-    subject->config = first_check(folder);
-    if (subject->config == NULL || !nth_bool(folder->model, index, &constant)) {
-        return false;
-    }
-    subject->flipped = constant + 1;
-    subject->steps = true;
-    return true;
-}
-
-static uint32_t rows_of(const struct spec_subject *subject)
-{
-    const struct spec_folder *folder = subject->folder;
-    uint32_t others = 0, constant;
-    for (uint32_t i = 0; i < folder->config_count; i++) {
-        const bool other = folder->configs[i].role == SPEC_ROLE_CHECK &&
-                           &folder->configs[i] != first_check(folder);
-        others += other ? (uint32_t)ROWS_OTHER : 0;
-    }
-    for (uint32_t i = 0; nth_bool(folder->model, i, &constant); i++) {
-        others += ROWS_FLIPPED;
-    }
-    if (subject->flipped != 0) {
-        return ROWS_FLIPPED;
-    }
-    if (subject->config != first_check(folder)) {
-        return ROWS_OTHER;
+    if (!is_first(folder, subject->config)) {
+        return subject->config->role == SPEC_ROLE_BUG ? ROWS_BUG : ROWS_OTHER;
     }
     return others + ROWS_FIRST >= ROWS_ALL ? ROWS_FIRST : ROWS_ALL - others;
 }
 
-static void name_it(struct spec_subject *subject)
+static uint32_t rows_of(const struct spec_subject *subject)
 {
-    const struct spec_model *model = subject->folder->model;
-    snprintf(subject->name, sizeof subject->name, "%s%s%.60s", subject->config->name,
-             subject->flipped == 0 ? "" : "+",
-             subject->flipped == 0 ? "" : model->constants[subject->flipped - 1].name);
+    const uint32_t usual = usual_rows(subject), most = subject->folder->rows_max;
+    return most != 0 && most < usual ? most : usual;
 }
 
 bool spec_subject_begin(struct spec_subject *subject, const struct spec_folder *folder,
@@ -104,24 +82,16 @@ bool spec_subject_begin(struct spec_subject *subject, const struct spec_folder *
     if (!*more) {
         return true;
     }
-    name_it(subject);
-    struct spec_config config = *subject->config;
-    for (uint32_t i = 0; subject->flipped != 0 && i < config.constant_count; i++) {
-        if (strcmp(config.constants[i].name, folder->model->constants[subject->flipped - 1].name) ==
-            0) {
-            config.constants[i].value = config.constants[i].value == 0;
-        }
-    }
-    if (!spec_instance_init(&subject->instance, folder->model, &config, error, error_bytes)) {
-        return false;
-    }
+    const struct spec_config *config = subject->config;
+    const bool bug = config->role == SPEC_ROLE_BUG;
     const uint32_t limit = subject->counts ? SPEC_STATES_MAX : SPEC_CHECKED_STATES_MAX;
-    if (!spec_explore(&subject->reachable, &subject->instance, limit, error, error_bytes)) {
+    if (!spec_instance_init(&subject->instance, folder->model, config, error, error_bytes) ||
+        !spec_explore(&subject->reachable, &subject->instance, limit, error, error_bytes)) {
         return false;
     }
-    if (!subject->reachable.whole && subject->flipped == 0) {
+    if (!subject->reachable.whole && !bug) {
         snprintf(error, error_bytes, "%s: more than %" PRIu32 " states; use smaller constants",
-                 config.path, limit);
+                 config->path, limit);
         return false;
     }
     if (subject->steps) {
@@ -163,7 +133,7 @@ void spec_line_graph(struct spec_lines *lines, const struct spec_subject *subjec
     char text[HASH_TEXT_BYTES];
     print_digest(digest, text);
     add_line(lines, "%s graph %s states %" PRIu64 " edges %" PRIu64 " depth %" PRIu64 " digest %s",
-             subject->folder->model->name, subject->name, states, edges, depth, text);
+             subject->folder->model->name, subject->config->name, states, edges, depth, text);
 }
 
 void spec_line_sample(struct spec_lines *lines, const struct spec_subject *subject,
@@ -172,10 +142,10 @@ void spec_line_sample(struct spec_lines *lines, const struct spec_subject *subje
     const char *law = subject->folder->model->name;
     char text[HASH_TEXT_BYTES];
     print_digest(&result->step_digest, text);
-    add_line(lines, "%s steps %s rows %" PRIu32 " steps %" PRIu64 " digest %s", law, subject->name,
-             subject->sample.count, result->steps, text);
+    add_line(lines, "%s steps %s rows %" PRIu32 " steps %" PRIu64 " digest %s", law,
+             subject->config->name, subject->sample.count, result->steps, text);
     print_digest(&result->claim_digest, text);
-    add_line(lines, "%s claims %s rows %" PRIu32 " digest %s", law, subject->name,
+    add_line(lines, "%s claims %s rows %" PRIu32 " digest %s", law, subject->config->name,
              subject->sample.count, text);
 }
 
@@ -183,7 +153,7 @@ void spec_line_counts(struct spec_lines *lines, const struct spec_subject *subje
                       uint64_t depth)
 {
     add_line(lines, "%s counts %s states %" PRIu64 " depth %" PRIu64, subject->folder->model->name,
-             subject->name, states, depth);
+             subject->config->name, states, depth);
 }
 
 static bool add_file(struct spec_lines *lines, const struct spec_folder *folder, const char *path,

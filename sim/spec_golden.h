@@ -26,18 +26,16 @@ struct spec_lines {
     char list[SPEC_LINES_OF_LAW_MAX][SPEC_LINE_BYTES];
 };
 
-/* One instance of a law that is looked at: a configuration, or MC with one planted bug. */
+/* One instance of a law that is looked at: a configuration. Of those with a planted bug one step
+ * from typed states, so that each boolean constant is looked at both ways. */
 struct spec_subject {
     const struct spec_folder *folder;
     const struct spec_config *config;
-    uint32_t flipped; /* 1 + number of the constant; 0: none */
     bool graph, steps, counts;
-    char name[2 * SPEC_CONFIG_NAME_BYTES];
     struct spec_instance instance;
     struct spec_graph reachable;
     struct spec_sample sample; /* where steps */
 };
-enum { SPEC_SUBJECTS_MAX = SPEC_CONFIGS_MAX + SPEC_CONSTANTS_MAX };
 
 /* Number `index` of a law. *more: there is one. False: error. */
 bool spec_subject_begin(struct spec_subject *subject, const struct spec_folder *folder,

@@ -387,6 +387,28 @@ static void check_config(struct lint *lint, const struct spec_config *config)
     }
 }
 
+/* The model is held to the spec with each planted bug, and without. */
+static void check_both_ways(struct lint *lint)
+{
+    const struct spec_folder *folder = lint->folder;
+    for (uint32_t c = 0; c < folder->model->constant_count; c++) {
+        const struct spec_constant *constant = &folder->model->constants[c];
+        bool seen[2] = {false, false};
+        for (uint32_t i = 0; i < folder->config_count; i++) {
+            const struct spec_config *config = &folder->configs[i];
+            const struct spec_config_constant *given = spec_config_constant(config, constant->name);
+            if (given != NULL &&
+                (config->role == SPEC_ROLE_CHECK || config->role == SPEC_ROLE_BUG)) {
+                seen[given->value != 0] = true;
+            }
+        }
+        if (constant->is_bool && !(seen[0] && seen[1])) {
+            fault(lint, folder->path, "%s is %s in no MC*.cfg and no bug_*.cfg", constant->name,
+                  seen[0] ? "TRUE" : "FALSE");
+        }
+    }
+}
+
 static void check_roles(struct lint *lint)
 {
     static const uint32_t least[SPEC_ROLE_COUNT] = {1, 0, 2, 2, 0};
@@ -433,6 +455,7 @@ uint32_t spec_lint(const struct spec_folder *folder, FILE *report)
     find_definitions(&lint.module);
     check_module(&lint);
     check_roles(&lint);
+    check_both_ways(&lint);
     free(lint.module.text);
     return lint.faults;
 }

@@ -14,6 +14,8 @@ struct scanner {
     uint32_t line, depth;
     char token[SPEC_TOKEN_BYTES], last[SPEC_TOKEN_BYTES];
     char name[SPEC_TOKEN_BYTES]; /* the last one outside of all braces before a parenthesis */
+    size_t begin;                /* of the token */
+    size_t head;                 /* where the declaration outside of all braces begins */
 };
 
 static const char *const operators[] = {"<<=", ">>=", "->", "++", "--", "<<", ">>",
@@ -69,6 +71,11 @@ static bool next(struct scanner *scanner)
         }
     }
     length = length == 0 && *scanner->at != '\0' ? 1 : length;
+    const bool ended = strcmp(scanner->last, ";") == 0 || strcmp(scanner->last, "}") == 0;
+    scanner->begin = (size_t)(scanner->at - scanner->text);
+    if (scanner->depth == 0 && (ended || scanner->last[0] == '\0')) {
+        scanner->head = scanner->begin;
+    }
     snprintf(scanner->token, sizeof scanner->token, "%.*s", (int)length, scanner->at);
     scanner->at += length;
     if (scanner->depth == 0 && strcmp(scanner->token, "(") == 0 && is_name(scanner->last[0])) {
@@ -187,55 +194,163 @@ static bool change(const struct spec_instance *instance, const struct scanner *s
 }
 
 /* How often it stood in this function before. */
-static uint32_t occurrence_of(const struct spec_mutant *mutants, uint32_t count,
-                              const struct spec_mutant *mutant)
+static uint32_t occurrence_of(const struct spec_mutants *mutants, const struct spec_mutant *mutant)
 {
     uint32_t occurrence = 1;
-    for (uint32_t i = 0; i < count; i++) {
-        occurrence += strcmp(mutants[i].function, mutant->function) == 0 &&
-                              strcmp(mutants[i].before, mutant->before) == 0
-                          ? 1
-                          : 0;
+    for (uint32_t i = 0; i < mutants->count; i++) {
+        const struct spec_mutant *other = &mutants->list[i];
+        occurrence +=
+            other->function == mutant->function && strcmp(other->before, mutant->before) == 0 ? 1
+                                                                                              : 0;
     }
     return occurrence;
 }
 
-uint32_t spec_mutants_list(const struct spec_instance *instance, const char *text,
-                           struct spec_mutant *mutants, uint32_t mutants_max)
+/* The brace that was just read opens a body: it follows a parameter list, outside of all others. */
+static bool opens_function(const struct scanner *scanner)
+{
+    return scanner->depth == 1 && strcmp(scanner->token, "{") == 0 &&
+           strcmp(scanner->last, ")") == 0;
+}
+
+static void add_mutant(struct spec_mutants *mutants, const struct spec_instance *instance,
+                       const struct scanner *scanner)
+{
+    struct spec_mutant *mutant = &mutants->list[mutants->count];
+    memset(mutant, 0, sizeof *mutant);
+    if (mutants->count + 1 < SPEC_MUTANTS_MAX && change(instance, scanner, mutant->after)) {
+        mutant->function = mutants->function_count - 1;
+        memcpy(mutant->before, scanner->token, sizeof mutant->before);
+        mutant->offset = scanner->begin;
+        mutant->line = scanner->line;
+        mutant->occurrence = occurrence_of(mutants, mutant);
+        mutants->count++;
+    }
+}
+
+void spec_mutants_list(struct spec_mutants *mutants, const struct spec_instance *instance,
+                       const char *text)
 {
     struct scanner scanner = {.text = text, .at = text, .line = 1};
-    uint32_t count = 0;
-    while (next(&scanner) && count < mutants_max) {
-        struct spec_mutant *mutant = &mutants[count];
-        memset(mutant, 0, sizeof *mutant);
-        if (scanner.depth == 0 || !change(instance, &scanner, mutant->after)) {
-            continue;
+    struct spec_function *function = NULL; /* that we are in */
+    memset(mutants, 0, sizeof *mutants);
+    mutants->text = text;
+    while (next(&scanner)) {
+        if (function == NULL && opens_function(&scanner) &&
+            mutants->function_count < SPEC_FUNCTIONS_MAX) {
+            function = &mutants->functions[mutants->function_count++];
+            memcpy(function->name, scanner.name, sizeof function->name);
+            function->head = scanner.head;
+            function->body = scanner.begin;
+        } else if (function != NULL && scanner.depth == 0) {
+            function->end = scanner.begin + 1;
+            function = NULL;
+        } else if (function != NULL) {
+            add_mutant(mutants, instance, &scanner);
         }
-        memcpy(mutant->function, scanner.name, sizeof mutant->function);
-        memcpy(mutant->before, scanner.token, sizeof mutant->before);
-        mutant->offset = (size_t)(scanner.at - text) - strlen(scanner.token);
-        mutant->line = scanner.line;
-        mutant->occurrence = occurrence_of(mutants, count, mutant);
-        count++;
     }
-    return count;
+}
+
+/* ---- One source of all
+ * ---------------------------------------------------------------------------- */
+
+/* The head of a function, under another name. */
+static void write_head(const struct spec_mutants *mutants, const struct spec_function *function,
+                       uint32_t suffix, FILE *file)
+{
+    const char *head = mutants->text + function->head;
+    const char *name = strstr(head, function->name);
+    const size_t name_bytes = strlen(function->name);
+    while (is_name(name[-1]) || is_name(name[name_bytes])) {
+        name = strstr(name + 1, function->name);
+    }
+    fprintf(file, "%.*s%s__%" PRIu32 "%.*s", (int)(name - head), head, function->name, suffix,
+            (int)((size_t)(mutants->text + function->body - name) - name_bytes), name + name_bytes);
+}
+
+/* The parameters' names, which stand last before each comma. */
+static void write_arguments(const struct spec_mutants *mutants,
+                            const struct spec_function *function, FILE *file)
+{
+    const char *at = strchr(mutants->text + function->head, '(');
+    const char *end = mutants->text + function->body;
+    for (const char *stop = at + 1; stop < end; stop++) {
+        if (*stop == ',' || *stop == ')') {
+            const char *last = stop;
+            while (is_name(last[-1])) {
+                last--;
+            }
+            fprintf(file, "%.*s%s", (int)(stop - last), last, *stop == ',' ? ", " : "");
+        }
+    }
+}
+
+static void write_call(const struct spec_mutants *mutants, const struct spec_function *function,
+                       uint32_t suffix, FILE *file)
+{
+    fprintf(file, "return %s__%" PRIu32 "(", function->name, suffix);
+    write_arguments(mutants, function, file);
+    fputs(");\n", file);
+}
+
+static void write_function(const struct spec_mutants *mutants, uint32_t number, FILE *file)
+{
+    const struct spec_function *function = &mutants->functions[number];
+    const char *text = mutants->text;
+    write_head(mutants, function, 0, file);
+    fprintf(file, "%.*s\n", (int)(function->end - function->body), text + function->body);
+    for (uint32_t i = 0; i < mutants->count; i++) {
+        const struct spec_mutant *mutant = &mutants->list[i];
+        const size_t behind = mutant->offset + strlen(mutant->before);
+        if (mutant->function == number) {
+            write_head(mutants, function, i + 1, file);
+            fprintf(file, "%.*s%s%.*s\n", (int)(mutant->offset - function->body),
+                    text + function->body, mutant->after, (int)(function->end - behind),
+                    text + behind);
+        }
+    }
+    fprintf(file, "%.*s{\nswitch (spec_mutant) {\n", (int)(function->body - function->head),
+            text + function->head);
+    for (uint32_t i = 0; i < mutants->count; i++) {
+        if (mutants->list[i].function == number) {
+            fprintf(file, "case %" PRIu32 ": ", i + 1);
+            write_call(mutants, function, i + 1, file);
+        }
+    }
+    fputs("default: ", file);
+    write_call(mutants, function, 0, file);
+    fputs("}\n}\n", file);
+}
+
+void spec_mutants_write(const struct spec_mutants *mutants, FILE *file)
+{
+    size_t at = 0;
+    fputs("static unsigned spec_mutant;\nvoid spec_mutant_choose(unsigned number)\n"
+          "{\n    spec_mutant = number;\n}\n",
+          file);
+    for (uint32_t i = 0; i < mutants->function_count; i++) {
+        const struct spec_function *function = &mutants->functions[i];
+        fprintf(file, "%.*s\n", (int)(function->head - at), mutants->text + at);
+        write_function(mutants, i, file);
+        at = function->end;
+    }
+    fputs(mutants->text + at, file);
 }
 
 /* ---- What is known to be none
  * -------------------------------------------------------------------- */
 
-static bool excuse(struct spec_mutant *mutants, uint32_t count, const char *line, char *error,
-                   size_t error_bytes)
+static bool excuse(struct spec_mutants *mutants, const char *line, char *error, size_t error_bytes)
 {
     struct spec_mutant wanted;
+    char function[SPEC_TOKEN_BYTES];
     int reason = 0;
     memset(&wanted, 0, sizeof wanted);
     /* An empty string has no characters for %[^"]. */
-    if (sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"%63[^\"]\" %n", wanted.function,
-               &wanted.occurrence, wanted.before, wanted.after, &reason) != 4 &&
-        (wanted.after[0] = '\0',
-         sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"\" %n", wanted.function, &wanted.occurrence,
-                wanted.before, &reason) != 3)) {
+    if (sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"%63[^\"]\" %n", function, &wanted.occurrence,
+               wanted.before, wanted.after, &reason) != 4 &&
+        (wanted.after[0] = '\0', sscanf(line, "%63s %" SCNu32 " \"%63[^\"]\" \"\" %n", function,
+                                        &wanted.occurrence, wanted.before, &reason) != 3)) {
         snprintf(error, error_bytes,
                  "'%.120s': write function, occurrence, \"token\", \"what it becomes\", why", line);
         return false;
@@ -244,9 +359,9 @@ static bool excuse(struct spec_mutant *mutants, uint32_t count, const char *line
         snprintf(error, error_bytes, "'%.120s': say why this changes nothing", line);
         return false;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        struct spec_mutant *mutant = &mutants[i];
-        if (strcmp(mutant->function, wanted.function) == 0 &&
+    for (uint32_t i = 0; i < mutants->count; i++) {
+        struct spec_mutant *mutant = &mutants->list[i];
+        if (strcmp(mutants->functions[mutant->function].name, function) == 0 &&
             strcmp(mutant->before, wanted.before) == 0 &&
             strcmp(mutant->after, wanted.after) == 0 && mutant->occurrence == wanted.occurrence) {
             mutant->listed = true;
@@ -259,7 +374,7 @@ static bool excuse(struct spec_mutant *mutants, uint32_t count, const char *line
     return false;
 }
 
-bool spec_mutants_excuse(struct spec_mutant *mutants, uint32_t count, const char *path, char *error,
+bool spec_mutants_excuse(struct spec_mutants *mutants, const char *path, char *error,
                          size_t error_bytes)
 {
     size_t size_bytes;
@@ -274,7 +389,7 @@ bool spec_mutants_excuse(struct spec_mutant *mutants, uint32_t count, const char
         char *end = at + strcspn(at, "\n");
         const bool more = *end != '\0';
         *end = '\0';
-        if (*at != '#' && *at != '\0' && !excuse(mutants, count, at, reason, sizeof reason)) {
+        if (*at != '#' && *at != '\0' && !excuse(mutants, at, reason, sizeof reason)) {
             snprintf(error, error_bytes, "%s:%" PRIu32 ": %s", path, number, reason);
             good = false;
         }
@@ -284,8 +399,10 @@ bool spec_mutants_excuse(struct spec_mutant *mutants, uint32_t count, const char
     return good;
 }
 
-void spec_mutant_print(const struct spec_mutant *mutant, char *text, size_t bytes)
+void spec_mutant_print(const struct spec_mutants *mutants, uint32_t number, char *text,
+                       size_t bytes)
 {
-    snprintf(text, bytes, "%s %" PRIu32 " \"%s\" \"%s\"", mutant->function, mutant->occurrence,
-             mutant->before, mutant->after);
+    const struct spec_mutant *mutant = &mutants->list[number];
+    snprintf(text, bytes, "%s %" PRIu32 " \"%s\" \"%s\"", mutants->functions[mutant->function].name,
+             mutant->occurrence, mutant->before, mutant->after);
 }

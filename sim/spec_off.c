@@ -346,8 +346,7 @@ static bool compare_step(struct comparison *comparison, uint32_t row, uint32_t m
     }
     if (memcmp(post, theirs, instance->cell_count * sizeof *post) != 0) {
         spec_print_difference(instance, theirs, post, difference, sizeof difference);
-        return differs(comparison, row, "%s makes in the spec, not in the model: %s", name,
-                       difference);
+        return differs(comparison, row, "%s makes (spec, not model) %s", name, difference);
     }
     const uint32_t ours = spec_allows(instance, pre, post);
     if (ours != allows) {

