@@ -126,7 +126,7 @@ static bool act_hear(const struct constants *k, struct state *s, int32_t g)
 
 static bool lets(const struct constants *k, const struct state *s, int32_t g, int32_t c)
 {
-    return c > 0 && c <= s->hi && c > s->live[g] && (s->age[g] < k->Life || k->FailOpen);
+    return c <= s->hi && c > s->live[g] && (s->age[g] < k->Life || k->FailOpen);
 }
 
 static bool act_connect(const struct constants *k, struct state *s, int32_t g)

@@ -116,7 +116,7 @@ Hear(g) ==
     /\ UNCHANGED <<status, floor, hi, proved, key, next, clone, world>>
 
 \* With a certificate for that generation.
-Lets(g, c) == c > 0 /\ c <= hi /\ c > live[g] /\ (age[g] < Life \/ FailOpen)
+Lets(g, c) == c <= hi /\ c > live[g] /\ (age[g] < Life \/ FailOpen)
 Connect(g) ==
     /\ Lets(g, key)
     /\ sess' = [sess EXCEPT ![g] = key]
