@@ -210,8 +210,7 @@ static bool act_cloud_loss(const struct constants *k, struct state *s)
     return s->cloud_losses++ < k->CloudLosses;
 }
 
-/* ---- What holds in every state, for each device ------------------------------------------------
- */
+/* ---- What holds in every state, for each device ---------------------------------------------- */
 
 static bool inv_nonce_unique(const struct constants *k, const struct state *s, int32_t d)
 {
@@ -253,8 +252,7 @@ static bool inv_outbox_bounded(const struct constants *k, const struct state *s,
     return set_count(s->stored[d]) <= k->OutboxMax;
 }
 
-/* ---- What no step does, to any device ----------------------------------------------------------
- */
+/* ---- What no step does, to any device -------------------------------------------------------- */
 
 static bool ap_window_monotone(const struct constants *k, const struct state *s,
                                const struct state *t, int32_t d)

@@ -21,6 +21,7 @@ static const struct {
     {"check", command_spec_check, "TLC on every spec: claims, liveness, planted bugs, witnesses"},
     {"conform", command_spec_conform, "is the C model the same state machine as its spec?"},
     {"mutate", command_spec_mutate, "does conform notice each changed token of a model?"},
+    {"walks", command_spec_walks, "walks over every edge of a law's graph; the shortest to a bug"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
 
@@ -62,8 +63,7 @@ int command_spec(int argc, char **argv)
     return command_refuse("spec", error);
 }
 
-/* ---- What the verbs share
- * ------------------------------------------------------------------------ */
+/* ---- What the verbs share -------------------------------------------------------------------- */
 
 static bool read_folders(struct spec_call *call, const char *verb, int *exit_code)
 {

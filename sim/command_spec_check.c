@@ -7,9 +7,9 @@
 #include "core/check.h"
 #include "sim/command.h"
 #include "sim/spec_call.h"
-#include "sim/spec_graph.h"
+#include "sim/spec_walks.h"
 
-enum { TASKS_MAX = SPEC_LAWS_MAX * SPEC_CONFIGS_MAX };
+enum { TASKS_MAX = SPEC_LAWS_MAX * SPEC_CONFIGS_MAX, BUG_STATES_MAX = 500000 };
 
 /* One configuration, and what TLC made of it. */
 struct task {
@@ -24,8 +24,7 @@ struct progress {
     uint32_t done, count;
 };
 
-/* ---- Verdicts -----------------------------------------------------------------------------------
- */
+/* ---- Verdicts -------------------------------------------------------------------------------- */
 
 /* What must hold. */
 static void judge_sound(struct task *task, const struct tlc_job *job)
@@ -44,6 +43,38 @@ static void judge_sound(struct task *task, const struct tlc_job *job)
     }
 }
 
+/* The model's shortest way to the bug is as long as TLC's; of a response (~>) it knows none. */
+static void judge_length(struct task *task, const struct tlc_job *job, const char *claim)
+{
+    static struct spec_instance instance;
+    struct spec_graph graph;
+    uint32_t state, move;
+    uint64_t states = job->trace_states;
+    memset(&graph, 0, sizeof graph);
+    if (!spec_instance_init(&instance, task->folder->model, task->config, task->note,
+                            sizeof task->note) ||
+        !spec_explore(&graph, &instance, BUG_STATES_MAX, task->note, sizeof task->note)) {
+        spec_graph_free(&graph);
+        return;
+    }
+    if (spec_find_broken(&graph, claim, &state, &move)) {
+        struct spec_walks walks;
+        spec_walks_to(&walks, &graph, state);
+        states = walks.step_count + (move == UINT32_MAX ? 1u : 2u);
+        spec_walks_free(&walks);
+    }
+    task->good = states == job->trace_states;
+    if (task->good) {
+        snprintf(task->note, sizeof task->note, "breaks %s after %" PRIu64 " steps", claim,
+                 states - 1);
+    } else {
+        snprintf(task->note, sizeof task->note,
+                 "breaks %s after %" PRIu64 " steps, and the model after %" PRIu64, claim,
+                 job->trace_states - 1, states - 1);
+    }
+    spec_graph_free(&graph);
+}
+
 /* What must break, and by this name. */
 static void judge_broken(struct task *task, const struct tlc_job *job)
 {
@@ -59,10 +90,11 @@ static void judge_broken(struct task *task, const struct tlc_job *job)
         snprintf(task->note, sizeof task->note, "%.1800s", job->message);
     } else if (job->broken[0] != '\0' && strcmp(job->broken, name) != 0) {
         snprintf(task->note, sizeof task->note, "%s is broken, and not %s", job->broken, name);
-    } else {
+    } else if (config->role == SPEC_ROLE_REACH) {
         task->good = true;
-        snprintf(task->note, sizeof task->note,
-                 config->role == SPEC_ROLE_BUG ? "breaks %s" : "%s is violated", name);
+        snprintf(task->note, sizeof task->note, "%s is violated", name);
+    } else {
+        judge_length(task, job, name);
     }
 }
 
@@ -127,8 +159,7 @@ static uint32_t judge_dead(const struct spec_folder *folder, const struct tlc_jo
     return faults;
 }
 
-/* ---- What came of it ----------------------------------------------------------------------------
- */
+/* ---- What came of it ------------------------------------------------------------------------- */
 
 static void print_table(const struct tlc_job *jobs, uint32_t count)
 {

@@ -6,6 +6,7 @@
  *   D  the counts of a bigger instance
  */
 #include <cJSON.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +44,7 @@ struct conform {
     struct status status;
 };
 
-/* ---- Without Java
- * -------------------------------------------------------------------------------- */
+/* ---- Without Java ---------------------------------------------------------------------------- */
 
 /* What is wrong goes to standard error; the number of things. */
 static uint32_t check_golden_law(const char *golden, const struct spec_folder *folder)
@@ -112,8 +112,7 @@ static enum verdict check_golden(const struct spec_call *call)
     return faults == 0 ? VERDICT_PASS : VERDICT_FAIL;
 }
 
-/* ---- With TLC
- * ------------------------------------------------------------------------------------ */
+/* ---- With TLC -------------------------------------------------------------------------------- */
 
 static bool begin_subject(struct task *task, struct spec_subject *subject)
 {
@@ -220,7 +219,6 @@ static void ended(void *ctx, struct tlc_job *job)
     struct conform *conform = ctx;
     struct task *task = job->owner;
     const uint64_t start_us = status_wall_us();
-    /* A claim that does not hold is not this verb's affair: but its graph is not whole. */
     if (job->outcome != TLC_HELD) {
         task->wrong = true;
         snprintf(task->message, sizeof task->message, "TLC: %.1900s", job->message);
@@ -237,8 +235,30 @@ static void ended(void *ctx, struct tlc_job *job)
     }
 }
 
+/* The spec with the constants of a configuration, and without its claims: a broken one would end
+ * the graph where it breaks. TLC looks for configurations beside the module, so that it needs one
+ * here. */
+static bool write_graph(const struct spec_subject *subject, const char *folder, char *error,
+                        size_t error_bytes)
+{
+    char path[2 * SPEC_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/Graph.tla", folder);
+    FILE *file = fopen(path, "wb");
+    if (file != NULL) {
+        fprintf(file, "---- MODULE Graph ----\nEXTENDS %s\n====\n", subject->folder->model->name);
+    }
+    if (file == NULL || fclose(file) != 0) {
+        snprintf(error, error_bytes, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/Graph.cfg", folder);
+    return spec_constants_write(&subject->instance, path, "SPECIFICATION Spec\n", error,
+                                error_bytes);
+}
+
 static bool add_task(struct conform *conform, const struct spec_folder *folder, uint32_t subject,
-                     const struct spec_subject *what, enum part part)
+                     const struct spec_subject *what, enum part part, char *error,
+                     size_t error_bytes)
 {
     struct task *task = &conform->tasks[conform->count];
     struct tlc_job *job = &conform->jobs[conform->count];
@@ -251,18 +271,13 @@ static bool add_task(struct conform *conform, const struct spec_folder *folder, 
     if (!spec_call_folder(conform->call, conform->count++, job->folder, sizeof job->folder)) {
         return false;
     }
-    if (part == PART_STEPS) {
-        snprintf(job->module, sizeof job->module, "Off.tla");
-        snprintf(job->config, sizeof job->config, "Off.cfg");
-        memcpy(job->library, folder->path, sizeof job->library);
-        job->prints = true;
-        job->is_long = what->sample.count > 30000;
-    } else {
-        memcpy(job->module, folder->module, sizeof job->module);
-        memcpy(job->config, what->config->path, sizeof job->config);
-        job->dump = part == PART_GRAPH;
-    }
-    return true;
+    memcpy(job->library, folder->path, sizeof job->library);
+    job->prints = part == PART_STEPS;
+    job->is_long = part == PART_STEPS && what->sample.count > 30000;
+    job->dump = part == PART_GRAPH;
+    snprintf(job->module, sizeof job->module, part == PART_STEPS ? "Off.tla" : "Graph.tla");
+    snprintf(job->config, sizeof job->config, part == PART_STEPS ? "Off.cfg" : "Graph.cfg");
+    return part == PART_STEPS || write_graph(what, job->folder, error, error_bytes);
 }
 
 static bool add_tasks(struct conform *conform, const struct spec_folder *folder, char *error,
@@ -273,21 +288,20 @@ static bool add_tasks(struct conform *conform, const struct spec_folder *folder,
     for (uint32_t i = 0; more && good; i++) {
         good = spec_subject_begin(&subject, folder, i, &more, error, error_bytes);
         if (good && more && subject.graph) {
-            good = add_task(conform, folder, i, &subject, PART_GRAPH);
+            good = add_task(conform, folder, i, &subject, PART_GRAPH, error, error_bytes);
         }
         if (good && more && subject.steps) {
-            good = add_task(conform, folder, i, &subject, PART_STEPS);
+            good = add_task(conform, folder, i, &subject, PART_STEPS, error, error_bytes);
         }
         if (good && more && subject.counts) {
-            good = add_task(conform, folder, i, &subject, PART_COUNTS);
+            good = add_task(conform, folder, i, &subject, PART_COUNTS, error, error_bytes);
         }
         spec_subject_end(&subject);
     }
     return good;
 }
 
-/* ---- What came of it
- * ------------------------------------------------------------------------------ */
+/* ---- What came of it ------------------------------------------------------------------------- */
 
 static void print_table(const struct conform *conform)
 {

@@ -44,8 +44,7 @@ struct mutation {
     uint64_t wall_us;
 };
 
-/* ---- The library
- * ---------------------------------------------------------------------------------- */
+/* ---- The library ----------------------------------------------------------------------------- */
 
 /* The model's symbol is the name of its file. */
 static bool load(struct mutation *mutation, const char *library, char *error, size_t error_bytes)
@@ -91,8 +90,7 @@ static bool build(struct mutation *mutation, char *error, size_t error_bytes)
     return load(mutation, library, error, error_bytes);
 }
 
-/* ---- One mutant, in its process
- * ------------------------------------------------------------------ */
+/* ---- One mutant, in its process -------------------------------------------------------------- */
 
 /* Which of these lines is not in GOLDEN? */
 static enum fate judge_lines(const struct mutation *mutation, const struct spec_lines *lines)
@@ -150,8 +148,7 @@ static enum fate examine(const struct mutation *mutation, uint32_t number)
     return fate;
 }
 
-/* ---- All of them
- * ---------------------------------------------------------------------------------- */
+/* ---- All of them ----------------------------------------------------------------------------- */
 
 static bool begin(struct mutation *mutation, uint32_t number)
 {
@@ -209,8 +206,7 @@ static bool examine_all(struct mutation *mutation)
     return true;
 }
 
-/* ---- What came of it
- * ------------------------------------------------------------------------------ */
+/* ---- What came of it ------------------------------------------------------------------------- */
 
 static uint32_t count_fate(const struct mutation *mutation, enum fate fate)
 {

@@ -10,8 +10,7 @@
 
 enum { LABEL_BYTES_MAX = 16384, DUMP_BYTES_MAX = 1 << 30 };
 
-/* ---- Values -------------------------------------------------------------------------------------
- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 struct reader {
     const struct spec_instance *instance;
@@ -240,8 +239,7 @@ bool spec_parse_state(const struct spec_instance *instance, const char *text, in
     return true;
 }
 
-/* ---- The graph ----------------------------------------------------------------------------------
- */
+/* ---- The graph ------------------------------------------------------------------------------- */
 
 struct source {
     struct spec_dump *dump;

@@ -18,8 +18,7 @@ enum {
     GOLDEN_BYTES_MAX = 4 << 20,
 };
 
-/* ---- Subjects -----------------------------------------------------------------------------------
- */
+/* ---- Subjects -------------------------------------------------------------------------------- */
 
 static bool choose(struct spec_subject *subject, uint32_t index)
 {
@@ -106,8 +105,7 @@ void spec_subject_end(struct spec_subject *subject)
     spec_sample_free(&subject->sample);
 }
 
-/* ---- Lines --------------------------------------------------------------------------------------
- */
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 static void add_line(struct spec_lines *lines, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -194,8 +192,7 @@ void spec_lines_of_model(struct spec_lines *lines, const struct spec_subject *su
     }
 }
 
-/* ---- The file -----------------------------------------------------------------------------------
- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 #define FILE_NAME "specs/GOLDEN"
 

@@ -33,8 +33,7 @@ void spec_digest_edge(struct spec_digest *digest, const struct spec_states *stat
     spec_digest_add(digest, row, 2 * count + 1);
 }
 
-/* ---- States ------------------------------------------------------------------------------------
- */
+/* ---- States ---------------------------------------------------------------------------------- */
 
 void spec_states_init(struct spec_states *states, uint32_t cell_count)
 {
@@ -110,8 +109,7 @@ uint32_t spec_states_add(struct spec_states *states, const int32_t *cells)
     return states->count - 1;
 }
 
-/* ---- Edges -------------------------------------------------------------------------------------
- */
+/* ---- Edges ----------------------------------------------------------------------------------- */
 
 static int compare_edges(const void *left, const void *right)
 {
@@ -137,8 +135,7 @@ uint64_t spec_edges_sort(struct spec_edge *edges, uint64_t count)
     return kept;
 }
 
-/* ---- Breadth first ------------------------------------------------------------------------------
- */
+/* ---- Breadth first --------------------------------------------------------------------------- */
 
 /* A new or an old state that was reached. UINT32_MAX: beyond the limit. */
 static uint32_t reach(struct spec_graph *graph, const int32_t *cells, uint32_t states_max,

@@ -60,8 +60,7 @@ static bool take_constants(struct spec_instance *instance, const struct spec_con
     return true;
 }
 
-/* ---- Domains -----------------------------------------------------------------------------------
- */
+/* ---- Domains --------------------------------------------------------------------------------- */
 
 static bool is_set(const struct spec_domain *domain)
 {
@@ -92,8 +91,7 @@ uint64_t spec_domain_index(const struct spec_domain *domain, int32_t value)
                                                          : size;
 }
 
-/* ---- Cells and moves ---------------------------------------------------------------------------
- */
+/* ---- Cells and moves ------------------------------------------------------------------------- */
 
 static void add_cell(struct spec_instance *instance, uint32_t variable, int32_t key1, int32_t key2)
 {
@@ -209,8 +207,7 @@ void spec_scatter(const struct spec_instance *instance, const int32_t *cells, in
     }
 }
 
-/* ---- What the model says ------------------------------------------------------------------------
- */
+/* ---- What the model says --------------------------------------------------------------------- */
 
 bool spec_step(const struct spec_instance *instance, const struct spec_move *move,
                const int32_t *cells, int32_t *post)
@@ -275,8 +272,7 @@ void spec_pack(const struct spec_instance *instance, const int32_t *cells, int32
     }
 }
 
-/* ---- For people ---------------------------------------------------------------------------------
- */
+/* ---- For people ------------------------------------------------------------------------------ */
 
 static void append(char *text, size_t bytes, const char *more)
 {

@@ -41,8 +41,7 @@ static void fault(struct lint *lint, const char *file, const char *format, ...)
     lint->faults++;
 }
 
-/* ---- The module ---------------------------------------------------------------------------------
- */
+/* ---- The module ------------------------------------------------------------------------------ */
 
 static bool is_name(char c)
 {
@@ -165,8 +164,7 @@ static void constant_is_listed(struct lint *lint, const char *at, size_t length)
           (int)length, at);
 }
 
-/* ---- Next ---------------------------------------------------------------------------------------
- */
+/* ---- Next ------------------------------------------------------------------------------------ */
 
 static const char *const set_words[] = {"in", "SUBSET", "UNION", "DOMAIN"};
 
@@ -274,8 +272,7 @@ static void check_module(struct lint *lint)
     }
 }
 
-/* ---- Configurations -----------------------------------------------------------------------------
- */
+/* ---- Configurations -------------------------------------------------------------------------- */
 
 static bool is_among(const char *name, const char *const *names, uint32_t count)
 {

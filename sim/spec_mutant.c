@@ -86,8 +86,7 @@ static bool next(struct scanner *scanner)
     return length > 0;
 }
 
-/* ---- What becomes of a token
- * --------------------------------------------------------------------- */
+/* ---- What becomes of a token ----------------------------------------------------------------- */
 
 static const char *operator_after(const char *token, const char *before)
 {
@@ -251,8 +250,7 @@ void spec_mutants_list(struct spec_mutants *mutants, const struct spec_instance 
     }
 }
 
-/* ---- One source of all
- * ---------------------------------------------------------------------------- */
+/* ---- One source of all ----------------------------------------------------------------------- */
 
 /* The head of a function, under another name. */
 static void write_head(const struct spec_mutants *mutants, const struct spec_function *function,
@@ -337,8 +335,7 @@ void spec_mutants_write(const struct spec_mutants *mutants, FILE *file)
     fputs(mutants->text + at, file);
 }
 
-/* ---- What is known to be none
- * -------------------------------------------------------------------- */
+/* ---- What is known to be none ---------------------------------------------------------------- */
 
 static bool excuse(struct spec_mutants *mutants, const char *line, char *error, size_t error_bytes)
 {

@@ -17,8 +17,7 @@
 
 enum { NUMBERS_A_LINE = 16, ROWS_BYTES_MAX = 1 << 30, TABLE_MAX = 1024 };
 
-/* ---- Writing ------------------------------------------------------------------------------------
- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static void write_table(const struct spec_sample *sample, FILE *file)
 {
@@ -214,50 +213,54 @@ static void write_module(const struct spec_sample *sample, FILE *file)
     fputs(">>) /\\ FALSE\n====\n", file);
 }
 
-static void write_config(const struct spec_instance *instance, FILE *file)
+static bool close_file(FILE *file, const char *path, char *error, size_t error_bytes)
 {
-    fputs("CONSTANTS\n", file);
-    for (uint32_t i = 0; i < instance->model->constant_count; i++) {
+    const bool good = file != NULL && fclose(file) == 0;
+    if (!good) {
+        snprintf(error, error_bytes, "%.500s: %.200s", path, strerror(errno));
+    }
+    return good;
+}
+
+bool spec_constants_write(const struct spec_instance *instance, const char *path, const char *rest,
+                          char *error, size_t error_bytes)
+{
+    FILE *file = fopen(path, "wb");
+    for (uint32_t i = 0; file != NULL && i < instance->model->constant_count; i++) {
         const struct spec_constant *constant = &instance->model->constants[i];
-        fprintf(file, "    %s = ", constant->name);
+        fprintf(file, "%s%s = ", i == 0 ? "CONSTANTS\n    " : "    ", constant->name);
         if (constant->is_bool) {
             fputs(instance->k[i] != 0 ? "TRUE\n" : "FALSE\n", file);
         } else {
             fprintf(file, "%" PRId32 "\n", instance->k[i]);
         }
     }
-    fputs("INIT OffInit\nNEXT OffNext\nINVARIANT OffState\nACTION_CONSTRAINT OffStep\n"
-          "CHECK_DEADLOCK FALSE\n",
-          file);
+    if (file != NULL) {
+        fprintf(file, "%sCHECK_DEADLOCK FALSE\n", rest);
+    }
+    return close_file(file, path, error, error_bytes);
 }
 
 bool spec_off_write(const struct spec_sample *sample, const char *folder, char *error,
                     size_t error_bytes)
 {
-    static const char *const names[] = {"Off.tla", "Off.cfg"};
-    for (uint32_t i = 0; i < 2; i++) {
-        char path[2 * SPEC_PATH_BYTES];
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        FILE *file = fopen(path, "wb");
-        if (file == NULL) {
-            snprintf(error, error_bytes, "%s: %s", path, strerror(errno));
-            return false;
-        }
-        if (i == 0) {
-            write_module(sample, file);
-        } else {
-            write_config(sample->instance, file);
-        }
-        if (fclose(file) != 0) {
-            snprintf(error, error_bytes, "%s: %s", path, strerror(errno));
-            return false;
-        }
+    char path[2 * SPEC_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/Off.tla", folder);
+    FILE *file = fopen(path, "wb");
+    if (file != NULL) {
+        write_module(sample, file);
     }
-    return true;
+    if (!close_file(file, path, error, error_bytes)) {
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/Off.cfg", folder);
+    return spec_constants_write(sample->instance, path,
+                                "INIT OffInit\nNEXT OffNext\nINVARIANT OffState\n"
+                                "ACTION_CONSTRAINT OffStep\n",
+                                error, error_bytes);
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------
- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 struct comparison {
     const struct spec_sample *sample;

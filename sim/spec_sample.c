@@ -101,8 +101,7 @@ uint32_t spec_sample_partner(const struct spec_sample *sample, uint32_t row)
     return (row + 1) % sample->count;
 }
 
-/* ---- What is said of a row ----------------------------------------------------------------------
- */
+/* ---- What is said of a row ------------------------------------------------------------------- */
 
 void spec_digest_step(struct spec_digest *digest, const struct spec_sample *sample, uint32_t row,
                       uint32_t move, const int32_t *post, uint32_t allows)

@@ -42,6 +42,10 @@ struct spec_sample_result {
 };
 void spec_sample_judge(const struct spec_sample *sample, struct spec_sample_result *result);
 
+/* A configuration with these constants and no claims; `rest` follows them. */
+bool spec_constants_write(const struct spec_instance *instance, const char *path, const char *rest,
+                          char *error, size_t error_bytes);
+
 /* Off.tla and Off.cfg, for a run of TLC that prints all this. False: error. */
 bool spec_off_write(const struct spec_sample *sample, const char *folder, char *error,
                     size_t error_bytes);

@@ -46,8 +46,7 @@ bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, si
     return true;
 }
 
-/* ---- Where it is --------------------------------------------------------------------------------
- */
+/* ---- Where it is ----------------------------------------------------------------------------- */
 
 static bool is_in_path(const char *program)
 {
@@ -146,8 +145,7 @@ enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t
                          : check_hash(tlc, source, error, error_bytes);
 }
 
-/* ---- Runs ---------------------------------------------------------------------------------------
- */
+/* ---- Runs ------------------------------------------------------------------------------------ */
 
 static bool start(const struct tlc *tlc, struct tlc_job *job)
 {
@@ -247,8 +245,7 @@ static void become(const struct tlc *tlc, const struct tlc_job *job)
     _exit(EXIT_CANNOT_START);
 }
 
-/* ---- What TLC says ------------------------------------------------------------------------------
- */
+/* ---- What TLC says --------------------------------------------------------------------------- */
 
 static enum tlc_outcome outcome_of(int exit_code)
 {
@@ -287,6 +284,15 @@ static void read_counts(struct tlc_job *job)
     if (depth != NULL) {
         job->depth =
             strtoull(depth + strlen("depth of the complete state graph search is "), NULL, 10);
+    }
+}
+
+/* "State 7: <Accept line ...>": the states of a counterexample are numbered. */
+static void read_trace(struct tlc_job *job)
+{
+    for (const char *at = job->output; (at = strstr(at, "\nState ")) != NULL; at++) {
+        const uint64_t number = strtoull(at + strlen("\nState "), NULL, 10);
+        job->trace_states = number > job->trace_states ? number : job->trace_states;
     }
 }
 
@@ -357,6 +363,7 @@ static void read_result(struct tlc_job *job, int exit_code)
     } else {
         read_counts(job);
         read_broken(job);
+        read_trace(job);
         if (job->outcome != TLC_HELD) {
             read_message(job);
         }

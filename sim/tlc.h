@@ -53,6 +53,7 @@ struct tlc_job {
     /* What came of it. */
     enum tlc_outcome outcome;
     uint64_t generated, distinct, depth;
+    uint64_t trace_states;               /* of the counterexample; 0: there is none */
     char broken[SPEC_CONFIG_NAME_BYTES]; /* the claim; "" where TLC does not say which */
     char message[TLC_MESSAGE_BYTES];     /* what TLC said, where it failed */
     char *output;                        /* all of it; to be freed */

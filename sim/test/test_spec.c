@@ -11,6 +11,7 @@
 #include "sim/spec_folder.h"
 #include "sim/spec_golden.h"
 #include "sim/spec_mutant.h"
+#include "sim/spec_walks.h"
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
@@ -18,8 +19,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     exit(1);
 }
 
-/* ---- A law: lamps that are lit in turns
- * ----------------------------------------------------------- */
+/* ---- A law: lamps that are lit in turns ------------------------------------------------------ */
 
 #define LAW_NAME                 "Lamps"
 #define LAW_MODEL                spec_lamps
@@ -108,8 +108,7 @@ static bool says(const char *text)
     return true;
 }
 
-/* ---- Values
- * --------------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static void values_are_read_as_tlc_writes_them(void)
 {
@@ -144,8 +143,7 @@ static void values_are_read_as_tlc_writes_them(void)
     spec_graph_free(&graph);
 }
 
-/* ---- The graph
- * ------------------------------------------------------------------------------------ */
+/* ---- The graph ------------------------------------------------------------------------------- */
 
 static char path[64];
 
@@ -227,8 +225,52 @@ static void each_edge_that_is_missing_or_renamed_is_told(void)
     spec_graph_free(&graph);
 }
 
-/* ---- Samples
- * -------------------------------------------------------------------------------------- */
+/* ---- Walks ----------------------------------------------------------------------------------- */
+
+static void walks_take_every_edge_and_no_other(void)
+{
+    static bool taken[2000][16];
+    struct spec_walks walks;
+    uint64_t edges = 0;
+    make_lamps(2);
+    EXPECT(graph.states.count <= 2000 && lamps.move_count <= 16);
+    spec_walks_cover(&walks, &graph, 50);
+    for (uint32_t w = 0; w < walks.walk_count; w++) {
+        uint32_t at = walks.initial[w];
+        EXPECT(at < graph.initial_count);
+        for (uint32_t i = walks.begins[w]; i < walks.begins[w + 1]; i++) {
+            const struct spec_walk_step *step = &walks.steps[i];
+            int32_t post[SPEC_STATE_WORDS_MAX];
+            EXPECT(spec_step(&lamps, &lamps.moves[step->move], spec_states_at(&graph.states, at),
+                             post));
+            EXPECT_EQUAL(spec_states_find(&graph.states, post), step->state);
+            edges += taken[at][step->move] ? 0 : 1;
+            taken[at][step->move] = true;
+            at = step->state;
+        }
+    }
+    EXPECT_EQUAL(edges, graph.generated - graph.initial_count);
+    spec_walks_free(&walks);
+    spec_graph_free(&graph);
+}
+
+static void the_shortest_way_to_a_broken_claim_is_found(void)
+{
+    struct spec_walks walks;
+    uint32_t state, move;
+    make_lamps(1);
+    EXPECT(spec_find_broken(&graph, "Few", &state, &move));
+    EXPECT_EQUAL(move, UINT32_MAX);
+    spec_walks_to(&walks, &graph, state);
+    /* Lit four times, dark in between. */
+    EXPECT_EQUAL(walks.step_count, 7);
+    EXPECT_EQUAL(walks.steps[6].state, state);
+    EXPECT(!spec_find_broken(&graph, "Grows", &state, &move));
+    spec_walks_free(&walks);
+    spec_graph_free(&graph);
+}
+
+/* ---- Samples --------------------------------------------------------------------------------- */
 
 static void a_sample_is_the_same_each_time_and_typed(void)
 {
@@ -255,8 +297,7 @@ static void a_sample_is_the_same_each_time_and_typed(void)
     spec_graph_free(&graph);
 }
 
-/* ---- Configurations
- * ------------------------------------------------------------------------------- */
+/* ---- Configurations -------------------------------------------------------------------------- */
 
 static bool read_config(const char *text)
 {
@@ -295,8 +336,7 @@ static void a_configuration_is_refused_with_its_line_and_a_remedy(void)
     EXPECT(says("the model has no constant Lamp;"));
 }
 
-/* ---- Mutants
- * -------------------------------------------------------------------------------------- */
+/* ---- Mutants --------------------------------------------------------------------------------- */
 
 static void every_token_of_a_function_that_can_change_does(void)
 {
@@ -325,8 +365,7 @@ static void every_token_of_a_function_that_can_change_does(void)
     spec_graph_free(&graph);
 }
 
-/* ---- The tree's own laws
- * -------------------------------------------------------------------------- */
+/* ---- The tree's own laws --------------------------------------------------------------------- */
 
 static void every_law_of_the_tree_is_as_its_def_says(void)
 {
@@ -349,6 +388,8 @@ int main(void)
 {
     RUN(values_are_read_as_tlc_writes_them);
     RUN(each_edge_that_is_missing_or_renamed_is_told);
+    RUN(walks_take_every_edge_and_no_other);
+    RUN(the_shortest_way_to_a_broken_claim_is_found);
     RUN(a_sample_is_the_same_each_time_and_typed);
     RUN(a_configuration_is_refused_with_its_line_and_a_remedy);
     RUN(every_token_of_a_function_that_can_change_does);
