@@ -5,8 +5,11 @@ set -eu
 
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
-libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi openjdk-17-jre-headless
-maven'
+libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven'
+# Any Java that is there will do; which one a Debian has differs.
+if ! command -v java >/dev/null 2>&1; then
+    packages="$packages default-jre-headless"
+fi
 commands='cc clang clang-format cmake ninja make pkg-config patch git'
 modules='sqlite3 libcrypto lua5.4 libxxhash libcjson'
 

@@ -132,7 +132,7 @@ enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t
     place_jar(tlc);
     if (!is_in_path("java")) {
         snprintf(error, error_bytes,
-                 "there is no java here: install openjdk-17-jre-headless (make setup does)");
+                 "there is no java here: install default-jre-headless (make setup does)");
         return TLC_NO_JAVA;
     }
     if (access(tlc->jar, R_OK) != 0) {
