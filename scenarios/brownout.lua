@@ -614,3 +614,39 @@ function World:flash_brown_out(on, amount, lasts, options) end
 ---@param amount integer how many
 ---@param options? StrikeOptions
 function World:flash_wear(on, amount, options) end
+
+-- The life of one device, for `brownout cuts`: every power cut of it, nested to any depth.
+--
+--   -- Does a device come out of every power cut of an install?
+--   ---@type Life
+--   return {
+--     releases = { { level = 1 }, { level = 3 } },
+--     life = { { install = 2 } },
+--   }
+
+---A release. Its place in the list is the sequence of its manifest; the first one left the factory.
+---@class LifeRelease
+---@field level? integer of security, 1 to 64
+---@field defect? "none"|"hang"|"reset"|"mute" how it behaves once it is booted
+
+---One goal, which the device is brought to however often power goes away. One of the first seven.
+---@class LifeGoal
+---@field install? integer this release is offered until it is confirmed, or reverted too often
+---@field download? integer this release is offered, and withdrawn after so many `sectors`
+---@field refuse? integer offers made out of this release that must change nothing, for each reason
+---@field rotate? true the next key pair is staged, signed for, and put in force
+---@field policy? integer this version is put in force
+---@field sample? integer so many readings are stored; acks come for two at a time
+---@field reset? true back to what left the factory, firmware apart
+---@field sectors? integer of a download
+
+---@class Life
+---@field life LifeGoal[] one after the other
+---@field releases? LifeRelease[]
+---@field part? string a flash part of sim/parts, or a file; --part wins
+---@field sector? integer bytes: the part is cut down to such sectors, if it can be
+---@field image? integer bytes of each release (36864)
+---@field piece? integer bytes that the server sends at once (256)
+---@field trials? integer boots that an unconfirmed image gets (2)
+---@field reverts? integer times that one release may be reverted and offered again (2)
+---@field app_sectors? integer of the application's store (3)

@@ -1,11 +1,20 @@
--- Is a stored reading there until it is acked, while the store under it is compacted and power goes?
--- Sectors are small, so that six readings go round the log; two at a time wait for their acks.
+-- Does the store keep its word while it is compacted, whatever power does?
+-- Sectors are small, and program units of 32 bytes fill them soon: a few rotations go round the log, and
+-- copy what lives out of the oldest sector.
 
 ---@type Life
 return {
+    part = "nor-32",
     sector = 512,
-    image = 1024,
+    image = 1000,
     life = {
-        { sample = 6 },
+        { rotate = true },
+        { rotate = true },
+        { rotate = true },
+        { rotate = true },
+        { rotate = true },
+        { rotate = true },
+        { rotate = true },
+        { rotate = true },
     },
 }

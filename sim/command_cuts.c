@@ -507,6 +507,16 @@ static const char *conflict(const struct call *call)
     if (call->verify == NULL && call->path == NULL) {
         return "which life? brownout cuts scenarios/update_install.lua";
     }
+    if (works > 0 && call->certificate != NULL) {
+        return "--certificate is for a search: it is what a search writes";
+    }
+    if (call->verify != NULL && (call->part != NULL || call->depth != EXPLORE_NO_BOUND ||
+                                 call->images != IMAGES_MAX || call->no_torn || call->no_demonic)) {
+        return "a certificate says what was explored: leave --part and all bounds out";
+    }
+    if (call->json && (call->verify != NULL || call->explain != NULL)) {
+        return "--json is for a search or a replay";
+    }
     if (call->dump != NULL && call->replay == NULL) {
         return "--dump writes what the last cut of --replay leaves";
     }

@@ -34,6 +34,7 @@ static const char *const outcome_names[] = {"caught", "survived", "other law",
 struct finding {
     enum mutant_outcome outcome;
     uint64_t seed, event; /* that caught it */
+    uint64_t cuts;        /* of a life: in the history that caught it */
     uint64_t also;        /* runs before that broke a law of `also:` */
     uint64_t wall_us;
     char message[1024];
@@ -170,6 +171,7 @@ static void explore(const struct call *call, const struct mutant *mutant,
     mutant_life_examine(mutant, shop->program, sound,
                         call->scenario != NULL ? call->scenario : mutant->scenario, &result);
     finding->outcome = result.outcome;
+    finding->cuts = result.depth;
     memcpy(finding->replay, result.replay, sizeof finding->replay);
     memcpy(finding->message, result.message, sizeof result.message);
 }
@@ -321,9 +323,11 @@ static void print_one(const struct print *print, const struct call *call,
     if (finding->also > 0) {
         snprintf(also, sizeof also, "  (%" PRIu64 " runs broke another law)", finding->also);
     }
-    fprintf(print->file, "  %-27s %-20s seed %4" PRIu64 "  %3" PRIu64 ".%" PRIu64 " s%s\n",
-            planted->mutant.name, mutant_law_name(planted->mutant.law), finding->seed,
-            finding->wall_us / 1000000, finding->wall_us / 100000 % 10, also);
+    const bool life = planted->mutant.needs != MUTANT_NEEDS_RUN;
+    fprintf(print->file, "  %-27s %-20s %s %4" PRIu64 "  %3" PRIu64 ".%" PRIu64 " s%s\n",
+            planted->mutant.name, mutant_law_name(planted->mutant.law), life ? "cuts" : "seed",
+            life ? finding->cuts : finding->seed, finding->wall_us / 1000000,
+            finding->wall_us / 100000 % 10, also);
     if (!good && finding->message[0] != '\0') {
         fprintf(print->file, "           %s\n", finding->message);
     }
@@ -362,6 +366,7 @@ static void print_json(const struct call *call, const struct planted *list, uint
         json_text(row, "outcome", outcome_names[planted->finding.outcome]);
         json_number(row, "seed", planted->finding.seed);
         json_number(row, "event", planted->finding.event);
+        json_number(row, "cuts", planted->finding.cuts);
         json_number(row, "also", planted->finding.also);
         json_seconds(row, "seconds", planted->finding.wall_us);
         json_text(row, "message", planted->finding.message);

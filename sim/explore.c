@@ -8,7 +8,7 @@
 #include "sim/hash.h"
 #include "sim/random.h"
 
-enum { SEED = 1, OUTBOX_RESERVE = 2, MAP_COUNT = 10 };
+enum { SEED = 1, OUTBOX_RESERVE = RESERVE_MAX, MAP_COUNT = 10 };
 
 static struct explore *running; /* whose device is being run: for a CHECK that fails in it */
 

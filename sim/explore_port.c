@@ -90,24 +90,33 @@ void explore_describe(const struct flash *flash, uint32_t size_bytes, uint32_t v
     }
 }
 
+static bool is_variant(const struct flash *flash, uint32_t offset, uint32_t size_bytes,
+                       uint32_t variant)
+{
+    const uint32_t units = size_bytes / flash->profile.geometry.program_bytes;
+    if (flash->durable != NULL) {
+        return variant < 4 * (2 * flash->pending_count + 2);
+    }
+    return variant <= (size_bytes == 0
+                           ? flash_block_count(flash, offset) * (uint32_t)FLASH_ERASE_TEAR_COUNT
+                           : units * (uint32_t)FLASH_TEAR_COUNT);
+}
+
 /* ---- Cuts ------------------------------------------------------------------------------------ */
 
-/* Is a cut wanted at this operation, and which? For the modes that want one at the most. */
-static bool cut_is_here(struct explore *explore, uint32_t offset, const uint8_t *bytes,
-                        uint32_t size_bytes, bool after)
+/* The cut that a replay wants, if it is wanted here: before the operation is done, or after it. */
+static void cut_if_asked(struct explore *explore, uint32_t offset, const uint8_t *bytes,
+                         uint32_t size_bytes, bool done)
 {
     struct run *run = &explore->run;
-    if (run->mode != RUN_CUT_AT || run->operation != run->cut_operation) {
-        return false;
-    }
     const bool late = run->flash->durable != NULL || run->cut_variant == AFTER;
-    if (late != after) {
-        return false;
+    if (run->mode != RUN_CUT_AT || run->operation != run->cut_operation || late != done) {
+        return;
     }
-    run->left = explore_variant(run->flash, offset, bytes, size_bytes, run->cut_variant);
-    run->left_state = run->state;
-    if (run->file != NULL) {
+    if (is_variant(run->flash, offset, size_bytes, run->cut_variant)) {
         char text[128];
+        run->left = explore_variant(run->flash, offset, bytes, size_bytes, run->cut_variant);
+        run->left_state = run->state;
         explore_describe(run->flash, size_bytes, run->cut_variant, text, sizeof text);
         explore_tell(explore, "POWER GOES AWAY: %s", text);
     }
@@ -380,7 +389,7 @@ static enum err port_program(void *ctx, uint32_t offset, const uint8_t *bytes, u
     look_at(explore, offset); /* what it programs over */
     begin_change(explore, EXPLORE_PROGRAM, flash_program_us(run->flash, size_bytes));
     explore_tell(explore, "programs %u bytes at 0x%x", (unsigned)size_bytes, (unsigned)offset);
-    (void)cut_is_here(explore, offset, bytes, size_bytes, false);
+    cut_if_asked(explore, offset, bytes, size_bytes, false);
     const bool cut = is_cut(explore, offset, bytes, size_bytes);
     if (cut) {
         judge_change(explore, offset, size_bytes);
@@ -389,7 +398,7 @@ static enum err port_program(void *ctx, uint32_t offset, const uint8_t *bytes, u
         }
     }
     const enum err err = flash_program(run->flash, offset, bytes, size_bytes);
-    (void)cut_is_here(explore, offset, bytes, size_bytes, true);
+    cut_if_asked(explore, offset, bytes, size_bytes, true);
     if (cut) {
         judge_discipline(explore);
         offer_after(explore);
@@ -407,7 +416,7 @@ static enum err port_erase(void *ctx, uint32_t offset)
     const bool cached = run->flash->durable != NULL;
     begin_change(explore, EXPLORE_ERASE, flash_erase_at_us(run->flash, offset));
     explore_tell(explore, "erases the sector at 0x%x", (unsigned)offset);
-    (void)cut_is_here(explore, offset, NULL, 0, false);
+    cut_if_asked(explore, offset, NULL, 0, false);
     const bool cut = is_cut(explore, offset, NULL, 0);
     if (cut) {
         judge_change(explore, offset, sector_bytes);
@@ -428,7 +437,7 @@ static enum err port_erase(void *ctx, uint32_t offset)
     }
     const enum err err = flash_erase(run->flash, offset);
     run->masked &= ~sector_bit(explore, offset);
-    (void)cut_is_here(explore, offset, NULL, 0, true);
+    cut_if_asked(explore, offset, NULL, 0, true);
     if (cut) {
         judge_discipline(explore);
         offer_after(explore);
@@ -445,7 +454,7 @@ static enum err port_sync(void *ctx)
     }
     begin_change(explore, EXPLORE_SYNC, flash_sync_us(run->flash));
     flash_sync(run->flash);
-    (void)cut_is_here(explore, 0, NULL, 0, true);
+    cut_if_asked(explore, 0, NULL, 0, true);
     if (is_cut(explore, (uint32_t)AT_SYNC, NULL, 0)) {
         offer_after(explore);
     }
@@ -468,7 +477,7 @@ static enum err port_counter_increment(void *ctx, enum port_counter counter)
     explore_tell(explore, "increments the %s counter",
                  counter == COUNTER_EPOCH ? "epoch" : "security");
     const enum err err = flash_counter_increment(run->flash, counter);
-    (void)cut_is_here(explore, 0, NULL, 0, true);
+    cut_if_asked(explore, 0, NULL, 0, true);
     if (is_cut(explore, (uint32_t)AT_COUNTER, NULL, 0)) {
         offer_after(explore);
     }
@@ -545,7 +554,7 @@ void explore_word(struct explore *explore)
 {
     struct run *run = &explore->run;
     run->operation++;
-    (void)cut_is_here(explore, 0, NULL, 0, true);
+    cut_if_asked(explore, 0, NULL, 0, true);
     if (explore_state_digest(&run->state) != run->state_digest &&
         is_cut(explore, (uint32_t)AT_WORD, NULL, 0)) {
         offer_after(explore);

@@ -351,9 +351,9 @@ bool explore_replay(struct explore *explore, const char *id, FILE *file, FILE *i
             more = *id != '\0';
             if (!good) {
                 snprintf(error, error_bytes,
-                         "this life has no operation %x there: is it the id of another life, part "
-                         "or build?",
-                         (unsigned)segment.operation);
+                         "this life has no operation %x there, or no cut %x in it: is it the id of "
+                         "another life, part or build?",
+                         (unsigned)segment.operation, (unsigned)segment.variant);
             }
         }
     }

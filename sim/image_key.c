@@ -132,6 +132,18 @@ static uint32_t frame_valid(const struct image_key *key, const uint8_t *view, ui
     return get(view + at, 4) == crc ? (uint32_t)frame : 0;
 }
 
+/* A counter counts by its rank, and by the bytes that it takes in a message. */
+static void add_counter(struct image_key *key, uint64_t value)
+{
+    add(key, KEY_COUNTER, value);
+    add(key, KEY_PLAIN,
+        value < 24         ? 0u
+        : value < 1u << 8  ? 1u
+        : value < 1u << 16 ? 2u
+        : value >> 32 == 0 ? 3u
+                           : 4u);
+}
+
 static void plain_bytes(struct image_key *key, const void *bytes, uint32_t size_bytes)
 {
     uint64_t digest[2];
@@ -166,7 +178,7 @@ static void reading_record(struct image_key *key, const uint8_t *record, uint32_
     if (cose_parse(record, size_bytes, &parsed) == ERR_OK &&
         message_read_telemetry(&parsed, &telemetry) == ERR_OK) {
         add(key, KEY_EPOCH, telemetry.epoch);
-        add(key, KEY_COUNTER, telemetry.counter);
+        add_counter(key, telemetry.counter);
     } else {
         plain_bytes(key, record, size_bytes);
     }
@@ -178,8 +190,8 @@ static void record_tokens(struct image_key *key, uint64_t id, const uint8_t *rec
     add(key, KEY_PLAIN, id);
     if (!boot && id == RECORD_STATE && size_bytes == STATE_BYTES) {
         add(key, KEY_EPOCH, big_endian_get(record, 4));
-        add(key, KEY_COUNTER, big_endian_get(record + 4, 8));
-        add(key, KEY_COUNTER, big_endian_get(record + 12, 8));
+        add_counter(key, big_endian_get(record + 4, 8));
+        add_counter(key, big_endian_get(record + 12, 8));
     } else if (!boot && (id == RECORD_KEY || id == RECORD_KEY_NEXT || id == RECORD_POLICY)) {
         vault_record(key, record, size_bytes);
     } else if (!boot && id >= RECORD_READING) {
@@ -348,7 +360,11 @@ void image_key_begin(struct image_key *key)
 
 void image_key_add(struct image_key *key, enum key_kind kind, uint64_t value)
 {
-    add(key, kind, value);
+    if (kind == KEY_COUNTER) {
+        add_counter(key, value);
+    } else {
+        add(key, kind, value);
+    }
 }
 
 void image_key_bytes(struct image_key *key, const void *bytes, uint32_t size_bytes)

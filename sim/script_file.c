@@ -390,10 +390,6 @@ static void read_key(lua_State *lua, const char *key)
         keep_strikes(lua);
     } else if (strcmp(key, "expect") == 0) {
         read_expectations(lua);
-    } else if (strcmp(key, "life") == 0) {
-        lua_pushfstring(lua, "this is the life of one device; explore it: brownout cuts %s",
-                        script_of(lua)->path);
-        refuse(lua, NULL, key, lua_tostring(lua, -1));
     } else {
         const char *near = script_suggest(lua, key, names, sizeof names / sizeof names[0]);
         lua_pushfstring(lua, "a scenario has no '%s'%s", key, near);
@@ -415,7 +411,7 @@ void script_file_return(lua_State *lua)
     lua_call(lua, 0, 1);
     if (!lua_istable(lua, -1)) {
         refuse(lua, NULL, "return",
-               "a scenario returns its table: return { fleet = { devices = 10 }, run = function(w) "
+               "this file returns no table: return { fleet = { devices = 10 }, run = function(w) "
                "... end }");
     }
 }
@@ -425,6 +421,12 @@ int script_file_read(lua_State *lua)
 {
     script_file_return(lua);
     const int table = lua_gettop(lua);
+    if (lua_getfield(lua, table, "life") != LUA_TNIL) {
+        lua_pushfstring(lua, "this is the life of one device; explore it: brownout cuts %s",
+                        script_of(lua)->path);
+        refuse(lua, NULL, "life", lua_tostring(lua, -1));
+    }
+    lua_pop(lua, 1);
     script_keys(lua, table);
     const int keys = lua_gettop(lua);
     const char *key;

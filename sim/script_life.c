@@ -162,10 +162,13 @@ static void read_goal(lua_State *lua, struct life_goal *goal)
     } else {
         lua_pop(lua, 1);
     }
-    if (acts != 1 || (goal->act == LIFE_DOWNLOAD && goal->count == 0)) {
+    const bool sectors = lua_getfield(lua, -1, "sectors") != LUA_TNIL;
+    lua_pop(lua, 1);
+    if (acts != 1 || sectors != (goal->act == LIFE_DOWNLOAD)) {
         (void)refuse(lua, NULL, "life", 1,
                      acts != 1 ? "each goal is one thing: { install = 2 }, { rotate = true }"
-                               : "a download is withdrawn: { download = 2, sectors = 3 }");
+                               : "a download is withdrawn, and nothing else has sectors: "
+                                 "{ download = 2, sectors = 3 }");
     }
 }
 
@@ -191,9 +194,6 @@ static void check(lua_State *lua, const struct life *life)
             (void)refuse(lua, NULL, "life", 1, "release 1 is what the device has already");
         }
     }
-    if (life->goal_count == 0) {
-        (void)refuse(lua, NULL, "return", 1, "a life has goals: life = { { install = 2 } }");
-    }
 }
 
 static int read_life(lua_State *lua)
@@ -210,6 +210,12 @@ static int read_life(lua_State *lua)
         {"app_sectors", &life->app_sectors, 3, 8},
     };
     script_file_return(lua);
+    if (lua_getfield(lua, -1, "life") == LUA_TNIL) {
+        (void)refuse(lua, NULL, "return", 1,
+                     "this is no device's life, which returns { life = { { install = 2 } } }; a "
+                     "scenario of a fleet is for brownout run");
+    }
+    lua_pop(lua, 1);
     only(lua, "return", names, sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (lua_getfield(lua, -1, fields[i].name) != LUA_TNIL) {
@@ -231,9 +237,8 @@ static int read_life(lua_State *lua)
         read_releases(lua, life);
     }
     lua_pop(lua, 1);
-    if (lua_getfield(lua, -1, "life") != LUA_TNIL) {
-        read_goals(lua, life);
-    }
+    (void)lua_getfield(lua, -1, "life");
+    read_goals(lua, life);
     lua_pop(lua, 1);
     check(lua, life);
     return 0;
