@@ -2,7 +2,7 @@
 # What is built is said in CMakeLists.txt, how it is built in CMakePresets.json.
 
 .NOTPARALLEL:
-.PHONY: help build demo test bench sweep cuts format format-check tidy clean setup
+.PHONY: help build demo test bench sweep spec cuts format format-check tidy clean setup
 JOBS := $(shell nproc)
 STAGES = test-asan test-clang-release test-tiny test-release
 SOURCES = $(shell find core models sim bench -name '*.[ch]')
@@ -30,6 +30,11 @@ bench: build ## run the benchmarks, one after the other
 
 sweep: build ## many seeds of every scenario
 	@build/brownout sweep scenarios
+
+spec: build ## the laws: TLC on every spec, every model equal to its spec, every mutant noticed
+	@build/brownout spec check
+	@build/brownout spec conform
+	@build/brownout spec mutate
 
 cuts: build ## every power cut of every life, on every flash part (hours)
 	@scripts/cuts.sh build/cuts

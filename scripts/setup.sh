@@ -5,7 +5,11 @@ set -eu
 
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
-libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi'
+libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven'
+# Any Java that is there will do; which one a Debian has differs.
+if ! command -v java >/dev/null 2>&1; then
+    packages="$packages default-jre-headless"
+fi
 commands='cc clang clang-format cmake ninja make pkg-config patch git'
 modules='sqlite3 libcrypto lua5.4 libxxhash libcjson'
 
@@ -44,13 +48,22 @@ missing_packages()
             }'
 }
 
+# TLC for the laws. Without it the specs are held to their golden hashes alone, and CI fails.
+fetch_tlc()
+{
+    if ! "$(dirname "$0")/tlc.sh" && [ "${CI:-}" = true ]; then
+        exit 2
+    fi
+    exit 0
+}
+
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
     without_dpkg
-    exit 0
+    fetch_tlc
 fi
 missing=$(missing_packages)
 if [ -z "$missing" ]; then
-    exit 0
+    fetch_tlc
 fi
 if [ "$(id -u)" -eq 0 ]; then
     sudo=
@@ -69,3 +82,4 @@ if ! said=$({ $sudo apt-get update -q || true; $install; } 2>&1); then
     echo "setup: could not install$missing" >&2
     exit 2
 fi
+fetch_tlc

@@ -72,6 +72,7 @@ struct mutant_build;
 struct mutant_build *mutant_build_open(const char *folder, char *error, size_t error_bytes);
 void mutant_build_close(struct mutant_build *build);
 const char *mutant_build_source(const struct mutant_build *build);
+const char *mutant_build_compiler(const struct mutant_build *build);
 
 /* A folder of its own for one mutant. */
 struct mutant_shop {

@@ -69,6 +69,11 @@ const char *mutant_build_source(const struct mutant_build *build)
     return text_of(build, "source_dir");
 }
 
+const char *mutant_build_compiler(const struct mutant_build *build)
+{
+    return text_of(build, "compiler");
+}
+
 static void add(struct words *words, const char *word)
 {
     CHECK(words->count < WORDS_MAX);

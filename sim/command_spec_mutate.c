@@ -1,0 +1,405 @@
+/* brownout spec mutate: does conform notice each changed token of a model?
+ *
+ * All mutants of a model are compiled into one library. Each lives in a process of its own, and is
+ * held to specs/GOLDEN, so that no Java is needed.
+ */
+#include <cJSON.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/check.h"
+#include "sim/command.h"
+#include "sim/mutant.h"
+#include "sim/process.h"
+#include "sim/spec_call.h"
+#include "sim/spec_golden.h"
+#include "sim/spec_mutant.h"
+
+enum { TIMEOUT_S = 60, MESSAGE_BYTES = 2048, SOURCE_BYTES_MAX = 1 << 18 };
+
+/* Exit codes of a mutant's process. */
+enum fate {
+    FATE_SURVIVED,
+    FATE_GRAPH,  /* killed by the reachable graph */
+    FATE_STEPS,  /* by a step from a typed state */
+    FATE_CLAIMS, /* by an invariant or an action property */
+    FATE_OTHER,  /* by its domain, its counts, or because it crashed or did not end */
+    FATE_COUNT
+};
+
+struct mutation {
+    struct spec_call *call;
+    const struct spec_folder *folder;
+    const char *golden, *compiler;
+    struct spec_mutants *mutants;
+    const struct spec_model *model;  /* of the library */
+    void (*choose)(unsigned number); /* its spec_mutant_choose */
+    enum fate *fates;
+    pid_t *pids;
+    uint64_t wall_us;
+};
+
+/* ---- The library ----------------------------------------------------------------------------- */
+
+/* The model's symbol is the name of its file. */
+static bool load(struct mutation *mutation, const char *library, char *error, size_t error_bytes)
+{
+    char symbol[SPEC_TOKEN_BYTES];
+    const char *name = strrchr(mutation->folder->model->source, '/') + 1;
+    snprintf(symbol, sizeof symbol, "%.*s", (int)strcspn(name, "."), name);
+    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    void *choose = handle == NULL ? NULL : dlsym(handle, "spec_mutant_choose");
+    mutation->model = handle == NULL ? NULL : dlsym(handle, symbol);
+    if (choose == NULL || mutation->model == NULL) {
+        snprintf(error, error_bytes, "%.700s: %.800s", library, dlerror());
+        return false;
+    }
+    /* POSIX lets an object pointer of dlsym be a function's; C has no cast for it. */
+    memcpy(&mutation->choose, &choose, sizeof choose);
+    return true;
+}
+
+static bool build(struct mutation *mutation, char *error, size_t error_bytes)
+{
+    char source[4 * SPEC_PATH_BYTES], library[4 * SPEC_PATH_BYTES], said[MESSAGE_BYTES];
+    struct process process;
+    const char *name = mutation->folder->model->name;
+    snprintf(source, sizeof source, "%s/%s.c", mutation->call->shop, name);
+    snprintf(library, sizeof library, "%s/%s.so", mutation->call->shop, name);
+    FILE *file = fopen(source, "wb");
+    if (file == NULL) {
+        snprintf(error, error_bytes, "%.700s: %.200s", source, strerror(errno));
+        return false;
+    }
+    spec_mutants_write(mutation->mutants, file);
+    fclose(file);
+    const char *const words[] = {
+        mutation->compiler,     "-std=c11", "-O1", "-w",    "-fPIC", "-shared", "-I",
+        mutation->call->source, source,     "-o",  library, NULL};
+    if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, true) ||
+        process_finish(&process, said, sizeof said) != 0) {
+        snprintf(error, error_bytes, "%s does not compile the mutants: %.1500s", mutation->compiler,
+                 said);
+        return false;
+    }
+    return load(mutation, library, error, error_bytes);
+}
+
+/* ---- One mutant, in its process -------------------------------------------------------------- */
+
+/* Which of these lines is not in GOLDEN? */
+static enum fate judge_lines(const struct mutation *mutation, const struct spec_lines *lines)
+{
+    char error[MESSAGE_BYTES];
+    for (uint32_t i = 0; i < lines->count; i++) {
+        if (!spec_golden_has(mutation->golden, lines->list[i], error, sizeof error)) {
+            return strstr(lines->list[i], " graph ") != NULL    ? FATE_GRAPH
+                   : strstr(lines->list[i], " steps ") != NULL  ? FATE_STEPS
+                   : strstr(lines->list[i], " claims ") != NULL ? FATE_CLAIMS
+                                                                : FATE_OTHER;
+        }
+    }
+    return FATE_SURVIVED;
+}
+
+/* The graph of a subject first, because it is cheap; its sample only when that is right. */
+static enum fate judge_subject(const struct mutation *mutation, struct spec_subject *subject)
+{
+    static struct spec_lines lines;
+    const bool steps = subject->steps;
+    lines.count = 0;
+    subject->steps = false;
+    spec_lines_of_model(&lines, subject);
+    const enum fate fate = judge_lines(mutation, &lines);
+    if (fate != FATE_SURVIVED || !steps) {
+        return fate;
+    }
+    lines.count = 0;
+    subject->graph = subject->counts = false;
+    subject->steps = true;
+    spec_lines_of_model(&lines, subject);
+    return judge_lines(mutation, &lines);
+}
+
+/* 0: the model itself. */
+static enum fate examine(const struct mutation *mutation, uint32_t number)
+{
+    static struct spec_folder folder;
+    static struct spec_subject subject;
+    char error[MESSAGE_BYTES];
+    enum fate fate = FATE_SURVIVED;
+    bool more = true;
+    folder = *mutation->folder;
+    folder.model = mutation->model;
+    mutation->choose(number);
+    for (uint32_t i = 0; more && fate == FATE_SURVIVED; i++) {
+        if (!spec_subject_begin(&subject, &folder, i, &more, error, sizeof error)) {
+            fate = FATE_OTHER;
+        } else if (more) {
+            fate = judge_subject(mutation, &subject);
+        }
+        spec_subject_end(&subject);
+    }
+    return fate;
+}
+
+/* ---- All of them ----------------------------------------------------------------------------- */
+
+static bool begin(struct mutation *mutation, uint32_t number)
+{
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        (void)alarm(TIMEOUT_S);
+        _exit((int)examine(mutation, number + 1));
+    }
+    mutation->pids[number] = pid;
+    return pid > 0;
+}
+
+static uint32_t await(struct mutation *mutation)
+{
+    for (;;) {
+        int status = 0;
+        const pid_t pid = wait(&status);
+        CHECK(pid > 0 || errno == EINTR);
+        for (uint32_t i = 0; i < mutation->mutants->count; i++) {
+            if (pid > 0 && mutation->pids[i] == pid) {
+                const int code = WIFEXITED(status) ? WEXITSTATUS(status) : (int)FATE_OTHER;
+                mutation->pids[i] = 0;
+                mutation->fates[i] = code < (int)FATE_COUNT ? (enum fate)code : FATE_OTHER;
+                return i;
+            }
+        }
+    }
+}
+
+static bool examine_all(struct mutation *mutation)
+{
+    uint32_t begun = 0, done = 0;
+    struct status status;
+    status_begin(&status);
+    while (done < mutation->mutants->count) {
+        while (begun < mutation->mutants->count && begun - done < mutation->call->jobs) {
+            if (!begin(mutation, begun)) {
+                status_clear(&status);
+                return false;
+            }
+            begun++;
+        }
+        (void)await(mutation);
+        done++;
+        if (status_due(&status)) {
+            char text[160];
+            snprintf(text, sizeof text, "%s: %" PRIu32 " of %" PRIu32 " mutants",
+                     mutation->folder->model->name, done, mutation->mutants->count);
+            status_show(&status, text);
+        }
+    }
+    status_clear(&status);
+    mutation->wall_us = status_elapsed_us(&status);
+    return true;
+}
+
+/* ---- What came of it ------------------------------------------------------------------------- */
+
+static uint32_t count_fate(const struct mutation *mutation, enum fate fate)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < mutation->mutants->count; i++) {
+        count += mutation->fates[i] == fate ? 1 : 0;
+    }
+    return count;
+}
+
+/* Survivors that are not listed, and listed ones that do not survive. */
+static uint32_t tell_faults(const struct mutation *mutation)
+{
+    uint32_t faults = 0;
+    for (uint32_t i = 0; i < mutation->mutants->count; i++) {
+        const struct spec_mutant *mutant = &mutation->mutants->list[i];
+        const bool survived = mutation->fates[i] == FATE_SURVIVED;
+        char text[4 * SPEC_TOKEN_BYTES];
+        spec_mutant_print(mutation->mutants, i, text, sizeof text);
+        if (survived != mutant->listed) {
+            fprintf(stderr,
+                    survived ? "%s:%" PRIu32 ": nobody notices %s; add an instance that does, or "
+                               "list it in specs/%s/EQUIVALENT with its reason\n"
+                             : "%s:%" PRIu32 ": %s is noticed; take it off specs/%s/EQUIVALENT\n",
+                    mutation->folder->model->source, mutant->line, text,
+                    mutation->folder->model->name);
+            faults++;
+        }
+    }
+    return faults;
+}
+
+static void report(const struct mutation *mutation, uint32_t faults, cJSON *array)
+{
+    static const char *const names[FATE_COUNT] = {"survived", "graph", "steps", "claims", "other"};
+    cJSON *row = array == NULL ? NULL : cJSON_CreateObject();
+    if (row == NULL) {
+        printf("%-12s %4" PRIu32 " mutants in %" PRIu64 ".%" PRIu64 " s: ",
+               mutation->folder->model->name, mutation->mutants->count, mutation->wall_us / 1000000,
+               mutation->wall_us / 100000 % 10);
+    } else {
+        json_text(row, "law", mutation->folder->model->name);
+        json_number(row, "mutants", mutation->mutants->count);
+        json_number(row, "faults", faults);
+        json_seconds(row, "seconds", mutation->wall_us);
+    }
+    for (uint32_t fate = FATE_GRAPH; fate < FATE_COUNT; fate++) {
+        const uint32_t count = count_fate(mutation, (enum fate)fate);
+        if (row != NULL) {
+            json_number(row, names[fate], count);
+        } else if (count > 0) {
+            printf("%s %" PRIu32 ", ", names[fate], count);
+        }
+    }
+    const uint32_t survived = count_fate(mutation, FATE_SURVIVED);
+    if (row != NULL) {
+        json_number(row, "survived", survived);
+        cJSON_AddItemToArray(array, row);
+    } else {
+        printf("survived %" PRIu32 " (%" PRIu32 " not as listed)\n", survived, faults);
+    }
+}
+
+static enum verdict mutate(struct mutation *mutation, const char *text, cJSON *array)
+{
+    char path[SPEC_PATH_BYTES + 16], error[MESSAGE_BYTES];
+    static struct spec_instance instance;
+    const struct spec_model *model = mutation->folder->model;
+    if (!spec_instance_init(&instance, model, &mutation->folder->configs[0], error, sizeof error)) {
+        return (enum verdict)command_refuse("spec mutate", error);
+    }
+    spec_mutants_list(mutation->mutants, &instance, text);
+    snprintf(path, sizeof path, "%s/EQUIVALENT", mutation->folder->path);
+    if (!spec_mutants_excuse(mutation->mutants, path, error, sizeof error)) {
+        return (enum verdict)command_refuse("spec mutate", error);
+    }
+    if (!build(mutation, error, sizeof error)) {
+        (void)command_refuse("spec mutate", error);
+        return VERDICT_HARNESS;
+    }
+    if (examine(mutation, 0) != FATE_SURVIVED) {
+        snprintf(error, sizeof error, "%s is not what specs/GOLDEN says; brownout spec conform %s",
+                 model->source, model->name);
+        return (enum verdict)command_refuse("spec mutate", error);
+    }
+    if (!examine_all(mutation)) {
+        (void)command_refuse("spec mutate", "no more processes can be made; ask for fewer --jobs");
+        return VERDICT_HARNESS;
+    }
+    const uint32_t faults = tell_faults(mutation);
+    report(mutation, faults, array);
+    return faults > 0 ? VERDICT_FAIL : VERDICT_PASS;
+}
+
+static enum verdict mutate_law(struct spec_call *call, const struct spec_folder *folder,
+                               const char *golden, const char *compiler, cJSON *array)
+{
+    struct mutation mutation = {
+        .call = call, .folder = folder, .golden = golden, .compiler = compiler};
+    char path[2 * SPEC_PATH_BYTES], error[MESSAGE_BYTES];
+    size_t size_bytes;
+    snprintf(path, sizeof path, "%s/%s", call->source, folder->model->source);
+    char *text = spec_read_file(path, SOURCE_BYTES_MAX, &size_bytes, error, sizeof error);
+    if (text == NULL) {
+        return (enum verdict)command_refuse("spec mutate", error);
+    }
+    mutation.mutants = calloc(1, sizeof *mutation.mutants);
+    mutation.fates = calloc(SPEC_MUTANTS_MAX, sizeof *mutation.fates);
+    mutation.pids = calloc(SPEC_MUTANTS_MAX, sizeof *mutation.pids);
+    CHECK(mutation.mutants != NULL && mutation.fates != NULL && mutation.pids != NULL);
+    const enum verdict verdict = mutate(&mutation, text, array);
+    free(text);
+    free(mutation.mutants);
+    free(mutation.fates);
+    free(mutation.pids);
+    return verdict;
+}
+
+static int mutate_laws(struct spec_call *call, const struct mutant_build *build)
+{
+    char error[MESSAGE_BYTES], folder[SPEC_PATH_BYTES];
+    enum verdict verdict = VERDICT_PASS;
+    char *golden = spec_golden_read(call->source, error, sizeof error);
+    if (golden == NULL) {
+        return command_refuse("spec mutate", error);
+    }
+    if (!spec_call_folder(call, 0, folder, sizeof folder)) {
+        free(golden);
+        return VERDICT_HARNESS;
+    }
+    cJSON *object = call->json ? cJSON_CreateObject() : NULL;
+    cJSON *array = call->json ? cJSON_AddArrayToObject(object, "laws") : NULL;
+    for (uint32_t f = 0; f < call->folder_count; f++) {
+        const enum verdict one =
+            mutate_law(call, &call->folders[f], golden, mutant_build_compiler(build), array);
+        verdict = one > verdict ? one : verdict;
+    }
+    if (object != NULL) {
+        json_text(object, "verdict", verdict_name(verdict));
+        json_print(stdout, object);
+    }
+    free(golden);
+    return (int)verdict;
+}
+
+/* mutants.json stands beside this program: it names the compiler. */
+static struct mutant_build *open_build(const char *named, char *error, size_t error_bytes)
+{
+    char folder[MUTANT_PATH_BYTES];
+    if (named != NULL) {
+        return mutant_build_open(named, error, error_bytes);
+    }
+    const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    folder[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    return mutant_build_open(folder, error, error_bytes);
+}
+
+int command_spec_mutate(int argc, char **argv)
+{
+    static struct spec_call call;
+    const char *folder = NULL;
+    const struct option options[] = {
+        {.name = "--build",
+         .kind = OPTION_TEXT,
+         .target = &folder,
+         .value = "FOLDER",
+         .doc = "where mutants.json is; otherwise beside this program"},
+    };
+    const struct option_verb verb = {
+        .name = "spec mutate",
+        .doc = "Does conform notice each changed token of a model?",
+        .details =
+            "Each operator, number and field of models/spec_<law>.c becomes another one, alone.\n"
+            "The mutant must not reproduce specs/GOLDEN. Those that do are listed with their\n"
+            "reasons in specs/<Law>/EQUIVALENT, and nothing else is.\n"
+            "Exit codes: 0 so it is, 1 a survivor is not listed or a listed one is noticed,\n"
+            "2 the call is wrong, or the model does not conform, 4 the harness itself failed.\n",
+        .example = "brownout spec mutate Telemetry",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    int exit_code = VERDICT_PASS;
+    char error[1024];
+    memset(&call, 0, sizeof call);
+    if (spec_call_begin(&call, &verb, argc, argv, &exit_code)) {
+        struct mutant_build *build = open_build(folder, error, sizeof error);
+        exit_code = build == NULL ? command_refuse(verb.name, error) : mutate_laws(&call, build);
+        mutant_build_close(build);
+    }
+    spec_call_end(&call);
+    return exit_code;
+}

@@ -1,0 +1,202 @@
+/* brownout spec walks: walks that take every edge of a law's graph, or the shortest one that breaks
+ * a claim. */
+#include <cJSON.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "sim/command.h"
+#include "sim/spec_call.h"
+#include "sim/spec_walks.h"
+
+enum { STEPS_DEFAULT = 200, STEPS_MAX = 1000000 };
+
+struct request {
+    const char *config;
+    uint64_t steps_max;
+    bool print;
+};
+
+/* One step: the move, and which cells it changes to what. */
+static void print_step(const struct spec_graph *graph, uint32_t before,
+                       const struct spec_walk_step *step)
+{
+    const struct spec_instance *instance = graph->instance;
+    const int32_t *pre = spec_states_at(&graph->states, before);
+    const int32_t *post = spec_states_at(&graph->states, step->state);
+    char text[SPEC_MOVE_BYTES];
+    spec_print_move(instance, &instance->moves[step->move], text, sizeof text);
+    printf("  %-22s", text);
+    for (uint32_t i = 0; i < instance->cell_count; i++) {
+        char name[SPEC_VALUE_BYTES], value[SPEC_VALUE_BYTES];
+        if (pre[i] != post[i]) {
+            spec_print_cell(instance, i, name, sizeof name);
+            spec_print_value(&instance->cells[i].domain, post[i], value, sizeof value);
+            printf("  %s = %s", name, value);
+        }
+    }
+    printf("\n");
+}
+
+static void print_walks(const struct spec_graph *graph, const struct spec_walks *walks)
+{
+    for (uint32_t w = 0; w < walks->walk_count; w++) {
+        uint32_t at = walks->initial[w];
+        printf("walk %" PRIu32 "\n", w + 1);
+        for (uint32_t i = walks->begins[w]; i < walks->begins[w + 1]; i++) {
+            print_step(graph, at, &walks->steps[i]);
+            at = walks->steps[i].state;
+        }
+    }
+}
+
+static void add_json(cJSON *array, const char *law, const char *name,
+                     const struct spec_graph *graph, const struct spec_walks *walks)
+{
+    cJSON *row = cJSON_CreateObject();
+    json_text(row, "law", law);
+    json_text(row, "configuration", name);
+    json_number(row, "states", graph->states.count);
+    json_number(row, "edges", walks->edges);
+    json_number(row, "walks", walks->walk_count);
+    json_number(row, "steps", walks->step_count);
+    cJSON_AddItemToArray(array, row);
+}
+
+/* A planted bug's configuration: the shortest way to what it breaks, as TLC would show it. */
+static bool break_claim(const struct spec_graph *graph, const struct spec_config *config,
+                        struct spec_walks *walks, char *error, size_t error_bytes)
+{
+    const char *claim =
+        config->invariants.count > 0 ? config->invariants.list[0] : config->properties.list[0];
+    uint32_t state, move;
+    int32_t post[SPEC_STATE_WORDS_MAX];
+    if (!spec_find_broken(graph, claim, &state, &move)) {
+        snprintf(error, error_bytes,
+                 "%s: no reachable state or step breaks %s; a response (~>) is for TLC alone",
+                 config->path, claim);
+        return false;
+    }
+    if (move != UINT32_MAX) { /* the step itself comes last */
+        (void)spec_step(graph->instance, &graph->instance->moves[move],
+                        spec_states_at(&graph->states, state), post);
+        spec_walks_to(walks, graph, state);
+        walks->steps = realloc(walks->steps, (walks->step_count + 1) * sizeof *walks->steps);
+        CHECK(walks->steps != NULL);
+        walks->steps[walks->step_count++] =
+            (struct spec_walk_step){move, spec_states_find(&graph->states, post)};
+        walks->begins[1] = walks->step_count;
+    } else {
+        spec_walks_to(walks, graph, state);
+    }
+    return true;
+}
+
+static bool walk_config(const struct request *request, const struct spec_folder *folder,
+                        const struct spec_config *config, cJSON *array, char *error,
+                        size_t error_bytes)
+{
+    static struct spec_instance instance;
+    struct spec_graph graph;
+    struct spec_walks walks;
+    memset(&graph, 0, sizeof graph);
+    memset(&walks, 0, sizeof walks);
+    bool good = spec_instance_init(&instance, folder->model, config, error, error_bytes) &&
+                spec_explore(&graph, &instance, SPEC_STATES_MAX, error, error_bytes);
+    const bool bug = config->role == SPEC_ROLE_BUG;
+    if (good && bug) {
+        good = break_claim(&graph, config, &walks, error, error_bytes);
+    } else if (good) {
+        spec_walks_cover(&walks, &graph, (uint32_t)request->steps_max);
+    }
+    if (good && array != NULL) {
+        add_json(array, folder->model->name, config->name, &graph, &walks);
+    } else if (good) {
+        printf("%-12s %-26s %9" PRIu32 " states %9" PRIu64 " edges %7" PRIu32 " walks %9" PRIu32
+               " steps\n",
+               folder->model->name, config->name, graph.states.count, walks.edges, walks.walk_count,
+               walks.step_count);
+        if (request->print || bug) {
+            print_walks(&graph, &walks);
+        }
+    }
+    spec_walks_free(&walks);
+    spec_graph_free(&graph);
+    return good;
+}
+
+static int walk_all(const struct spec_call *call, const struct request *request)
+{
+    char error[2048];
+    uint32_t found = 0;
+    int exit_code = VERDICT_PASS;
+    cJSON *object = call->json ? cJSON_CreateObject() : NULL;
+    cJSON *array = call->json ? cJSON_AddArrayToObject(object, "walks") : NULL;
+    for (uint32_t f = 0; f < call->folder_count && exit_code == VERDICT_PASS; f++) {
+        const struct spec_folder *folder = &call->folders[f];
+        for (uint32_t i = 0; i < folder->config_count && exit_code == VERDICT_PASS; i++) {
+            const struct spec_config *config = &folder->configs[i];
+            const bool usual = request->config == NULL && config->role == SPEC_ROLE_CHECK;
+            const bool asked =
+                request->config != NULL && strcmp(request->config, config->name) == 0;
+            if (usual || asked) {
+                found++;
+                if (!walk_config(request, folder, config, array, error, sizeof error)) {
+                    exit_code = command_refuse("spec walks", error);
+                }
+            }
+        }
+    }
+    if (object != NULL) {
+        json_print(stdout, object);
+    }
+    if (found == 0) {
+        snprintf(error, sizeof error, "no law that is meant has a configuration %s.cfg",
+                 request->config);
+        exit_code = command_refuse("spec walks", error);
+    }
+    return exit_code;
+}
+
+int command_spec_walks(int argc, char **argv)
+{
+    static struct spec_call call;
+    struct request request = {.steps_max = STEPS_DEFAULT};
+    const struct option options[] = {
+        {.name = "--config",
+         .kind = OPTION_TEXT,
+         .target = &request.config,
+         .value = "NAME",
+         .doc = "of this configuration; otherwise of each MC*.cfg"},
+        {.name = "--steps",
+         .kind = OPTION_COUNT,
+         .target = &request.steps_max,
+         .min = 1,
+         .max = STEPS_MAX,
+         .value = "N",
+         .doc = "a walk ends after so many (200)"},
+        {.name = "--print",
+         .kind = OPTION_FLAG,
+         .target = &request.print,
+         .doc = "print every step, and what it changes"},
+    };
+    const struct option_verb verb = {
+        .name = "spec walks",
+        .doc = "Walks that take every edge of a law's graph, from its C model",
+        .details =
+            "An edge is an action with its parameters, enabled in a reachable state. For a\n"
+            "bug_*.cfg it is the shortest walk that breaks its claim, as TLC would find it.\n"
+            "Exit codes: 0 done, 2 the call is wrong.\n",
+        .example = "brownout spec walks Telemetry --config bug_keep_epoch",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    int exit_code = VERDICT_PASS;
+    memset(&call, 0, sizeof call);
+    if (spec_call_begin(&call, &verb, argc, argv, &exit_code)) {
+        exit_code = walk_all(&call, &request);
+    }
+    spec_call_end(&call);
+    return exit_code;
+}

