@@ -15,6 +15,11 @@ struct survey {
     uint32_t unreadable;
 };
 
+/* The last frame of a sector that read as valid, and the version of its record before it. */
+struct tail {
+    struct store_entry last, before;
+};
+
 static enum err mount_headers(struct store *store, const struct port *port, struct survey *survey);
 static enum err mount_unfinished(struct store *store, const struct port *port,
                                  const struct store_header *newest);
@@ -22,9 +27,9 @@ static enum err mount_index(struct store *store, const struct port *port, uint32
 static enum err mount_strangers(struct store *store, const struct port *port, uint64_t strangers);
 static enum err mount_copy(struct store *store, const struct port *port, uint32_t source);
 static enum err mount_live(struct store *store, const struct port *port, uint32_t source,
-                           const struct store_entry *last, const struct store_entry *before);
+                           const struct tail *tail, struct store_frame *frame);
 static enum err mount_before(struct store *store, const struct port *port, uint32_t source,
-                             const struct store_entry *before);
+                             const struct store_entry *before, struct store_frame *frame);
 static enum err mount_append(struct store *store, const struct port *port, uint32_t offset,
                              struct store_frame *frame);
 static enum err mount_rot(struct store *store, const struct port *port, uint32_t sector,
@@ -163,21 +168,22 @@ static enum err mount_strangers(struct store *store, const struct port *port, ui
 static enum err mount_copy(struct store *store, const struct port *port, uint32_t source)
 {
     struct store_frame frame;
-    struct store_entry last = {0}, before = {0};
+    struct tail tail = {{0}, {0}};
     uint32_t position = store_first_frame(port);
     enum err err = store_head_take(store, port);
     while (err == ERR_OK) {
         err = store_frame_read(store, port, source, position, &frame);
         if (err == ERR_OK) {
             const uint32_t known = store_index_find(store, frame.id);
-            before = known < store->entry_count ? store->entries[known] : (struct store_entry){0};
-            last = (struct store_entry){
+            tail.before =
+                known < store->entry_count ? store->entries[known] : (struct store_entry){0};
+            tail.last = (struct store_entry){
                 .id = frame.id,
                 .offset = store_sector_offset(store, port, source) + position,
                 .size_bytes = frame.size_bytes,
                 .sequence = frame.sequence,
             };
-            store_index_insert(store, &last);
+            store_index_insert(store, &tail.last);
             position += store_frame_bytes(port, frame.size_bytes);
         }
     }
@@ -185,28 +191,28 @@ static enum err mount_copy(struct store *store, const struct port *port, uint32_
         err = mount_rot(store, port, source, position);
     }
     if (err != ERR_IO) {
-        err = mount_live(store, port, source, &last, &before);
+        err = mount_live(store, port, source, &tail, &frame);
     }
     return err == ERR_OK ? store_head_replaces(store, port, source) : err;
 }
 
-/* Append to the head what the index has in source. */
+/* Append to the head what the index has in source. frame: room for one, here and below: the stack
+ * of a boot loader has no room for two. */
 static enum err mount_live(struct store *store, const struct port *port, uint32_t source,
-                           const struct store_entry *last, const struct store_entry *before)
+                           const struct tail *tail, struct store_frame *frame)
 {
-    struct store_frame frame;
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < store->entry_count && err == ERR_OK; i++) {
         const struct store_entry entry = store->entries[i];
         if (store_sector_of(store, port, entry.offset) != source) {
             continue;
         }
-        err = mount_append(store, port, entry.offset, &frame);
+        err = mount_append(store, port, entry.offset, frame);
         if (err == ERR_CORRUPT) {
-            const bool torn = entry.offset == last->offset;
+            const bool torn = entry.offset == tail->last.offset;
             store_index_remove(store, i--);
             store->lost += !torn;
-            err = torn ? mount_before(store, port, source, before) : ERR_OK;
+            err = torn ? mount_before(store, port, source, &tail->before, frame) : ERR_OK;
         }
     }
     return err;
@@ -214,9 +220,8 @@ static enum err mount_live(struct store *store, const struct port *port, uint32_
 
 /* The last frame is nothing: the version before it is what lives. */
 static enum err mount_before(struct store *store, const struct port *port, uint32_t source,
-                             const struct store_entry *before)
+                             const struct store_entry *before, struct store_frame *frame)
 {
-    struct store_frame frame;
     if (before->size_bytes == 0) {
         return ERR_OK; /* it was the first of its id */
     }
@@ -224,7 +229,7 @@ static enum err mount_before(struct store *store, const struct port *port, uint3
     if (store_sector_of(store, port, before->offset) != source) {
         return ERR_OK;
     }
-    const enum err err = mount_append(store, port, before->offset, &frame);
+    const enum err err = mount_append(store, port, before->offset, frame);
     if (err == ERR_CORRUPT) {
         store_index_remove(store, store_index_find(store, before->id));
         store->lost++;
