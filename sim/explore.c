@@ -553,6 +553,9 @@ static void conclude(struct explore *explore)
 
 void explore_run(struct explore *explore, struct explore_result *result)
 {
+    const struct flash_geometry *geometry = &explore->profile.geometry;
+    CHECK(explore->options.dump == NULL ||
+          explore->options.dump_bytes == geometry->sector_bytes * geometry->sector_count);
     memset(result, 0, sizeof *result);
     explore->result = result;
     enum escape escape = search(explore);

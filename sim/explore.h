@@ -8,10 +8,11 @@
  * in the same state, RAM included, ends there: nothing is run twice.
  *
  * What power left uncertain answers the first read of it in each way that there is, one branch for
- * each, and alike until the next reset. The first three reads of a sector branch, each by itself;
- * what is read of it later answers as the third did. While an image sector is being filled, what is
- * in it counts as "anything": one image stands for all that a cut may leave there. Should a boot
- * read such a sector before it is erased, the search begins anew and takes each content by itself.
+ * each, and alike until that part of the boot ends. The first three reads of a sector branch, each
+ * by itself; what is read of it later answers as the third did. While an image sector is being
+ * filled, what is in it counts as "anything": one image stands for all that a cut may leave there.
+ * Should a boot read such a sector before it is erased, the search begins anew and takes each
+ * content by itself.
  */
 #ifndef BROWNOUT_SIM_EXPLORE_H
 #define BROWNOUT_SIM_EXPLORE_H
@@ -25,10 +26,7 @@
 #include "sim/life.h"
 #include "sim/part.h"
 
-enum {
-    EXPLORE_REPLAY_BYTES = 2048,
-    EXPLORE_SECTORS_MAX = 1024,
-};
+enum { EXPLORE_REPLAY_BYTES = 2048 };
 
 #define EXPLORE_NO_BOUND UINT64_MAX
 
@@ -40,7 +38,7 @@ struct explore_options {
     uint64_t images_max;
     const struct port_crypto *crypto; /* NULL: OpenSSL's */
     const uint8_t *dump;              /* a flash to look for; NULL: none */
-    uint32_t dump_bytes;
+    uint32_t dump_bytes;              /* as many as explore_profile has */
     /* How far it is; NULL: nobody asks. */
     void (*progress)(void *ctx, uint64_t explored, uint64_t waiting);
     void *progress_ctx;

@@ -119,7 +119,7 @@ struct edge {
     uint32_t from, to;
 };
 
-/* A read that forked, and how it answers until the image takes over, or the next reset. */
+/* A read that forked, and how it answers until that part of the boot ends. */
 struct fork {
     uint32_t offset, size_bytes;
     enum flash_reading reading;
@@ -161,7 +161,7 @@ struct run {
     uint8_t depth;
     uint32_t boots;
     uint64_t elapsed_us;
-    uint8_t erases[EXPLORE_SECTORS_MAX]; /* since the last point */
+    uint8_t erases[KEY_SECTORS_MAX]; /* since the last point */
     /* Branches. */
     uint32_t choice_count, choice_fixed; /* made, and those that the branch was given */
     uint32_t choice_base;                /* made before this part of the boot */
@@ -242,7 +242,6 @@ struct explore {
     bool bounded;            /* the number of images, or their depth, was */
     bool uncut_done;         /* the uncut life came to its end */
     uint64_t *keys;          /* sorted, after the run */
-    uint64_t key_count;
     struct map distances;
 
     struct run run;

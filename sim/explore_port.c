@@ -218,8 +218,7 @@ static void offer_cached(struct explore *explore)
     }
 }
 
-/* Something was done, or said: power may go away right after it. What was done to a sector that is
- * being filled leaves what any cut in it may leave. */
+/* Something was done, or said: power may go away right after it. */
 static void offer_after(struct explore *explore)
 {
     if (explore->run.flash->durable != NULL) {
