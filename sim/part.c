@@ -118,6 +118,24 @@ bool part_list(const char *folder, char names[PARTS_MAX][PART_NAME_BYTES], uint3
     return fits;
 }
 
+/* Sectors of half the size, twice as many: the last blocks make up for what each run lost. */
+static void split_sectors(struct flash_profile *profile)
+{
+    struct flash_geometry *geometry = &profile->geometry;
+    geometry->sector_bytes /= 2;
+    geometry->sector_count *= 2;
+    uint32_t missing_bytes = geometry->sector_bytes * geometry->sector_count;
+    for (uint32_t i = 0; i < profile->run_count; i++) {
+        struct flash_run *run = &profile->runs[i];
+        run->block_bytes /= 2;
+        missing_bytes -= run->block_count * run->block_bytes;
+    }
+    if (profile->run_count > 0) {
+        struct flash_run *last = &profile->runs[profile->run_count - 1];
+        last->block_count += missing_bytes / last->block_bytes;
+    }
+}
+
 void part_fit(struct flash_profile *profile, uint32_t sector_bytes_max, uint32_t sector_count)
 {
     struct flash_geometry *geometry = &profile->geometry;
@@ -131,10 +149,9 @@ void part_fit(struct flash_profile *profile, uint32_t sector_bytes_max, uint32_t
         for (uint32_t i = 0; i < profile->run_count; i++) {
             splits = splits && profile->runs[i].block_bytes % (2 * unit) == 0;
         }
-        for (uint32_t i = 0; splits && i < profile->run_count; i++) {
-            profile->runs[i].block_bytes /= 2;
+        if (splits) {
+            split_sectors(profile);
         }
-        geometry->sector_bytes = splits ? half : geometry->sector_bytes;
         fits = !splits || half <= sector_bytes_max;
     }
     sector_count += profile->dual_bank ? sector_count % 2 : 0;

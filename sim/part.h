@@ -39,8 +39,8 @@ bool part_read(const char *spec, struct part *part, char *error, size_t error_by
 bool part_list(const char *folder, char names[PARTS_MAX][PART_NAME_BYTES], uint32_t *count,
                char *error, size_t error_bytes);
 
-/* The same part with smaller sectors, if it can have them, and with fewer: times and rules stay.
- * For searches, whose space is as large as the sectors are. */
+/* The same part with smaller sectors, if it can have them, and no more of them than so many: size,
+ * times and rules stay. For searches, whose space is as large as the sectors are. */
 void part_fit(struct flash_profile *profile, uint32_t sector_bytes_max, uint32_t sector_count);
 
 /* What the profile says, canonically: for keys and certificates. Name and text do not count. */

@@ -348,7 +348,18 @@ static void a_part_can_be_made_smaller_and_keeps_its_ways(void)
     profile = load("nor-32").profile;
     part_fit(&profile, 1000, 99);
     EXPECT_EQUAL(profile.geometry.sector_bytes, 512);
-    EXPECT_EQUAL(profile.geometry.sector_count, 16); /* never more than there are */
+    EXPECT_EQUAL(profile.geometry.sector_count, 99);
+    profile = load("nor-32").profile;
+    part_fit(&profile, 1000, UINT32_MAX);
+    EXPECT_EQUAL(profile.geometry.sector_count, 4096); /* never larger than it was */
+    profile = load("unequal").profile;
+    part_fit(&profile, 4096, 99);
+    EXPECT_EQUAL(profile.geometry.sector_count, 99);
+    flash = flash_create(&profile);
+    EXPECT(flash != NULL);
+    EXPECT_EQUAL(flash_block_count(flash, 0), 4);
+    EXPECT_EQUAL(flash_block_count(flash, 98 * 4096), 1);
+    flash_free(flash);
     profile = load("cached").profile;
     part_fit(&profile, 1, 5);
     EXPECT_EQUAL(profile.geometry.sector_bytes, 512); /* a page */
