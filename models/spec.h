@@ -73,6 +73,12 @@ struct spec_action {
     struct spec_domain domains[SPEC_PARAMETERS_MAX];
 };
 
+/* An action with its parameters. */
+struct spec_move {
+    uint32_t action;
+    int32_t parameters[SPEC_PARAMETERS_MAX];
+};
+
 /* P ~> Q, and what it means in a run: after the heal Q follows within so many simulated seconds. */
 struct spec_response {
     const char *name;

@@ -27,12 +27,6 @@ struct spec_cell {
     int32_t weight;  /* times this */
 };
 
-/* An action with its parameters. */
-struct spec_move {
-    uint32_t action;
-    int32_t parameters[SPEC_PARAMETERS_MAX];
-};
-
 struct spec_instance {
     const struct spec_model *model;
     char name[SPEC_CONFIG_NAME_BYTES];
