@@ -80,11 +80,13 @@ static void make_line(struct explore *explore)
     flash_free(blank);
 }
 
-static uint64_t region_bits(struct slot_region region)
+static sector_set region_set(struct slot_region region)
 {
-    const uint64_t count = region.sector_count;
-    return (count == KEY_SECTORS_MAX ? UINT64_MAX : (UINT64_C(1) << count) - 1)
-           << region.first_sector;
+    sector_set set = 0;
+    for (uint32_t i = 0; i < region.sector_count; i++) {
+        set |= sector_set_of(region.first_sector + i);
+    }
+    return set;
 }
 
 static bool host_reached(void *ctx, enum life_place place, const struct life_device *device);
@@ -159,9 +161,9 @@ struct explore *explore_open(const struct life *life, const struct part *part,
     map_init(&explore->distances);
     maps_init(explore);
     explore->key = image_key_create(&explore->profile, &explore->layout);
-    explore->app_sectors = region_bits(explore->layout.app_store);
+    explore->app_sectors = region_set(explore->layout.app_store);
     explore->other_sectors =
-        region_bits((struct slot_region){0, explore->profile.geometry.sector_count}) &
+        region_set((struct slot_region){0, explore->profile.geometry.sector_count}) &
         ~explore->app_sectors;
     explore->host = (struct life_host){explore, host_phase, host_reached, host_truth, host_require};
     if (err != ERR_OK || !make_world(explore)) {
@@ -218,7 +220,7 @@ struct flash *explore_root(const struct explore *explore, struct life_state *sta
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
 void explore_begin(struct explore *explore, enum run_mode mode, const struct flash *flash,
-                   const struct life_state *state, uint64_t masked)
+                   const struct life_state *state, sector_set masked)
 {
     struct run *run = &explore->run;
     run->mode = mode;

@@ -117,17 +117,17 @@ bool explore_change(struct explore *explore, const uint64_t digest[2])
 
 /* ---- Halves ---------------------------------------------------------------------------------- */
 
-void explore_mask(const struct explore *explore, struct flash *flash, uint64_t masked)
+void explore_mask(const struct explore *explore, struct flash *flash, sector_set masked)
 {
     for (uint32_t i = 0; i < flash->profile.geometry.sector_count && masked >> i != 0; i++) {
-        if ((masked >> i & 1u) != 0) {
+        if (sector_set_has(masked, i)) {
             flash_give(flash, i, explore->anything);
         }
     }
 }
 
 static void half_init(struct half *half, struct flash *flash, const struct life_state *state,
-                      uint64_t masked, const uint64_t key[2])
+                      sector_set masked, const uint64_t key[2])
 {
     *half = (struct half){.flash = flash,
                           .state = malloc(sizeof *state),
@@ -140,7 +140,7 @@ static void half_init(struct half *half, struct flash *flash, const struct life_
 }
 
 uint32_t explore_base(struct explore *explore, struct flash *flash, const struct life_state *state,
-                      uint64_t masked)
+                      sector_set masked)
 {
     uint64_t key[2];
     bool added;
@@ -189,7 +189,7 @@ uint32_t explore_frame(struct explore *explore, struct flash *flash, const struc
 /* A cut in the first or the second part of a boot leaves this half; the other one is what it was.
  * Takes the flash. exact: of what the device has, and of what the world knows. */
 static void offer_half(struct explore *explore, struct flash *flash, uint32_t variant,
-                       uint64_t masked, const uint64_t exact[2])
+                       sector_set masked, const uint64_t exact[2])
 {
     struct run *run = &explore->run;
     const bool load = run->mode == RUN_LOAD;
@@ -212,7 +212,8 @@ static void offer_half(struct explore *explore, struct flash *flash, uint32_t va
              (struct link){.to = number, .operation = variant});
 }
 
-void explore_offer(struct explore *explore, struct flash *flash, uint32_t variant, uint64_t masked)
+void explore_offer(struct explore *explore, struct flash *flash, uint32_t variant,
+                   sector_set masked)
 {
     struct run *run = &explore->run;
     uint64_t exact[2];
@@ -222,7 +223,8 @@ void explore_offer(struct explore *explore, struct flash *flash, uint32_t varian
     flash_hash(flash, exact);
     run->state_digest = explore_state_digest(&run->state);
     exact[0] ^= run->state_digest;
-    exact[1] ^= masked ^ (uint64_t)run->mode << 56;
+    exact[0] ^= (uint64_t)(masked >> 64);
+    exact[1] ^= (uint64_t)masked ^ (uint64_t)run->mode << 56;
     if (run->mode == RUN_LOAD || run->mode == RUN_MOUNT) {
         offer_half(explore, flash, variant, masked, exact);
         return;
@@ -294,7 +296,7 @@ static enum escape explore_half(struct explore *explore, enum run_mode mode, uin
         mode == RUN_LOAD ? &explore->bases.items[number] : &explore->frames.items[number];
     struct flash *flash = half->flash;
     struct life_state *state = half->state;
-    const uint64_t masked = half->masked;
+    const sector_set masked = half->masked;
     bool more = true;
     half->flash = NULL; /* it is explored from here on, and owned here */
     half->state = NULL;

@@ -53,7 +53,7 @@ struct life_state {
 struct half {
     struct flash *flash; /* and state: NULL when it is explored */
     struct life_state *state;
-    uint64_t masked; /* sectors that count as anything: bit i for sector i */
+    sector_set masked; /* sectors that count as anything */
     uint64_t key[2];
     uint32_t changes, exits;     /* lists of links; LINK_NONE: empty */
     uint32_t reach, reach_count; /* of a base: what it leads to, once it was asked */
@@ -66,7 +66,7 @@ struct half {
 struct exit {
     struct flash *flash;
     struct life_state state;
-    uint64_t masked;
+    sector_set masked;
     uint64_t us;   /* that it took to come here, at the most */
     uint32_t down; /* base that a loss of power right here leaves; LINK_NONE: not asked yet */
     struct boot_report report;  /* of a base */
@@ -154,7 +154,7 @@ struct run {
     struct life_state state;
     uint64_t state_digest; /* as it was when an image was last made of it */
     uint8_t retained[RETAINED_BYTES];
-    uint64_t masked;
+    sector_set masked;
     enum life_phase phase;
     uint32_t slot;
     uint32_t operation; /* that change something, and words, since the run began */
@@ -184,7 +184,7 @@ struct run {
 struct image {
     struct flash *flash;
     struct life_state *state;
-    uint64_t masked;
+    sector_set masked;
     uint64_t key[2];
 };
 struct pair {
@@ -204,7 +204,7 @@ struct explore {
     struct explore_options options;
     struct flash_profile profile;
     struct slot_layout layout;
-    uint64_t app_sectors, other_sectors; /* as sets: of a frame, and all others */
+    sector_set app_sectors, other_sectors; /* as sets: of a frame, and all others */
     struct crypto_openssl openssl;
     struct memo *memo;
     struct port port;
@@ -260,7 +260,7 @@ void *explore_list(void **items, uint32_t *count, uint32_t *capacity, size_t ite
 
 /* Begin a run from this image. */
 void explore_begin(struct explore *explore, enum run_mode mode, const struct flash *flash,
-                   const struct life_state *state, uint64_t masked);
+                   const struct life_state *state, sector_set masked);
 void explore_end(struct explore *explore);
 /* The first part of boots, until the image takes over: true. */
 bool explore_load(struct explore *explore);
@@ -284,7 +284,7 @@ uint64_t explore_state_digest(const struct life_state *state);
 void explore_point_key(struct explore *explore, enum life_place place,
                        const struct life_device *device, uint64_t digest[2]);
 void explore_base_key(struct explore *explore, const struct flash *flash,
-                      const struct update_law *law, uint64_t masked, uint64_t digest[2]);
+                      const struct update_law *law, sector_set masked, uint64_t digest[2]);
 void explore_frame_key(struct explore *explore, const struct flash *flash,
                        const struct life_state *state, uint64_t digest[2]);
 /* Of the law, what the frame has: keys, policy and epoch. */
@@ -300,13 +300,14 @@ bool explore_is_acyclic(const struct explore *explore);
 void explore_graph_free(struct explore *explore);
 /* The number of this half of an image. Takes the flash. */
 uint32_t explore_base(struct explore *explore, struct flash *flash, const struct life_state *state,
-                      uint64_t masked);
+                      sector_set masked);
 uint32_t explore_frame(struct explore *explore, struct flash *flash,
                        const struct life_state *state);
 /* So that all that masked sectors stand for is one image. */
-void explore_mask(const struct explore *explore, struct flash *flash, uint64_t masked);
+void explore_mask(const struct explore *explore, struct flash *flash, sector_set masked);
 /* An image is left by a cut. Takes the flash. */
-void explore_offer(struct explore *explore, struct flash *flash, uint32_t variant, uint64_t masked);
+void explore_offer(struct explore *explore, struct flash *flash, uint32_t variant,
+                   sector_set masked);
 /* The run makes this change; true: it was never made before. */
 bool explore_change(struct explore *explore, const uint64_t digest[2]);
 /* Find what the base leads to by cuts in the first part of boots. explore->queue has the bases on
@@ -324,7 +325,7 @@ uint64_t explore_image_count(struct explore *explore);
 enum escape explore_search(struct explore *explore);
 /* A cut of a work left this; the law knows. Takes the flash. */
 void explore_arrive(struct explore *explore, struct flash *flash, struct life_state *state,
-                    uint64_t masked, uint32_t variant);
+                    sector_set masked, uint32_t variant);
 
 /* ---- explore_port.c ---- */
 
@@ -350,14 +351,14 @@ void explore_observe(struct explore *explore, struct life_state *state,
                      const struct observation *observation);
 /* The release that is whole in a slot; 0: none. */
 uint64_t explore_in_slot(struct explore *explore, const struct flash *flash, uint32_t slot,
-                         uint64_t masked);
+                         sector_set masked);
 /* The power went away: the law learns of it, and of what is left. */
-void explore_judge_image(struct explore *explore, const struct flash *flash, uint64_t masked,
+void explore_judge_image(struct explore *explore, const struct flash *flash, sector_set masked,
                          struct life_state *state);
 /* Success is reported here. */
 void explore_judge_place(struct explore *explore, enum life_place place);
 /* Slots and floor, before a JUMP. */
-void explore_show(struct explore *explore, const struct flash *flash, uint64_t masked,
+void explore_show(struct explore *explore, const struct flash *flash, sector_set masked,
                   struct life_state *state);
 
 /* ---- explore_pair.c ---- */
@@ -374,7 +375,7 @@ void explore_pairs_free(struct explore *explore);
 void explore_id(struct explore *explore, char *text, size_t text_bytes);
 /* How far these sectors are from the dump, in program units; `skipped` are not looked at. 0 without
  * a dump. */
-uint32_t explore_distance(struct explore *explore, const struct flash *flash, uint64_t skipped);
+uint32_t explore_distance(struct explore *explore, const struct flash *flash, sector_set skipped);
 /* The image that is nearest to the dump, after the search. */
 void explore_nearest(struct explore *explore, struct explore_result *result);
 void explore_tell(struct explore *explore, const char *format, ...)

@@ -84,11 +84,11 @@ static bool is_same(struct explore *explore, const struct flash *flash, uint32_t
 }
 
 uint64_t explore_in_slot(struct explore *explore, const struct flash *flash, uint32_t slot,
-                         uint64_t masked)
+                         sector_set masked)
 {
     const struct slot_region *region = &explore->layout.slots[slot];
     for (uint32_t i = 0; i < region->sector_count; i++) {
-        if ((masked >> (region->first_sector + i) & 1u) != 0) {
+        if (sector_set_has(masked, region->first_sector + i)) {
             return 0;
         }
     }
@@ -105,7 +105,7 @@ uint64_t explore_in_slot(struct explore *explore, const struct flash *flash, uin
     return 0;
 }
 
-void explore_show(struct explore *explore, const struct flash *flash, uint64_t masked,
+void explore_show(struct explore *explore, const struct flash *flash, sector_set masked,
                   struct life_state *state)
 {
     uint64_t digest[2];
@@ -129,7 +129,7 @@ void explore_show(struct explore *explore, const struct flash *flash, uint64_t m
     explore_observe(explore, state, &floor);
 }
 
-void explore_judge_image(struct explore *explore, const struct flash *flash, uint64_t masked,
+void explore_judge_image(struct explore *explore, const struct flash *flash, sector_set masked,
                          struct life_state *state)
 {
     const struct observation down = {

@@ -44,7 +44,7 @@ static void law_key(struct image_key *key, const struct update_law *law)
 }
 
 void explore_base_key(struct explore *explore, const struct flash *flash,
-                      const struct update_law *law, uint64_t masked, uint64_t digest[2])
+                      const struct update_law *law, sector_set masked, uint64_t digest[2])
 {
     struct image_key *key = explore->key;
     struct update_law plain = *law;

@@ -123,21 +123,21 @@ static void cut_if_asked(struct explore *explore, uint32_t offset, const uint8_t
     explore_escape(explore, ESCAPE_END);
 }
 
-static uint64_t sector_bit(const struct explore *explore, uint32_t offset)
+static sector_set sector_bit(const struct explore *explore, uint32_t offset)
 {
     const uint32_t sector = offset / explore->profile.geometry.sector_bytes;
-    return sector < KEY_SECTORS_MAX ? UINT64_C(1) << sector : 0;
+    return sector < KEY_SECTORS_MAX ? sector_set_of(sector) : 0;
 }
 
 /* A sector that counts as anything is wanted after all. */
 static void look_at(struct explore *explore, uint32_t offset)
 {
-    const uint64_t sector = explore->run.masked & sector_bit(explore, offset);
+    const sector_set sector = explore->run.masked & sector_bit(explore, offset);
     if (sector != 0) {
         const enum run_mode mode = explore->run.mode;
-        const uint64_t other = mode == RUN_LOAD    ? explore->app_sectors
-                               : mode == RUN_MOUNT ? explore->other_sectors
-                                                   : 0;
+        const sector_set other = mode == RUN_LOAD    ? explore->app_sectors
+                                 : mode == RUN_MOUNT ? explore->other_sectors
+                                                     : 0;
         explore_escape(explore, (sector & other) != 0 ? ESCAPE_JOIN : ESCAPE_UNMASK);
     }
 }
@@ -147,7 +147,7 @@ static void offer_masked(struct explore *explore, uint32_t offset, const uint8_t
                          uint32_t size_bytes, uint32_t variants)
 {
     const struct run *run = &explore->run;
-    const uint64_t sector = sector_bit(explore, offset);
+    const sector_set sector = sector_bit(explore, offset);
     explore->result->counts.stood_for += variants - 1;
     explore_offer(explore, explore_variant(run->flash, offset, bytes, size_bytes, 1), 1,
                   run->masked | sector);
@@ -205,15 +205,39 @@ static void offer_erases(struct explore *explore, uint32_t offset, bool masked)
     }
 }
 
+/* Is this a sector of the slot that is being filled, header included? What power leaves in one is
+ * erased before anybody looks at it: the boot loader boots the other slot. */
+static bool is_filling(const struct explore *explore, uint32_t offset)
+{
+    const struct run *run = &explore->run;
+    if (!explore->options.masked || run->phase != LIFE_RUNS || run->slot == SLOT_NONE) {
+        return false;
+    }
+    const struct slot_region *region = &explore->layout.slots[SLOT_B - run->slot];
+    const uint32_t sector = offset / explore->profile.geometry.sector_bytes;
+    return sector >= region->first_sector && sector - region->first_sector < region->sector_count;
+}
+
+/* Any of what is in the cache may be lost. Where all of it is for sectors that count as anything,
+ * one choice stands for all. */
 static void offer_cached(struct explore *explore)
 {
     const struct flash *flash = explore->run.flash;
-    const uint32_t masks = 2 * flash->pending_count + 2;
-    for (uint32_t variant = 0; variant < 4 * masks; variant++) {
+    const uint32_t choices = 4 * (2 * flash->pending_count + 2);
+    sector_set masked = explore->run.masked;
+    bool known = flash->pending_count == 0; /* is there anything that does not count so? */
+    for (uint32_t i = 0; i < flash->pending_count; i++) {
+        const uint32_t offset = flash->pending[i]->offset;
+        const bool filling = is_filling(explore, offset);
+        masked |= filling ? sector_bit(explore, offset) : 0;
+        known = known || !filling;
+    }
+    explore->result->counts.stood_for += known ? 0 : choices - 1;
+    for (uint32_t variant = 0; variant < (known ? choices : 1); variant++) {
         const bool torn = variant % 4 != 0;
         if (!torn || explore->options.torn) {
             explore->result->counts.cached++;
-            explore_offer(explore, cached_variant(flash, variant), variant, 0);
+            explore_offer(explore, cached_variant(flash, variant), variant, masked);
         }
     }
 }
@@ -228,20 +252,6 @@ static void offer_after(struct explore *explore)
     struct flash *flash = flash_snapshot(explore->run.flash);
     CHECK(flash != NULL);
     explore_offer(explore, flash, AFTER, explore->run.masked);
-}
-
-/* Is this a sector of the slot that is being filled, header included? What power leaves in one is
- * erased before anybody looks at it: the boot loader boots the other slot. */
-static bool is_filling(const struct explore *explore, uint32_t offset)
-{
-    const struct run *run = &explore->run;
-    if (!explore->options.masked || run->phase != LIFE_RUNS || run->slot == SLOT_NONE ||
-        run->flash->durable != NULL) {
-        return false;
-    }
-    const struct slot_region *region = &explore->layout.slots[SLOT_B - run->slot];
-    const uint32_t sector = offset / explore->profile.geometry.sector_bytes;
-    return sector >= region->first_sector && sector - region->first_sector < region->sector_count;
 }
 
 /* ---- Rules of every change ------------------------------------------------------------------- */
@@ -270,7 +280,7 @@ static bool is_cut(struct explore *explore, uint32_t offset, const uint8_t *byte
                    uint32_t size_bytes)
 {
     const struct run *run = &explore->run;
-    uint64_t words[8] = {0};
+    uint64_t words[9] = {0};
     if (run->mode == RUN_TELL) {
         return true;
     }
@@ -280,7 +290,8 @@ static bool is_cut(struct explore *explore, uint32_t offset, const uint8_t *byte
     flash_hash(run->flash, &words[0]);
     hash_once(bytes == NULL ? (const uint8_t *)"" : bytes, size_bytes, &words[2]);
     words[4] = (uint64_t)offset << 32 | size_bytes;
-    words[5] = run->masked;
+    words[5] = (uint64_t)run->masked;
+    words[8] = (uint64_t)(run->masked >> 64);
     words[6] = explore_state_digest(&run->state);
     words[7] = (uint64_t)run->phase << 32 | (uint64_t)run->mode;
     hash_once(words, sizeof words, words);

@@ -395,7 +395,7 @@ static uint32_t sector_distance(const struct explore *explore, const struct flas
     return differ;
 }
 
-uint32_t explore_distance(struct explore *explore, const struct flash *flash, uint64_t skipped)
+uint32_t explore_distance(struct explore *explore, const struct flash *flash, sector_set skipped)
 {
     uint64_t digest[2];
     uint32_t distance = 0;
@@ -406,7 +406,7 @@ uint32_t explore_distance(struct explore *explore, const struct flash *flash, ui
     for (uint32_t i = 0; i < flash->profile.geometry.sector_count; i++) {
         const struct flash_sector *sector = flash->sectors[i];
         const uint64_t name = sector->digest[0] ^ (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-        if ((skipped >> i & 1u) != 0) {
+        if (sector_set_has(skipped, i)) {
             continue;
         }
         uint32_t units = map_find(&explore->distances, name);

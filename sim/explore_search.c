@@ -46,7 +46,7 @@ static bool add_arrival(struct explore *explore, const struct arrival *arrival)
 }
 
 static void test_key(struct explore *explore, const struct arrival *arrival,
-                     const struct flash *flash, struct life_state *state, uint64_t masked,
+                     const struct flash *flash, struct life_state *state, sector_set masked,
                      bool first)
 {
     const uint64_t *base = explore->bases.items[arrival->base].key;
@@ -69,7 +69,7 @@ static struct flash *copy_of(const struct flash *flash)
 }
 
 static uint32_t arrive(struct explore *explore, struct flash *flash, struct life_state *state,
-                       uint64_t masked, const struct cut_point *cut)
+                       sector_set masked, const struct cut_point *cut)
 {
     struct arrival arrival = {.cut = *cut};
     arrival.frame = explore_frame(explore, copy_of(flash), state);
@@ -95,7 +95,7 @@ static struct cut_point cut_of(const struct explore *explore, uint32_t variant)
 }
 
 void explore_arrive(struct explore *explore, struct flash *flash, struct life_state *state,
-                    uint64_t masked, uint32_t variant)
+                    sector_set masked, uint32_t variant)
 {
     const struct cut_point cut = cut_of(explore, variant);
     (void)arrive(explore, flash, state, masked, &cut);
@@ -105,13 +105,13 @@ void explore_arrive(struct explore *explore, struct flash *flash, struct life_st
 
 /* Two exits, put together. */
 static struct flash *compose(struct explore *explore, uint32_t exit_number, uint32_t mount_number,
-                             struct life_state *state, uint64_t *masked)
+                             struct life_state *state, sector_set *masked)
 {
     const struct exit *exit = &explore->exits.items[exit_number];
     const struct exit *mount = &explore->mounts.items[mount_number];
     struct flash *flash = copy_of(exit->flash);
     for (uint32_t i = 0; explore->app_sectors >> i != 0; i++) {
-        if ((explore->app_sectors >> i & 1u) != 0) {
+        if (sector_set_has(explore->app_sectors, i)) {
             struct flash_sector *sector = flash_take(mount->flash, i);
             flash_give(flash, i, sector);
             flash_release(sector);
@@ -147,7 +147,7 @@ static enum escape work(struct explore *explore, uint32_t session_number, uint32
     struct explore_counts *counts = &explore->result->counts;
     const struct session session = explore->sessions.items[session_number];
     struct life_state state;
-    uint64_t masked;
+    sector_set masked;
     struct flash *flash = compose(explore, session.exit, mount_number, &state, &masked);
     bool more = true;
     int escape = ESCAPE_NONE;

@@ -422,12 +422,12 @@ static void sector_key(struct image_key *key, const struct flash_sector *sector,
     }
 }
 
-void image_key_flash(struct image_key *key, const struct flash *flash, uint64_t masked)
+void image_key_flash(struct image_key *key, const struct flash *flash, sector_set masked)
 {
     uint64_t digest[2];
     flash_hash(flash, digest); /* brings the digests of its sectors up to date */
     for (uint32_t i = 0; i < flash->sector_count; i++) {
-        if (i < KEY_SECTORS_MAX && (masked >> i & 1u) != 0) {
+        if (i < KEY_SECTORS_MAX && sector_set_has(masked, i)) {
             add(key, KEY_PLAIN, ANYTHING);
             continue;
         }

@@ -33,7 +33,20 @@ enum key_kind {
     KEY_PLAIN = KEY_KIND_COUNT /* counts as it is */
 };
 
-enum { KEY_SECTORS_MAX = 64 }; /* that a set of them can name */
+enum { KEY_SECTORS_MAX = 128 };
+
+/* Of sectors: bit i for sector i. */
+__extension__ typedef unsigned __int128 sector_set;
+
+static inline sector_set sector_set_of(uint32_t sector)
+{
+    return (sector_set)1 << sector;
+}
+
+static inline bool sector_set_has(sector_set set, uint32_t sector)
+{
+    return (set >> sector & 1u) != 0;
+}
 
 struct image_key;
 
@@ -45,9 +58,8 @@ void image_key_free(struct image_key *key);
 void image_key_begin(struct image_key *key);
 void image_key_add(struct image_key *key, enum key_kind kind, uint64_t value);
 void image_key_bytes(struct image_key *key, const void *bytes, uint32_t size_bytes);
-/* All sectors, and the security counter. masked: sectors that count as "anything": bit i for sector
- * i. */
-void image_key_flash(struct image_key *key, const struct flash *flash, uint64_t masked);
+/* All sectors, and the security counter. masked: sectors that count as "anything". */
+void image_key_flash(struct image_key *key, const struct flash *flash, sector_set masked);
 /* The sectors of one store alone; whatever the flash has beside them is not looked at. */
 void image_key_store(struct image_key *key, const struct flash *flash, struct slot_region region);
 void image_key_end(struct image_key *key, uint64_t digest[2]);
