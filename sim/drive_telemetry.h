@@ -1,7 +1,8 @@
 /* Inside of the driver of Telemetry: the bench that it works at. For sim/drive_telemetry*.c only.
  *
  *   drive_telemetry.c         the driver: a rig, and what can be seen of it
- *   drive_telemetry_act.c     which calls, messages and faults each action of the spec stands for
+ *   drive_telemetry_act.c     which calls, messages and faults each action of the spec stands for;
+ *                             those of the cloud in drive_telemetry_cloud_act.c
  *   drive_telemetry_device.c  a real device on simulated flash, and the gateway that it talks to
  *   drive_telemetry_cloud.c   the real cloud on a simulated disk, and the gateway before it
  *
@@ -190,5 +191,21 @@ struct telemetry_rig {
 /* As the driver's; rig->why says why. */
 enum drive_outcome telemetry_act(struct telemetry_rig *rig, const struct spec_move *move);
 enum drive_outcome telemetry_finish(struct telemetry_rig *rig);
+
+/* The cloud's (drive_telemetry_cloud_act.c). */
+enum drive_outcome telemetry_challenge(struct telemetry_rig *rig, struct telemetry_half *half,
+                                       int32_t epoch);
+enum drive_outcome telemetry_window(struct telemetry_rig *rig, struct telemetry_half *half);
+enum drive_outcome telemetry_accept(struct telemetry_rig *rig, struct telemetry_half *half,
+                                    int32_t epoch, int32_t counter);
+enum drive_outcome telemetry_reject(struct telemetry_rig *rig, struct telemetry_half *half,
+                                    int32_t epoch, int32_t counter);
+enum drive_outcome telemetry_commit(struct telemetry_rig *rig);
+enum drive_outcome telemetry_ack(struct telemetry_rig *rig, struct telemetry_half *half);
+enum drive_outcome telemetry_cloud_loss(struct telemetry_rig *rig);
+
+/* Set rig->why. */
+enum drive_outcome telemetry_fail(struct telemetry_rig *rig, const char *why);
+enum drive_outcome telemetry_undriven(struct telemetry_rig *rig, const char *why);
 
 #endif
