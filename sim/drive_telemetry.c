@@ -74,6 +74,12 @@ static void *begin(const struct spec_instance *instance, char *error, size_t err
 {
     uint8_t unused[KEY_BYTES];
     struct cloud_config config = {.id = BENCH_CLOUD, .sessions_max = 4};
+    if (MQTT_INFLIGHT_MAX < BENCH_COPIES_MAX) {
+        snprintf(error, error_bytes,
+                 "a step of the cloud takes up to %d copies here, and this build has limits of %u",
+                 BENCH_COPIES_MAX, (unsigned)MQTT_INFLIGHT_MAX);
+        return NULL;
+    }
     if (!make_provider()) {
         snprintf(error, error_bytes,
                  "OpenSSL 3 did not give Ed25519, SHA-256, HKDF and AES-128-GCM");

@@ -4,7 +4,6 @@
 
 #include "core/check.h"
 #include "core/outbox.h"
-#include "core/record_id.h"
 #include "core/topic.h"
 #include "sim/drive_telemetry.h"
 
