@@ -35,6 +35,14 @@ static void print_row(const struct drive_law *law, const struct spec_instance *i
                law->folder->model->name, instance->name, report->edges, report->driven,
                report->undriven, report->beyond, report->sites, report->walks, report->steps,
                seconds, report->whole ? "" : "  (a sample)");
+        for (uint32_t i = 0; i < report->reason_count; i++) {
+            const struct drive_reason *reason = &report->reasons[i];
+            if (reason->edges > 0) {
+                printf("  %8" PRIu64 " undriven  %s: %s\n", reason->edges,
+                       instance->actions[reason->action].name, reason->why);
+            }
+        }
+        fflush(stdout);
         return;
     }
     cJSON *row = cJSON_CreateObject();
