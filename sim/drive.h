@@ -1,16 +1,38 @@
 /* The real core, driven along walks of its spec: each action becomes the calls, messages and faults
  * that it stands for, and behind each step all that can be observed must be what the spec says.
+ *
+ * The grain differs: what the spec does in several actions the core may do in one call. A driver
+ * may hold actions back until the call is whole, and shows meanwhile only the cells that do not
+ * depend on them.
  */
 #ifndef BROWNOUT_SIM_DRIVE_H
 #define BROWNOUT_SIM_DRIVE_H
 
+#include "core/evidence.h"
+#include "sim/effect.h"
 #include "sim/spec_instance.h"
 
 enum drive_outcome {
     DRIVE_DONE,
     DRIVE_UNDRIVEN, /* a correct core cannot show it here: *why, which specs/<Law>/UNDRIVEN has to
-                       list for this action */
-    DRIVE_FAILED,   /* the core did something else: *why */
+                       list for this action. Nothing has changed, and other moves may follow */
+    DRIVE_FAILED,   /* the core did something else: *why. Only end() may follow */
+};
+
+/* How an action shows in a run of the simulated world. */
+enum drive_shows {
+    DRIVE_SILENT,  /* not at all: the fleet does it by itself */
+    DRIVE_SAYS,    /* `node` says `evidence` */
+    DRIVE_STRIKES, /* it is `effect` on `node` */
+    DRIVE_NEVER,   /* no strike does it: why */
+};
+
+struct drive_word {
+    enum drive_shows shows;
+    char node[16]; /* "dev1" */
+    enum evidence_kind evidence;
+    enum effect effect;
+    const char *why; /* static text */
 };
 
 struct driver {
@@ -22,10 +44,27 @@ struct driver {
     enum drive_outcome (*act)(void *rig, const struct spec_move *move, const char **why);
     /* The observable cells of the instance: values in cells[i] where seen[i]. */
     void (*look)(void *rig, int32_t *cells, bool *seen);
+    /* At the end of a walk: do what is held back, so that it was done at all. As act(). NULL:
+     * nothing ever is. */
+    enum drive_outcome (*finish)(void *rig, const char **why);
     void (*end)(void *rig);
+    /* What decides, beside the spec's state, which moves can be driven and where they lead: which
+     * slot a record is in, what is held back. Two rigs of equal state and key have equal futures.
+     * NULL: nothing does. */
+    uint64_t (*key)(void *rig);
+    /* Print what the last act() made the core do, one line each, behind `indent`. NULL: it cannot
+     * tell. */
+    void (*tell)(void *rig, const char *indent, FILE *file);
+    /* For scenarios; NULL: none are made. changes: the step changes the spec's state. */
+    void (*word)(const struct spec_instance *instance, const struct spec_move *move, bool changes,
+                 struct drive_word *word);
+    /* The lines of a scenario that give a fleet the instance's constants. */
+    void (*fleet)(const struct spec_instance *instance, FILE *file);
 };
 
-/* All laws that have one; NULL: none for this law. */
+extern const struct driver drive_telemetry;
+
+/* All laws that have one (sim/drive_<law>.c); NULL: none for this law. */
 const struct driver *driver_of(const char *law);
 
 #endif

@@ -7,6 +7,15 @@
 
 #include "sim/spec_graph.h"
 
+/* All enabled moves, state by state: ways begins[s] up to begins[s + 1] lead out of state s. */
+struct spec_ways {
+    uint64_t *begins; /* [states + 1] */
+    uint32_t *moves, *targets;
+};
+/* graph: whole. */
+void spec_ways_make(struct spec_ways *ways, const struct spec_graph *graph);
+void spec_ways_free(struct spec_ways *ways);
+
 /* One step: which move, and the state that it leads to. */
 struct spec_walk_step {
     uint32_t move, state;
@@ -36,5 +45,10 @@ void spec_walks_to(struct spec_walks *walks, const struct spec_graph *graph, uin
  * step from *state that breaks it. */
 bool spec_find_broken(const struct spec_graph *graph, const char *claim, uint32_t *state,
                       uint32_t *move);
+
+/* The shortest walk that breaks the first claim of a configuration, as TLC would show it; its last
+ * step is the one that breaks it. False: error says that nothing does. */
+bool spec_walks_break(struct spec_walks *walks, const struct spec_graph *graph,
+                      const struct spec_config *config, char *error, size_t error_bytes);
 
 #endif
