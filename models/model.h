@@ -45,6 +45,13 @@ enum truth {
     TRUTH_SETTLED, /* nothing is left to do for it, all faults are over; counter: what it runs */
     TRUTH_KNOWN,   /* the cloud's row of a device, at the end; counter: sequence, value: outcome */
     TRUTH_DARK,    /* it was booted again and again, and nothing ran */
+    /* Of each device. */
+    TRUTH_OUTBOX,  /* its store is mounted, ahead of all that it says of readings; counter: the next
+                      one that it will draw; epoch 0: there is no store; value: readings that have
+                      come back, which follow: */
+    TRUTH_KEPT,    /* counter; value: slot of its record */
+    TRUTH_RESPOND, /* its answer to a challenge is about to leave; counter: floor. Said ahead of
+                      whatever else it says behind it */
     TRUTH_COUNT
 };
 
@@ -69,6 +76,7 @@ struct judge_config {
                                      life. One cloud */
     uint32_t cloud_window;        /* bits */
     uint32_t outbox_max;
+    uint32_t reserve; /* counters that a device reserves at once; 0: no device is followed */
     uint32_t queue_max;
     uint64_t sample_every_us;
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
@@ -101,9 +109,16 @@ struct judge_finding {
 void judge_exercise(struct judge *judge, enum law law, uint64_t times);
 bool judge_found(struct judge *judge, enum law law, const struct observation *observation,
                  const struct judge_finding *finding, struct violation *violation);
-/* From here on `law` is not judged where node is at fault (a fault class voids it). */
+/* From here on `law` is not judged where node is at fault (a fault class voids it); no node:
+ * nowhere.
+ */
 void judge_void(struct judge *judge, enum law law, uint32_t node);
 bool judge_is_void(const struct judge *judge, enum law law);
+/* Devices that the laws of specs (spec.*) no longer follow: void there, broken, or beyond what they
+ * can tell or keep. */
+uint32_t judge_unfollowed(const struct judge *judge);
+/* How often the run took an action of the spec Telemetry, by its number in telemetry.def. */
+uint64_t judge_steps(const struct judge *judge, uint32_t action);
 /* How often a law was put to the test. */
 uint64_t judge_exercised(const struct judge *judge, enum law law);
 
