@@ -16,10 +16,18 @@
 
 enum { FOLLOW_SIGHTS_MAX = 4 };
 
-/* The value that a variable of the actor has behind the step, as the run shows it. */
+enum follow_relation {
+    FOLLOW_IS,    /* the variable's value is `value` */
+    FOLLOW_COUNT, /* it is a set, of so many elements */
+    FOLLOW_HAS,   /* it is a set, and `value` is in it */
+};
+
+/* What a variable of the actor is behind the step, as the run shows it. */
 struct follow_sight {
     uint32_t variable; /* index in the law's .def */
     int32_t value;
+    enum follow_relation relation;
+    int32_t key; /* the second one of a variable that has two; otherwise 0 */
 };
 
 struct follow_step {

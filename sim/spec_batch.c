@@ -96,7 +96,7 @@ static bool fits(const struct hall *hall, const struct batch *batch, const struc
 {
     const uint32_t constants = hall->trials->folder->model->constant_count;
     for (uint32_t i = 0; i < constants; i++) {
-        if ((hall->trials->bounds >> i & 1) == 0 && batch->k[i] != trace->k[i]) {
+        if (batch->k[i] != trace->k[i]) {
             return false;
         }
     }
@@ -123,9 +123,6 @@ static void put(struct hall *hall, uint32_t number, uint64_t events_max)
 {
     const struct spec_trace *trace = hall->trials->traces[number];
     struct batch *batch = batch_for(hall, trace, events_max);
-    for (uint32_t i = 0; i < hall->trials->folder->model->constant_count; i++) {
-        batch->k[i] = trace->k[i] > batch->k[i] ? trace->k[i] : batch->k[i];
-    }
     if (batch->count == batch->capacity) {
         batch->capacity = batch->capacity == 0 ? 64 : 2 * batch->capacity;
         batch->numbers = realloc(batch->numbers, batch->capacity * sizeof *batch->numbers);
@@ -178,7 +175,8 @@ static bool make_canary(const struct hall *hall, struct batch *batch)
         if (variables[v].domain.kind == SPEC_INT && variables[v].key_count < 2) {
             struct spec_trace_event *last = &batch->canary.events[batch->canary.count - 1];
             last->sight_count = 1;
-            last->sights[0] = (struct follow_sight){v, variables[v].domain.high + 1};
+            last->sights[0] =
+                (struct follow_sight){.variable = v, .value = variables[v].domain.high + 1};
             return true;
         }
     }

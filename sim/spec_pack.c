@@ -54,13 +54,16 @@ static uint32_t field_count(const struct spec_pack *pack, const struct spec_form
     return parameter_count(pack, form->action) + form->sight_count;
 }
 
-const struct spec_domain *spec_form_domain(const struct spec_pack *pack,
-                                           const struct spec_form *form, uint32_t field)
+struct spec_domain spec_form_domain(const struct spec_pack *pack, const struct spec_form *form,
+                                    uint32_t field)
 {
     const uint32_t parameters = parameter_count(pack, form->action);
-    return field < parameters
-               ? &pack->instance.actions[form->action].domains[field]
-               : &pack->instance.variables[form->variables[field - parameters]].domain;
+    if (field < parameters) {
+        return pack->instance.actions[form->action].domains[field];
+    }
+    const struct follow_sight *sight = &form->sights[field - parameters];
+    return sight->relation == FOLLOW_IS ? pack->instance.variables[sight->variable].domain
+                                        : spec_domain(SPEC_INT, INT32_MIN, INT32_MAX, NULL);
 }
 
 static int32_t field_value(const struct spec_pack *pack, const struct spec_trace_event *event,
@@ -75,7 +78,9 @@ static bool is_form(const struct spec_form *form, const struct spec_trace_event 
 {
     bool same = form->action == event->move.action && form->sight_count == event->sight_count;
     for (uint32_t i = 0; same && i < form->sight_count; i++) {
-        same = form->variables[i] == event->sights[i].variable;
+        same = form->sights[i].variable == event->sights[i].variable &&
+               form->sights[i].relation == event->sights[i].relation &&
+               form->sights[i].key == event->sights[i].key;
     }
     return same;
 }
@@ -95,7 +100,8 @@ static struct spec_form *form_of(struct spec_pack *pack, const struct spec_trace
     form->action = event->move.action;
     form->sight_count = event->sight_count;
     for (uint32_t i = 0; i < form->sight_count; i++) {
-        form->variables[i] = event->sights[i].variable;
+        form->sights[i] = event->sights[i];
+        form->sights[i].value = 0;
     }
     for (uint32_t i = 0; i < field_count(pack, form); i++) {
         form->fields[i].low = INT32_MAX;
@@ -112,11 +118,16 @@ static const char *what_is_wrong(const struct spec_pack *pack, const struct spec
         return "it has no such action";
     }
     for (uint32_t i = 0; i < event->sight_count; i++) {
-        if (event->sights[i].variable >= model->variable_count) {
+        const struct follow_sight *sight = &event->sights[i];
+        if (sight->variable >= model->variable_count) {
             return "it has no such variable";
         }
-        if (pack->instance.variables[event->sights[i].variable].key_count > 1) {
-            return "a function of two keys is no one value";
+        const struct spec_variable *variable = &pack->instance.variables[sight->variable];
+        if (variable->key_count > 1 && !spec_domain_has(&variable->keys[1], sight->key)) {
+            return "a variable has no such key";
+        }
+        if (sight->relation != FOLLOW_IS && variable->domain.kind != SPEC_SET) {
+            return "a variable that is no set of numbers has no elements";
         }
     }
     return NULL;
@@ -141,7 +152,8 @@ static bool gather_event(struct spec_pack *pack, const struct spec_trace_event *
     for (uint32_t i = 0; form != NULL && i < field_count(pack, form); i++) {
         const int32_t value = field_value(pack, event, i);
         struct spec_field *field = &form->fields[i];
-        if (!can_write(spec_form_domain(pack, form, i), value)) {
+        const struct spec_domain domain = spec_form_domain(pack, form, i);
+        if (!can_write(&domain, value)) {
             return false;
         }
         field->low = value < field->low ? value : field->low;
@@ -260,8 +272,8 @@ uint32_t spec_pack_read(const struct spec_pack *pack, uint32_t at, struct spec_t
         if (i < parameters) {
             event->move.parameters[i] = value;
         } else {
-            event->sights[i - parameters] =
-                (struct follow_sight){form->variables[i - parameters], value};
+            event->sights[i - parameters] = form->sights[i - parameters];
+            event->sights[i - parameters].value = value;
         }
     }
     return form->width;

@@ -1,6 +1,6 @@
 /* Traces as numbers below 2^31, for TLC: as few an event as will do, one after the other.
  *
- * Events that have the same action and name the same variables are of one form. A form gives each
+ * Events that have the same action and show the same variables are of one form. A form gives each
  * of its fields (parameters, then sights) a digit, just wide enough for the values that it has in
  * this pack; the lowest digit of an event's first number is its form.
  */
@@ -23,8 +23,8 @@ struct spec_field {
 
 struct spec_form {
     uint32_t action, sight_count;
-    uint32_t variables[FOLLOW_SIGHTS_MAX];
-    uint32_t width; /* numbers of an event */
+    struct follow_sight sights[FOLLOW_SIGHTS_MAX]; /* but for their values */
+    uint32_t width;                                /* numbers of an event */
     struct spec_field fields[SPEC_FIELDS_MAX];
 };
 
@@ -51,8 +51,8 @@ uint32_t spec_pack_index(const struct spec_pack *pack, uint32_t trace, uint32_t 
 
 /* Does the domain have this value? */
 bool spec_domain_has(const struct spec_domain *domain, int32_t value);
-/* The domain of field `field` of a form. */
-const struct spec_domain *spec_form_domain(const struct spec_pack *pack,
-                                           const struct spec_form *form, uint32_t field);
+/* What field `field` of a form can be. */
+struct spec_domain spec_form_domain(const struct spec_pack *pack, const struct spec_form *form,
+                                    uint32_t field);
 
 #endif

@@ -5,8 +5,6 @@
 
 #include "core/check.h"
 
-enum { FAR_OUTSIDE = 1 << 20 };
-
 void spec_trace_add(struct spec_trace *trace, const struct spec_trace_event *event)
 {
     CHECK(event->sight_count <= FOLLOW_SIGHTS_MAX);
@@ -117,6 +115,27 @@ static bool can_damage(const struct spec_trace *trace, enum spec_damage damage, 
     return false;
 }
 
+static void put_outside(const struct spec_model *model, const struct spec_trace *trace,
+                        struct spec_trace_event *event)
+{
+    struct spec_action actions[SPEC_ACTIONS_MAX];
+    const uint32_t parameter = free_parameter(model, trace, event);
+    model->actions(trace->k, actions);
+    event->move.parameters[parameter] = actions[event->move.action].domains[parameter].high + 1;
+}
+
+/* A value of which only one is right; otherwise an element that no set has. */
+static void spoil_sight(struct spec_trace_event *event)
+{
+    for (uint32_t i = 0; i < event->sight_count; i++) {
+        if (event->sights[i].relation != FOLLOW_HAS) {
+            event->sights[i].value++;
+            return;
+        }
+    }
+    event->sights[0].value = -1;
+}
+
 bool spec_trace_damage(struct spec_trace *trace, enum spec_damage damage, uint32_t at,
                        const struct spec_trace *other, const struct spec_model *model)
 {
@@ -127,13 +146,13 @@ bool spec_trace_damage(struct spec_trace *trace, enum spec_damage damage, uint32
     struct spec_trace_event *event = &trace->events[at];
     switch (damage) {
     case SPEC_DAMAGE_WRONG_SIGHT:
-        event->sights[0].value++;
+        spoil_sight(event);
         break;
     case SPEC_DAMAGE_WRONG_PARAMETER:
         event->move.parameters[free_parameter(model, trace, event)]++;
         break;
     case SPEC_DAMAGE_OUTSIDE:
-        event->move.parameters[free_parameter(model, trace, event)] += FAR_OUTSIDE;
+        put_outside(model, trace, event);
         break;
     case SPEC_DAMAGE_WRONG_ACTION:
         event->move = trace->events[0].move;

@@ -194,17 +194,37 @@ static void say_guard(const struct spec_trace_module *module, const struct spec_
     }
 }
 
+/* What TLC told of an aspect, against the run; false: they are the same. */
+static bool say_aspect(const struct spec_variable *variable, const struct follow_sight *sight,
+                       const char *is, struct spec_stuck *stuck)
+{
+    char seen[SPEC_VALUE_BYTES];
+    if (sight->relation == FOLLOW_HAS) {
+        snprintf(stuck->why, sizeof stuck->why,
+                 "variable %s: %" PRId32 " is in it in the run, and is not in the spec",
+                 variable->name, sight->value);
+        return strcmp(is, "TRUE") != 0;
+    }
+    if (sight->relation == FOLLOW_COUNT) {
+        snprintf(seen, sizeof seen, "%" PRId32, sight->value);
+    } else {
+        spec_print_value(&variable->domain, sight->value, seen, sizeof seen);
+    }
+    snprintf(stuck->why, sizeof stuck->why, "%s %s: %s in the spec, %s in the run",
+             sight->relation == FOLLOW_COUNT ? "number of elements of" : "variable", variable->name,
+             is, seen);
+    return strcmp(is, seen) != 0;
+}
+
 /* The first sight that is another one. False: all are as the spec has them. */
 static bool say_sight(const struct spec_pack *pack, const struct spec_trace_event *event,
                       const struct row *made, struct spec_stuck *stuck)
 {
+    char is[SPEC_VALUE_BYTES];
     for (uint32_t i = 0; i < event->sight_count; i++) {
-        const struct spec_variable *variable = &pack->instance.variables[event->sights[i].variable];
-        char is[SPEC_VALUE_BYTES], seen[SPEC_VALUE_BYTES];
-        spec_print_value(&variable->domain, event->sights[i].value, seen, sizeof seen);
-        if (take_value(made->rest, i, is, sizeof is) && strcmp(is, seen) != 0) {
-            snprintf(stuck->why, sizeof stuck->why, "variable %s: %s in the spec, %s in the run",
-                     variable->name, is, seen);
+        const struct follow_sight *sight = &event->sights[i];
+        if (take_value(made->rest, i, is, sizeof is) &&
+            say_aspect(&pack->instance.variables[sight->variable], sight, is, stuck)) {
             return true;
         }
     }

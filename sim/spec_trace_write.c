@@ -113,7 +113,8 @@ static void write_value(const struct spec_domain *domain, const struct spec_fiel
 static void write_field(const struct spec_pack *pack, const struct spec_form *form, uint32_t field,
                         FILE *file)
 {
-    write_value(spec_form_domain(pack, form, field), &form->fields[field], file);
+    const struct spec_domain domain = spec_form_domain(pack, form, field);
+    write_value(&domain, &form->fields[field], file);
 }
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
@@ -139,25 +140,56 @@ static void write_arguments(const struct spec_pack *pack, const struct spec_form
 static void write_domains(const struct spec_pack *pack, const struct spec_form *form, FILE *file)
 {
     for (uint32_t i = 0; i < action_of(pack, form)->parameter_count; i++) {
-        const struct spec_domain *domain = spec_form_domain(pack, form, i);
+        const struct spec_domain domain = spec_form_domain(pack, form, i);
         const struct spec_field *field = &form->fields[i];
-        if (domain->kind == SPEC_INT &&
-            (!spec_domain_has(domain, field->low) || !spec_domain_has(domain, field->high))) {
+        if (domain.kind == SPEC_INT &&
+            (!spec_domain_has(&domain, field->low) || !spec_domain_has(&domain, field->high))) {
             fputs(" /\\ ", file);
             write_field(pack, form, i, file);
-            fprintf(file, " \\in (%" PRId32 ")..%" PRId32, domain->low, domain->high);
+            fprintf(file, " \\in (%" PRId32 ")..%" PRId32, domain.low, domain.high);
         }
     }
 }
 
 /* What the variable of a sight is behind the step; a function is that of the one actor. */
-static void write_seen(const struct spec_pack *pack, const struct spec_form *form, uint32_t sight,
-                       FILE *file)
+static void write_seen(const struct spec_pack *pack, const struct follow_sight *sight, FILE *file)
 {
-    const struct spec_variable *variable = &pack->instance.variables[form->variables[sight]];
+    const struct spec_variable *variable = &pack->instance.variables[sight->variable];
     fprintf(file, "%s'", variable->name);
     if (variable->key_count > 0) {
         fprintf(file, "[%d]", SPEC_TRACE_ACTOR);
+    }
+    if (variable->key_count > 1) {
+        const struct spec_domain *keys = &variable->keys[1];
+        if (keys->words == NULL) {
+            fprintf(file, "[%" PRId32 "]", sight->key);
+        } else {
+            fprintf(file, "[\"%s\"]", keys->words[sight->key]);
+        }
+    }
+}
+
+/* What of it can be compared: its value, how many elements it has, whether one is among them. */
+static void write_aspect(const struct spec_pack *pack, const struct spec_form *form, uint32_t sight,
+                         FILE *file)
+{
+    const struct follow_sight *what = &form->sights[sight];
+    if (what->relation == FOLLOW_HAS) {
+        write_field(pack, form, action_of(pack, form)->parameter_count + sight, file);
+        fputs(" \\in ", file);
+    }
+    fputs(what->relation == FOLLOW_COUNT ? "Cardinality(" : "", file);
+    write_seen(pack, what, file);
+    fputs(what->relation == FOLLOW_COUNT ? ")" : "", file);
+}
+
+static void write_sight(const struct spec_pack *pack, const struct spec_form *form, uint32_t sight,
+                        FILE *file)
+{
+    write_aspect(pack, form, sight, file);
+    if (form->sights[sight].relation != FOLLOW_HAS) {
+        fputs(" = ", file);
+        write_field(pack, form, action_of(pack, form)->parameter_count + sight, file);
     }
 }
 
@@ -168,7 +200,7 @@ static void write_made(const struct spec_pack *pack, const struct spec_form *for
           file);
     for (uint32_t i = 0; i < form->sight_count; i++) {
         fputs(", ToString(", file);
-        write_seen(pack, form, i, file);
+        write_aspect(pack, form, i, file);
         fputs(")", file);
     }
     fputs(">>)", file);
@@ -178,7 +210,6 @@ static void write_form(const struct spec_trace_module *module, uint32_t number, 
 {
     const struct spec_pack *pack = module->pack;
     const struct spec_form *form = &pack->forms[number];
-    const uint32_t parameters = action_of(pack, form)->parameter_count;
     fprintf(file, "    \\/  /\\ TraceForm = %" PRIu32 " /\\ trace_at' = trace_at + %" PRIu32,
             number, form->width);
     write_domains(pack, form, file);
@@ -189,9 +220,7 @@ static void write_form(const struct spec_trace_module *module, uint32_t number, 
     }
     for (uint32_t i = 0; i < form->sight_count; i++) {
         fputs("\n        /\\ ", file);
-        write_seen(pack, form, i, file);
-        fputs(" = ", file);
-        write_field(pack, form, parameters + i, file);
+        write_sight(pack, form, i, file);
     }
     fputs("\n", file);
 }
@@ -301,7 +330,7 @@ static void write_reasons(const struct spec_trace_module *module, FILE *file)
 static void write_module(const struct spec_trace_module *module, FILE *file)
 {
     fprintf(file,
-            "---- MODULE Trace ----\nEXTENDS %s, Integers, Sequences, TLC\n"
+            "---- MODULE Trace ----\nEXTENDS %s, Integers, FiniteSets, Sequences, TLC\n"
             "VARIABLES trace_id, trace_at\n",
             module->pack->instance.model->name);
     write_data(module->pack, file);

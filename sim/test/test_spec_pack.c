@@ -61,6 +61,8 @@ static void expect_same(const struct spec_trace_event *left, const struct spec_t
     for (uint32_t i = 0; i < left->sight_count; i++) {
         EXPECT_EQUAL(left->sights[i].variable, right->sights[i].variable);
         EXPECT_EQUAL(left->sights[i].value, right->sights[i].value);
+        EXPECT_EQUAL(left->sights[i].relation, right->sights[i].relation);
+        EXPECT_EQUAL(left->sights[i].key, right->sights[i].key);
     }
 }
 
@@ -124,7 +126,8 @@ static void values_of_any_size_get_numbers_of_their_own(void)
         event.move.parameters[1] = values[i];
         event.move.parameters[2] = values[(i + 1) % 6];
         for (uint32_t s = 0; s < 3; s++) {
-            event.sights[s] = (struct follow_sight){s == 2 ? 0 : s, values[(i + s) % 6]};
+            event.sights[s] =
+                (struct follow_sight){.variable = s == 2 ? 0 : s, .value = values[(i + s) % 6]};
         }
         spec_trace_add(&trace, &event);
     }
@@ -144,14 +147,15 @@ static void what_cannot_be_told_is_refused_with_the_step(void)
     event.move.parameters[0] = 1;
     spec_trace_add(&trace, &event);
     event.sight_count = 1;
+    event.sights[0].key = 7;
     while (strcmp(instance.variables[event.sights[0].variable].name, "sent") != 0) {
         event.sights[0].variable++;
     }
     spec_trace_add(&trace, &event);
     EXPECT(!spec_pack_make(&pack, folder.model, trace.k, list, 1, error, sizeof error));
-    EXPECT(strstr(error, "run 17, node 5, step 2") != NULL && strstr(error, "two keys") != NULL);
+    EXPECT(strstr(error, "run 17, node 5, step 2") != NULL && strstr(error, "no such key") != NULL);
     spec_pack_free(&pack);
-    trace.events[1].sights[0] = (struct follow_sight){0, INT32_MAX};
+    trace.events[1].sights[0] = (struct follow_sight){.value = INT32_MAX};
     trace.events[0] = trace.events[1];
     trace.events[0].sights[0].value = INT32_MIN;
     EXPECT(!spec_pack_make(&pack, folder.model, trace.k, list, 1, error, sizeof error));
@@ -278,6 +282,7 @@ static void rows_of_tlc_are_read_as_they_were_meant(void)
     trace_walk(&traces[1], &instance, 2, 20);
     traces[1].events[3].move = (struct spec_move){action_named("Accept"), {1, 1, 2}};
     traces[1].events[3].sight_count = 1;
+    traces[1].events[3].sights[0] = (struct follow_sight){.variable = 0};
     while (strcmp(instance.variables[traces[1].events[3].sights[0].variable].name, "top") != 0) {
         traces[1].events[3].sights[0].variable++;
     }

@@ -43,29 +43,56 @@ void trace_walk_instance(struct spec_instance *instance, const struct spec_model
     CHECK(good);
 }
 
-/* The word of the variable, or of its element [1]; false: it is no one number. */
-static bool is_visible(const struct spec_variable *variable, uint32_t *word)
+/* The word of the variable, or of its element [1] or [1][key]; false: it has no such element. */
+static bool word_of(const struct spec_variable *variable, const struct follow_sight *sight,
+                    uint32_t *word)
 {
-    const bool number = variable->domain.kind == SPEC_INT || variable->domain.kind == SPEC_BOOL ||
-                        variable->domain.kind == SPEC_WORD;
-    *word = variable->word + (variable->key_count > 0 ? SPEC_TRACE_ACTOR : 0);
-    return number && (variable->key_count == 0 ||
-                      (variable->key_count == 1 && variable->keys[0].words == NULL &&
-                       variable->keys[0].low <= SPEC_TRACE_ACTOR &&
-                       variable->keys[0].high >= SPEC_TRACE_ACTOR));
+    *word = variable->word;
+    if (variable->key_count == 0) {
+        return true;
+    }
+    *word += SPEC_TRACE_ACTOR * variable->capacity[1] + (uint32_t)sight->key;
+    return variable->keys[0].words == NULL && variable->keys[0].low <= SPEC_TRACE_ACTOR &&
+           variable->keys[0].high >= SPEC_TRACE_ACTOR;
 }
 
+static bool is_seen(const struct spec_variable *variable, const struct follow_sight *sight,
+                    const int32_t *state)
+{
+    uint32_t word;
+    CHECK(word_of(variable, sight, &word));
+    switch (sight->relation) {
+    case FOLLOW_IS:
+        return state[word] == sight->value;
+    case FOLLOW_COUNT:
+        return set_count(state[word]) == sight->value;
+    case FOLLOW_HAS:
+        return sight->value >= 0 && sight->value <= SPEC_ELEMENT_MAX &&
+               set_has(state[word], sight->value);
+    }
+    return false;
+}
+
+/* As in a run, an action shows the same few variables each time. */
 static void look(struct spec_trace_event *event, const struct spec_instance *instance,
                  const int32_t *state, uint64_t draw)
 {
-    event->sight_count = 0;
     for (uint32_t i = 0; i < draw % 3; i++) {
-        /* As in a run, an action shows the same few variables each time. */
         const uint32_t v = (event->move.action * 5 + i * 3) % instance->model->variable_count;
+        const struct spec_variable *variable = &instance->variables[v];
+        struct follow_sight sight = {.variable = v};
         uint32_t word;
-        if (is_visible(&instance->variables[v], &word)) {
-            event->sights[event->sight_count++] = (struct follow_sight){v, state[word]};
+        sight.key = variable->key_count > 1 ? variable->keys[1].low : 0;
+        if (!word_of(variable, &sight, &word)) {
+            continue;
         }
+        sight.value = state[word];
+        if (variable->domain.kind == SPEC_SET) {
+            const bool has = state[word] != 0 && i == 0;
+            sight.relation = has ? FOLLOW_HAS : FOLLOW_COUNT;
+            sight.value = has ? set_least(state[word], 0) : set_count(state[word]);
+        }
+        event->sights[event->sight_count++] = sight;
     }
 }
 
@@ -138,9 +165,7 @@ uint32_t trace_walk_refused(const struct spec_model *model, const int32_t *k,
                     model->step(k, event->move.action, event->move.parameters, state) &&
                     all_hold(model, k, state);
         for (uint32_t s = 0; good && s < event->sight_count; s++) {
-            uint32_t word;
-            good = is_visible(&variables[event->sights[s].variable], &word) &&
-                   state[word] == event->sights[s].value;
+            good = is_seen(&variables[event->sights[s].variable], &event->sights[s], state);
         }
         if (!good) {
             return i;
