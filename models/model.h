@@ -44,6 +44,13 @@ enum truth {
     TRUTH_SETTLED, /* nothing is left to do for it, all faults are over; counter: what it runs */
     TRUTH_KNOWN,   /* the cloud's row of a device, at the end; counter: sequence, value: outcome */
     TRUTH_DARK,    /* it was booted again and again, and nothing ran */
+    /* Of each device. */
+    TRUTH_OUTBOX,  /* its store is mounted, ahead of all that it says of readings; counter: the next
+                      one that it will draw; epoch 0: there is no store; value: readings that have
+                      come back, which follow: */
+    TRUTH_KEPT,    /* counter; value: slot of its record */
+    TRUTH_RESPOND, /* its answer to a challenge is about to leave; counter: floor. Said ahead of
+                      whatever else it says behind it */
     TRUTH_COUNT
 };
 
@@ -68,6 +75,7 @@ struct judge_config {
                                      life. One cloud */
     uint32_t cloud_window;        /* bits */
     uint32_t outbox_max;
+    uint32_t reserve; /* counters that a device reserves at once; 0: no device is followed */
     uint32_t queue_max;
     uint64_t sample_every_us;
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */

@@ -267,6 +267,7 @@ static void make_judge(struct world *world)
         .roles = world->model_roles,
         .cloud_window = (uint32_t)setting[SETTING_cloud_window],
         .outbox_max = (uint32_t)setting[SETTING_device_outbox],
+        .reserve = (uint32_t)setting[SETTING_device_reserve],
         .queue_max = (uint32_t)setting[SETTING_gateway_queue],
         .sample_every_us = setting[SETTING_device_sample_every],
         .sample_slack_us = sample_slack_us(world),
