@@ -124,12 +124,36 @@ static void put_outside(const struct spec_model *model, const struct spec_trace 
     event->move.parameters[parameter] = actions[event->move.action].domains[parameter].high + 1;
 }
 
-/* A value of which only one is right; otherwise an element that no set has. */
-static void spoil_sight(struct spec_trace_event *event)
+static int32_t other_value(const struct spec_domain *domain, int32_t value)
 {
+    switch (domain->kind) {
+    case SPEC_INT:
+        return value + 1;
+    case SPEC_BOOL:
+        return value == 0 ? 1 : 0;
+    case SPEC_WORD:
+        return value < domain->high ? value + 1 : 0;
+    case SPEC_SET:
+    case SPEC_WORDS:
+        return value ^ set_of(domain->low);
+    }
+    return value;
+}
+
+/* A value of which only one is right; otherwise an element that no set has. */
+static void spoil_sight(const struct spec_model *model, const struct spec_trace *trace,
+                        struct spec_trace_event *event)
+{
+    struct spec_variable variables[SPEC_VARIABLES_MAX];
+    model->variables(trace->k, variables);
     for (uint32_t i = 0; i < event->sight_count; i++) {
-        if (event->sights[i].relation != FOLLOW_HAS) {
-            event->sights[i].value++;
+        struct follow_sight *sight = &event->sights[i];
+        if (sight->relation == FOLLOW_IS) {
+            sight->value = other_value(&variables[sight->variable].domain, sight->value);
+            return;
+        }
+        if (sight->relation == FOLLOW_COUNT) {
+            sight->value++;
             return;
         }
     }
@@ -146,7 +170,7 @@ bool spec_trace_damage(struct spec_trace *trace, enum spec_damage damage, uint32
     struct spec_trace_event *event = &trace->events[at];
     switch (damage) {
     case SPEC_DAMAGE_WRONG_SIGHT:
-        spoil_sight(event);
+        spoil_sight(model, trace, event);
         break;
     case SPEC_DAMAGE_WRONG_PARAMETER:
         event->move.parameters[free_parameter(model, trace, event)]++;

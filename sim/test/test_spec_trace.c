@@ -14,7 +14,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     exit(1);
 }
 
-enum { GOOD = 20, ALL = GOOD + SPEC_DAMAGE_COUNT, EVENTS = 150 };
+enum { GOOD = 20, ALL = GOOD + SPEC_DAMAGE_COUNT, EVENTS = 100 };
 
 static struct spec_call call = {.source = ".", .jobs = 2};
 static struct spec_folder folder;

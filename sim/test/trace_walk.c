@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "sim/random.h"
 
-enum { RARE = 40, TRIES = 400 };
+enum { RARE = 40, TRIES = 1000 };
 
 /* One actor, and steps that are small against what there is. */
 static int32_t value_of(const struct spec_constant *constant)
