@@ -5,6 +5,7 @@
 #include "models/cadence.h"
 #include "models/custody.h"
 #include "models/ruling.h"
+#include "models/spec_judge.h"
 #include "models/telemetry.h"
 #include "models/update.h"
 
@@ -15,6 +16,7 @@ struct judge {
     struct custody_model *custody;
     struct cadence_model *cadence;
     struct update_law_config releases;
+    struct spec_judge *specs;
     struct update_law *updates; /* [node_count]; NULL where firmware is not managed */
 };
 
@@ -45,7 +47,8 @@ size_t judge_size_bytes(const struct judge_config *config)
 {
     return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint64_t)) +
            aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
-           aligned(cadence_size_bytes(config)) + updates_bytes(config);
+           aligned(cadence_size_bytes(config)) + aligned(spec_judge_size_bytes(config)) +
+           updates_bytes(config);
 }
 
 void judge_init(struct judge *judge, const struct judge_config *config)
@@ -62,12 +65,15 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     memory += aligned(custody_size_bytes(config));
     judge->cadence = (struct cadence_model *)(void *)memory;
     memory += aligned(cadence_size_bytes(config));
+    judge->specs = (struct spec_judge *)(void *)memory;
+    memory += aligned(spec_judge_size_bytes(config));
     judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
     judge->releases.trials = config->trials;
     judge->releases.reverts_max = config->reverts_max;
     telemetry_init(judge->telemetry, &judge->config);
     custody_init(judge->custody, &judge->config);
     cadence_init(judge->cadence, &judge->config);
+    spec_judge_init(judge->specs, &judge->config, &judge->ruling);
 }
 
 bool judge_observe(struct judge *judge, const struct observation *observation,
@@ -79,6 +85,7 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     telemetry_observe(judge->telemetry, observation, ruling);
     custody_observe(judge->custody, observation, ruling);
     cadence_observe(judge->cadence, observation, ruling);
+    spec_judge_observe(judge->specs, observation);
     if (judge->updates != NULL) {
         observe_update(judge, observation);
     }
@@ -166,6 +173,15 @@ void judge_void(struct judge *judge, enum law law, uint32_t node)
     } else {
         ruling->void_everywhere |= bit;
     }
+    if (law == LAW_SPEC_TELEMETRY) {
+        const bool here = node < ruling->node_count && (ruling->void_at[node] & bit) != 0;
+        spec_judge_leave(judge->specs, here ? node : 0);
+    }
+}
+
+uint32_t judge_unfollowed(const struct judge *judge)
+{
+    return spec_judge_left(judge->specs);
 }
 
 bool judge_is_void(const struct judge *judge, enum law law)

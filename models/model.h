@@ -111,6 +111,9 @@ bool judge_found(struct judge *judge, enum law law, const struct observation *ob
 /* From here on `law` is not judged where node is at fault (a fault class voids it). */
 void judge_void(struct judge *judge, enum law law, uint32_t node);
 bool judge_is_void(const struct judge *judge, enum law law);
+/* Devices that the laws of specs (spec.*) no longer follow: void there, broken, or beyond what they
+ * can tell or keep. */
+uint32_t judge_unfollowed(const struct judge *judge);
 /* How often a law was put to the test. */
 uint64_t judge_exercised(const struct judge *judge, enum law law);
 

@@ -107,6 +107,7 @@
 ---| "flash_faded" # programmed bits that were lost (bits)
 ---| "flash_weak" # bits that were disturbed (bits)
 ---| "flash_garbled" # units programmed while the supply was too low (units)
+---| "unfollowed" # devices that the laws of specs followed no further (devices)
 
 ---What nodes say that they did; see core/evidence.h.
 ---@alias Evidence
