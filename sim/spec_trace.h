@@ -12,9 +12,7 @@ struct spec_trace_event {
     struct spec_move move;
     uint32_t sight_count;
     struct follow_sight sights[FOLLOW_SIGHTS_MAX];
-    /* What showed it in the run. */
-    uint64_t event, time_us;
-    uint32_t kind; /* evidence or truth; UINT32_MAX: nothing, it was made here */
+    struct observation shown; /* by this, in the run; kind UINT32_MAX: it is no run's */
 };
 
 struct spec_trace {

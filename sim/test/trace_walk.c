@@ -126,7 +126,7 @@ void trace_walk(struct spec_trace *trace, const struct spec_instance *instance, 
     CHECK(model->init(instance->k, 0, state));
     for (uint32_t i = 0, tries = 0; i < count && tries < TRIES * count; tries++) {
         const uint64_t draw = random_at(seed, tries);
-        struct spec_trace_event event = {.event = i, .kind = UINT32_MAX};
+        struct spec_trace_event event = {.shown = {.event = i, .kind = UINT32_MAX}};
         event.move = instance->moves[draw % instance->move_count];
         memcpy(post, state, sizeof post);
         if (model->step(instance->k, event.move.action, event.move.parameters, post) &&
