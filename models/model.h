@@ -114,7 +114,9 @@ struct judge_finding {
 void judge_exercise(struct judge *judge, enum law law, uint64_t times);
 bool judge_found(struct judge *judge, enum law law, const struct observation *observation,
                  const struct judge_finding *finding, struct violation *violation);
-/* From here on `law` is not judged where node is at fault (a fault class voids it). */
+/* From here on `law` is not judged where node is at fault (a fault class voids it); no node:
+ * nowhere.
+ */
 void judge_void(struct judge *judge, enum law law, uint32_t node);
 bool judge_is_void(const struct judge *judge, enum law law);
 /* Devices that the laws of specs (spec.*) no longer follow: void there, broken, or beyond what they

@@ -8,6 +8,7 @@ struct spec_judge {
     struct ruling *ruling;
     int32_t k[SPEC_CONSTANTS_MAX];
     struct follow_telemetry *follow;
+    void *before;          /* of all devices */
     unsigned char *states; /* wide_telemetry_size_bytes() for each device */
     uint32_t *places;      /* [node_count]: index of the device's state */
 };
@@ -32,6 +33,7 @@ static uint32_t device_count(const struct judge_config *config)
 size_t spec_judge_size_bytes(const struct judge_config *config)
 {
     return aligned(sizeof(struct spec_judge)) + aligned(follow_telemetry_size_bytes(config)) +
+           aligned(wide_telemetry_before_bytes()) +
            device_count(config) * aligned(wide_telemetry_size_bytes()) +
            aligned(config->node_count * sizeof(uint32_t));
 }
@@ -47,6 +49,8 @@ void spec_judge_init(struct spec_judge *judge, const struct judge_config *config
     follow_telemetry_constants(config, judge->k);
     judge->follow = (struct follow_telemetry *)(void *)memory;
     memory += aligned(follow_telemetry_size_bytes(config));
+    judge->before = memory;
+    memory += aligned(wide_telemetry_before_bytes());
     judge->states = memory;
     judge->places = (uint32_t *)(void *)(memory + count * state_bytes);
     uint32_t place = 0;
@@ -72,7 +76,8 @@ static bool on_step(void *ctx, const struct follow_step *step)
         judge->config->heard(judge->config->heard_ctx, "Telemetry", judge->k, step);
     }
     ruling_exercise(judge->ruling, LAW_SPEC_TELEMETRY);
-    const enum wide_outcome outcome = wide_telemetry_take(wide, judge->k, step, &difference);
+    const enum wide_outcome outcome =
+        wide_telemetry_take(wide, judge->before, judge->k, step, &difference);
     if (outcome == WIDE_BROKEN) {
         ruling_break(judge->ruling, LAW_SPEC_TELEMETRY, step->actor, difference);
     }

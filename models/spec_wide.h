@@ -4,10 +4,11 @@
  * A file of its own makes it, from three parts in this order: the law's .def, this header, which
  * takes the place of models/spec_law.h, and the law's .c. It then has struct state, and:
  *
- *   wide_copy      a state, as far as it holds anything
- *   wide_is_full   is one of its sets beyond what ranges can hold?
- *   wide_see       is a variable what a sight says?
- *   wide_variables, wide_actions, wide_invariants, wide_properties   names
+ *   wide_sets        for each variable: is it a set?
+ *   wide_see         is a variable what a sight says?
+ *   wide_variables   what violations call them
+ *
+ * and take_step, claim_holds and claim_allows of models/spec_parts.h.
  */
 #ifndef BROWNOUT_MODELS_SPEC_WIDE_H
 #define BROWNOUT_MODELS_SPEC_WIDE_H
@@ -59,59 +60,6 @@ struct state {
 #undef SET_OF_WORDS
 
 #include "models/spec_parts.h"
-
-/* ---- Whole states ---------------------------------------------------------------------------- */
-
-static inline void wide_copy_number(int32_t *to, const int32_t *from)
-{
-    *to = *from;
-}
-
-static inline bool wide_number_is_full(const int32_t *number)
-{
-    (void)number;
-    return false;
-}
-
-static inline bool wide_set_is_full(const spec_set *set)
-{
-    return set->full;
-}
-
-#define WIDE_COPY(to, from)                                                                        \
-    _Generic((to), int32_t * : wide_copy_number, spec_set * : range_set_copy)(to, from)
-#define WIDE_FULL(of)                                                                              \
-    _Generic((of), const int32_t * : wide_number_is_full, const spec_set * : wide_set_is_full)(of)
-
-#define WIDE_COPY_VAR(name, domain) WIDE_COPY(&to->name, &from->name);
-#define WIDE_COPY_MAP(name, capacity, keys, domain)                                                \
-    for (uint32_t i = 0; i < (capacity); i++) {                                                    \
-        WIDE_COPY(&to->name[i], &from->name[i]);                                                   \
-    }
-#define WIDE_COPY_MAP2(name, capacity1, keys1, capacity2, keys2, domain)                           \
-    for (uint32_t i = 0; i < (capacity1) * (capacity2); i++) {                                     \
-        WIDE_COPY(&to->name[0][0] + i, &from->name[0][0] + i);                                     \
-    }
-static inline void wide_copy(struct state *to, const struct state *from)
-{
-    LAW_VARIABLES(WIDE_COPY_VAR, WIDE_COPY_MAP, WIDE_COPY_MAP2)
-}
-
-#define WIDE_FULL_VAR(name, domain) full |= WIDE_FULL(&s->name);
-#define WIDE_FULL_MAP(name, capacity, keys, domain)                                                \
-    for (uint32_t i = 0; i < (capacity); i++) {                                                    \
-        full |= WIDE_FULL(&s->name[i]);                                                            \
-    }
-#define WIDE_FULL_MAP2(name, capacity1, keys1, capacity2, keys2, domain)                           \
-    for (uint32_t i = 0; i < (capacity1) * (capacity2); i++) {                                     \
-        full |= WIDE_FULL(&s->name[0][0] + i);                                                     \
-    }
-static inline bool wide_is_full(const struct state *s)
-{
-    bool full = false;
-    LAW_VARIABLES(WIDE_FULL_VAR, WIDE_FULL_MAP, WIDE_FULL_MAP2)
-    return full;
-}
 
 #define WIDE_IS_SET(of)                         _Generic((of), int32_t * : false, spec_set * : true)
 #define WIDE_SET_VAR(name, domain)              WIDE_IS_SET(&((struct state *)NULL)->name),

@@ -9,7 +9,7 @@
 enum { LONG = RANGE_SET_MAX * 3 / 4 }; /* ranges at which a set is joined */
 
 struct wide_telemetry {
-    struct state now, before;
+    struct state now;
     /* Rows that were joined to others and never were: the image's count does not have them. */
     int32_t joined_rows, joined_epoch;
 };
@@ -20,6 +20,11 @@ static void explain(const struct constants *k, const struct state *s, const stru
 size_t wide_telemetry_size_bytes(void)
 {
     return sizeof(struct wide_telemetry);
+}
+
+size_t wide_telemetry_before_bytes(void)
+{
+    return sizeof(struct state);
 }
 
 void wide_telemetry_init(struct wide_telemetry *wide, const int32_t *k)
@@ -85,12 +90,6 @@ static void join_history(const struct constants *k, struct wide_telemetry *wide)
     }
 }
 
-static bool has_long_history(const struct state *s)
-{
-    return is_long(&s->used[1]) || is_long(&s->shed[1]) || is_long(&s->acked[1]) ||
-           is_long(&s->rows[1]) || is_long(&s->sent[1][s->epoch[1]]);
-}
-
 /* ---- A step ---------------------------------------------------------------------------------- */
 
 #define WIDE_INVARIANT(name, Name)              #Name " does not hold",
@@ -100,22 +99,89 @@ static bool has_long_history(const struct state *s)
 static const char *const invariants[] = {LAW_INVARIANTS(WIDE_INVARIANT, WIDE_INVARIANT_EACH)};
 static const char *const properties[] = {LAW_PROPERTIES(WIDE_PROPERTY, WIDE_PROPERTY_EACH)};
 
-static bool check_claims(const struct constants *k, const struct wide_telemetry *wide,
-                         struct difference *difference)
+/* Which claims an action could break, by the variables that it changes: a bit each. */
+#define INV(name) (1u << INV_##name)
+#define AP(name)  (1u << AP_##name)
+static const struct {
+    uint32_t invariants, properties;
+} breakable[LAW_ACTION_COUNT] = {
+    [ACT_reserve] = {0, AP(reserve_monotone)},
+    [ACT_skip] = {INV(nonce_unique), 0},
+    [ACT_sign] = {INV(nonce_unique), 0},
+    [ACT_store] = {INV(acked_is_durable) | INV(outbox_bounded), 0},
+    [ACT_shed] = {0, AP(forgets_by_rule)},
+    [ACT_release] = {0, AP(forgets_by_rule)},
+    [ACT_window] = {INV(accept_once) | INV(authentic), 0},
+    [ACT_accept] = {INV(accept_once) | INV(authentic), 0},
+    [ACT_commit] = {INV(ack_is_true) | INV(acked_is_durable), AP(window_monotone) | AP(rows_kept)},
+    [ACT_ack] = {INV(ack_is_true) | INV(acked_is_durable), 0},
+    [ACT_power_loss] = {INV(nonce_unique), AP(forgets_by_rule)},
+    [ACT_found] = {INV(nonce_unique) | INV(ack_is_true) | INV(acked_is_durable),
+                   AP(reserve_monotone) | AP(forgets_by_rule)},
+    [ACT_cloud_loss] = {INV(accept_once) | INV(authentic), 0},
+};
+
+/* What the properties read of the state before a step. */
+static void remember(struct state *before, const struct state *s)
 {
-    for (uint32_t i = 0; i < LAW_INVARIANT_COUNT; i++) {
-        if (!claim_holds(k, i, &wide->now)) {
+    before->epoch[1] = s->epoch[1];
+    before->reserved[1] = s->reserved[1];
+    spec_set_copy(&before->held[1], &s->held[1]);
+    spec_set_copy(&before->acked[1], &s->acked[1]);
+    before->durable_epoch[1] = s->durable_epoch[1];
+    before->durable_top[1] = s->durable_top[1];
+    spec_set_copy(&before->durable_rows[1], &s->durable_rows[1]);
+}
+
+static bool check_claims(const struct constants *k, const struct wide_telemetry *wide,
+                         const struct state *before, uint32_t action, struct difference *difference)
+{
+    const uint32_t held = breakable[action].invariants, kept = breakable[action].properties;
+    for (uint32_t i = 0; held >> i != 0; i++) {
+        if ((held >> i & 1u) != 0 && !claim_holds(k, i, &wide->now)) {
             *difference = (struct difference){invariants[i], 1, 0};
             return false;
         }
     }
-    for (uint32_t i = 0; i < LAW_PROPERTY_COUNT; i++) {
-        if (!claim_allows(k, i, &wide->before, &wide->now)) {
+    for (uint32_t i = 0; kept >> i != 0; i++) {
+        if ((kept >> i & 1u) != 0 && !claim_allows(k, i, before, &wide->now)) {
             *difference = (struct difference){properties[i], 1, 0};
             return false;
         }
     }
     return true;
+}
+
+/* The set that the action makes longer by ranges; NULL: none. What is copied is as short as where
+ * it comes from, and seen and held go together with rows and stored. */
+static const spec_set *lengthened(const struct state *s, uint32_t action, const spec_set **other)
+{
+    *other = NULL;
+    switch (action) {
+    case ACT_skip:
+    case ACT_sign:
+        return &s->used[1];
+    case ACT_store:
+    case ACT_compact:
+        *other = &s->held[1];
+        return &s->stored[1];
+    case ACT_shed:
+        *other = &s->held[1];
+        return &s->shed[1];
+    case ACT_send:
+        return &s->sent[1][s->epoch[1]];
+    case ACT_release:
+        return &s->held[1];
+    case ACT_respond:
+        return &s->answers[1][s->epoch[1]];
+    case ACT_accept:
+        *other = &s->seen[1];
+        return &s->rows[1];
+    case ACT_ack:
+        return &s->acked[1];
+    default:
+        return NULL;
+    }
 }
 
 static bool check_sights(const struct wide_telemetry *wide, const struct follow_step *step,
@@ -138,22 +204,31 @@ static bool check_sights(const struct wide_telemetry *wide, const struct follow_
     return true;
 }
 
-enum wide_outcome wide_telemetry_take(struct wide_telemetry *wide, const int32_t *words,
-                                      const struct follow_step *step, struct difference *difference)
+enum wide_outcome wide_telemetry_take(struct wide_telemetry *wide, void *memory,
+                                      const int32_t *words, const struct follow_step *step,
+                                      struct difference *difference)
 {
     const struct constants *k = (const struct constants *)words;
-    wide_copy(&wide->before, &wide->now);
-    if (!take_step(k, step->move.action, step->move.parameters, &wide->now)) {
-        explain(k, &wide->before, &step->move, difference);
+    const uint32_t action = step->move.action;
+    struct state *s = &wide->now, *before = memory;
+    const spec_set *other;
+    if (breakable[action].properties != 0) {
+        remember(before, s);
+    }
+    /* What an action changes before its last guard is nothing that explains why. */
+    if (!take_step(k, action, step->move.parameters, s)) {
+        explain(k, s, &step->move, difference);
         return WIDE_BROKEN;
     }
-    if (wide_is_full(&wide->now)) {
+    const spec_set *longer = lengthened(s, action, &other);
+    if ((longer != NULL && longer->full) || (other != NULL && other->full)) {
         return WIDE_BEYOND;
     }
-    if (!check_sights(wide, step, difference) || !check_claims(k, wide, difference)) {
+    if (!check_sights(wide, step, difference) ||
+        !check_claims(k, wide, before, action, difference)) {
         return WIDE_BROKEN;
     }
-    if (has_long_history(&wide->now)) {
+    if (longer != NULL && is_long(longer)) {
         join_history(k, wide);
     }
     return WIDE_TAKEN;
@@ -305,9 +380,4 @@ int32_t wide_telemetry_value(const struct wide_telemetry *wide, uint32_t variabl
 bool wide_telemetry_holds(const struct wide_telemetry *wide, const int32_t *k, uint32_t invariant)
 {
     return claim_holds((const struct constants *)k, invariant, &wide->now);
-}
-
-bool wide_telemetry_allows(const struct wide_telemetry *wide, const int32_t *k, uint32_t property)
-{
-    return claim_allows((const struct constants *)k, property, &wide->before, &wide->now);
 }
