@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/check.h"
-#include "models/wide_telemetry.h"
 #include "sim/command.h"
 #include "sim/spec_batch.h"
 #include "sim/spec_runs.h"
@@ -118,28 +117,14 @@ static uint64_t count_left_out(const struct spec_runs *runs, uint32_t *traces)
     return count;
 }
 
-/* The word of the C model that judges runs: "" where it takes every step as well. */
+/* "": it takes every step as well. */
 static void ask_model(const struct spec_trace *trace, char *text, size_t bytes)
 {
     struct difference difference = {NULL, 0, 0};
-    struct wide_telemetry *wide = calloc(1, wide_telemetry_size_bytes());
-    CHECK(wide != NULL);
-    wide_telemetry_init(wide, trace->k);
-    enum wide_outcome outcome = WIDE_TAKEN;
-    uint32_t at = 0;
-    for (; at < trace->count && outcome == WIDE_TAKEN; at++) {
-        const struct spec_trace_event *event = &trace->events[at];
-        struct follow_step step = {.actor = trace->actor,
-                                   .move = event->move,
-                                   .sight_count = event->sight_count,
-                                   .observation = &event->shown};
-        memcpy(step.sights, event->sights, sizeof step.sights);
-        outcome = wide_telemetry_take(wide, trace->k, &step, &difference);
-    }
-    free(wide);
+    const uint32_t at = spec_runs_ask(trace, &difference);
     text[0] = '\0';
-    if (outcome == WIDE_BROKEN) {
-        snprintf(text, bytes, "step %" PRIu32 ": %s, expected %" PRIu64 ", is %" PRIu64, at,
+    if (at != UINT32_MAX) {
+        snprintf(text, bytes, "step %" PRIu32 ": %s, expected %" PRIu64 ", is %" PRIu64, at + 1,
                  difference.what, difference.expected, difference.actual);
     }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "models/wide_telemetry.h"
 #include "sim/random.h"
 #include "sim/status.h"
 #include "sim/subject.h"
@@ -158,6 +159,28 @@ void spec_runs_free(struct spec_runs *runs)
     free(runs->list);
     free(runs->runs);
     memset(runs, 0, sizeof *runs);
+}
+
+uint32_t spec_runs_ask(const struct spec_trace *trace, struct difference *difference)
+{
+    struct wide_telemetry *wide = calloc(1, wide_telemetry_size_bytes());
+    void *before = calloc(1, wide_telemetry_before_bytes());
+    enum wide_outcome outcome = WIDE_TAKEN;
+    uint32_t at = 0;
+    CHECK(wide != NULL && before != NULL);
+    wide_telemetry_init(wide, trace->k);
+    for (; at < trace->count && outcome == WIDE_TAKEN; at++) {
+        const struct spec_trace_event *event = &trace->events[at];
+        struct follow_step step = {.actor = trace->actor,
+                                   .move = event->move,
+                                   .sight_count = event->sight_count,
+                                   .observation = &event->shown};
+        memcpy(step.sights, event->sights, sizeof step.sights);
+        outcome = wide_telemetry_take(wide, before, trace->k, &step, difference);
+    }
+    free(before);
+    free(wide);
+    return outcome == WIDE_BROKEN ? at - 1 : UINT32_MAX;
 }
 
 /* ---- For people ------------------------------------------------------------------------------ */

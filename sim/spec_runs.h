@@ -4,6 +4,7 @@
 #ifndef BROWNOUT_SIM_SPEC_RUNS_H
 #define BROWNOUT_SIM_SPEC_RUNS_H
 
+#include "models/ruling.h"
 #include "sim/record.h"
 #include "sim/spec_trace.h"
 
@@ -31,6 +32,10 @@ struct spec_runs {
 enum verdict spec_runs_add(struct spec_runs *runs, struct record *record, int64_t id, char *error,
                            size_t error_bytes);
 void spec_runs_free(struct spec_runs *runs);
+
+/* The word of the C model that judges runs: the first step of a trace of Telemetry that it does not
+ * take, and why; UINT32_MAX: it takes them all, or can say no more (models/wide_telemetry.h). */
+uint32_t spec_runs_ask(const struct spec_trace *trace, struct difference *difference);
 
 /* Whose trace it is: "run 3, dev17"; and what shows an event, as `brownout replay` prints it. */
 void spec_runs_print_actor(const struct spec_runs *runs, const struct spec_trace *trace, char *text,

@@ -7,7 +7,6 @@
 
 #include "core/check.h"
 #include "core/test/test.h"
-#include "models/wide_telemetry.h"
 #include "sim/spec_batch.h"
 #include "sim/spec_runs.h"
 #include "sim/test/trace_walk.h"
@@ -49,23 +48,8 @@ static uint32_t ask_narrow(const struct spec_trace *trace)
 /* The form of the model that judges runs, whose counters know no bound. */
 static uint32_t ask_wide(const struct spec_trace *trace)
 {
-    struct wide_telemetry *wide = calloc(1, wide_telemetry_size_bytes());
-    uint32_t at = 0;
-    bool taken = true;
-    EXPECT(wide != NULL);
-    wide_telemetry_init(wide, trace->k);
-    for (; at < trace->count && taken; at++) {
-        const struct spec_trace_event *event = &trace->events[at];
-        struct difference difference;
-        struct follow_step step = {
-            .actor = trace->actor, .move = event->move, .sight_count = event->sight_count};
-        memcpy(step.sights, event->sights, sizeof step.sights);
-        const enum wide_outcome outcome = wide_telemetry_take(wide, trace->k, &step, &difference);
-        EXPECT(outcome != WIDE_BEYOND);
-        taken = outcome == WIDE_TAKEN;
-    }
-    free(wide);
-    return taken ? UINT32_MAX : at - 1;
+    struct difference difference;
+    return spec_runs_ask(trace, &difference);
 }
 
 /* From the middle on: the first place where this damage makes it wrong. */
