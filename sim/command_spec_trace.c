@@ -46,22 +46,36 @@ static bool is_number(const char *text)
     return *text != '\0' && strspn(text, "0123456789") == strlen(text) && strlen(text) < 19;
 }
 
+/* Each must be there before the first one is lived, since that takes its time. */
+static bool find_runs(const struct request *request, struct record *record, char *error,
+                      size_t error_bytes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < request->arguments.count && good; i++) {
+        const char *text = request->arguments.list[i];
+        struct record_found found;
+        if (!is_number(text)) {
+            snprintf(error, error_bytes,
+                     "'%.80s' is no run; name runs by their numbers, as brownout run and sweep "
+                     "print them",
+                     text);
+            return false;
+        }
+        memset(&found, 0, sizeof found);
+        good = record_find(record, strtoll(text, NULL, 10), &found, error, error_bytes);
+        record_found_free(&found);
+    }
+    return good;
+}
+
 /* Each run that is named, once. */
 static enum verdict add_runs(struct request *request, struct record *record, char *error,
                              size_t error_bytes)
 {
     enum verdict verdict = VERDICT_PASS;
     for (uint32_t i = 0; i < request->arguments.count && verdict == VERDICT_PASS; i++) {
-        const char *text = request->arguments.list[i];
+        const int64_t id = strtoll(request->arguments.list[i], NULL, 10);
         bool again = false;
-        if (!is_number(text)) {
-            snprintf(error, error_bytes,
-                     "'%.80s' is no run; name runs by their numbers, as brownout run and sweep "
-                     "print them",
-                     text);
-            return VERDICT_USAGE;
-        }
-        const int64_t id = strtoll(text, NULL, 10);
         for (uint32_t r = 0; r < request->runs.run_count; r++) {
             again = again || request->runs.runs[r].id == id;
         }
@@ -78,13 +92,16 @@ static enum verdict live_again(struct request *request, char *error, size_t erro
     if (record == NULL) {
         return VERDICT_USAGE;
     }
-    enum verdict verdict = add_runs(request, record, error, error_bytes);
+    enum verdict verdict = find_runs(request, record, error, error_bytes)
+                               ? add_runs(request, record, error, error_bytes)
+                               : VERDICT_USAGE;
     record_close(record);
     if (verdict == VERDICT_PASS && request->runs.count == 0) {
-        snprintf(error, error_bytes,
-                 "no device of these runs was followed by %s: it is void wherever a fault that was "
-                 "asked for voids it",
-                 request->runs.law);
+        snprintf(
+            error, error_bytes,
+            "no device of these runs was followed by %s: run.laws leaves it out, or a fault that "
+            "was asked for voids it everywhere",
+            request->runs.law);
         verdict = VERDICT_USAGE;
     }
     request->list = malloc((request->runs.count + 1u) * sizeof *request->list);
@@ -149,9 +166,11 @@ static void describe(const struct request *request, uint32_t number, struct reje
 {
     const struct spec_trace *trace = request->list[number];
     const uint32_t index = request->trials.stuck[number].index;
+    char shown[LINE_BYTES - 16];
     spec_runs_print_actor(&request->runs, trace, rejection->actor, sizeof rejection->actor);
     print_move(&request->trials, trace, index, rejection->move, sizeof rejection->move);
-    spec_runs_print_event(&request->runs, trace, index, rejection->shown, sizeof rejection->shown);
+    spec_runs_print_event(&request->runs, trace, index, shown, sizeof shown);
+    snprintf(rejection->shown, sizeof rejection->shown, "event %s", shown + strspn(shown, " "));
     ask_model(trace, rejection->model, sizeof rejection->model);
 }
 
@@ -185,10 +204,10 @@ static void print_runs(const struct request *request)
         }
     }
     const uint64_t left_out = count_left_out(runs, &cut);
-    printf("runs      %" PRIu32 ", with %" PRIu32 " devices; %" PRIu32 " of them followed by %s",
+    printf("runs      %" PRIu32 " with %" PRIu32 " devices; %" PRIu32 " of these followed by %s",
            runs->run_count, devices, followed_devices, runs->law);
     if (runs->count != followed_devices) {
-        printf(", %" PRIu32 " drawn", runs->count);
+        printf(", %" PRIu32 " of them drawn", runs->count);
     }
     printf("\nsteps     %" PRIu64, trials->events);
     if (left_out > 0) {
@@ -205,10 +224,11 @@ static void print_text(const struct request *request)
     const uint32_t accepted = count_accepted(trials);
     uint32_t shown = 0;
     print_runs(request);
-    printf("TLC       %" PRIu32 " batches, %.1f s; %" PRIu64 " states, %.2f numbers a step\n"
+    printf("TLC       %" PRIu32 " %s, %.1f s; %" PRIu64 " states, %.2f numbers a step\n"
            "canaries  %" PRIu32 " of %" PRIu32 " rejected, as they have to be\n"
            "accepted  %" PRIu32 " of %" PRIu32 " devices\n",
-           trials->batch_count, (double)trials->tlc_us / 1e6, trials->states,
+           trials->batch_count, trials->batch_count == 1 ? "batch" : "batches",
+           (double)trials->tlc_us / 1e6, trials->states,
            (double)trials->numbers / (double)(trials->events + (trials->events == 0)),
            trials->canary_count, trials->batch_count, accepted, trials->trace_count);
     for (uint32_t i = 0; i < trials->trace_count && shown < SHOWN_MAX; i++) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/check.h"
+#include "core/limits.h"
 #include "core/test/test.h"
 #include "sim/spec_batch.h"
 #include "sim/spec_runs.h"
@@ -17,7 +18,12 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     exit(1);
 }
 
-enum { GOOD = 12, ALL = GOOD + SPEC_DAMAGE_COUNT, EVENTS = 100 };
+enum {
+    GOOD = 12,
+    ALL = GOOD + SPEC_DAMAGE_COUNT,
+    EVENTS = 100,
+    FLEET_FITS = SERVER_SESSIONS_MAX >= 2 * GOOD,
+};
 
 static struct spec_call call = {.source = ".", .jobs = 2};
 static struct spec_folder folder;
@@ -209,7 +215,9 @@ int main(void)
     }
     RUN(ten_ways_to_spoil_a_trace_of_telemetry_are_found_where_they_are);
     RUN(ten_ways_to_spoil_a_trace_of_update_are_found_where_they_are);
-    RUN(a_recorded_run_is_accepted_and_ten_ways_to_spoil_it_are_found);
+    if (FLEET_FITS) { /* tiny limits have no room for it */
+        RUN(a_recorded_run_is_accepted_and_ten_ways_to_spoil_it_are_found);
+    }
     spec_call_end(&call);
     return 0;
 }
