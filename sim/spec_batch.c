@@ -214,8 +214,10 @@ static bool make_pack(struct hall *hall, struct batch *batch, const uint32_t *nu
 static bool write_job(struct hall *hall, struct batch *batch, struct tlc_job *job, bool reasons)
 {
     struct spec_trials *trials = hall->trials;
-    const struct spec_trace_module module = {&batch->pack, hall->config,
-                                             reasons ? hall->text : NULL};
+    const struct spec_trace_module module = {.pack = &batch->pack,
+                                             .config = hall->config,
+                                             .text = reasons ? hall->text : NULL,
+                                             .refines = trials->refines && !reasons};
     memset(job, 0, sizeof *job);
     if (!spec_call_folder(trials->call, hall->trials->folders++, batch->folder,
                           sizeof batch->folder)) {
@@ -321,7 +323,8 @@ static void reasons_done(void *ctx, struct tlc_job *job)
 {
     struct hall *hall = ctx;
     struct batch *batch = job->owner;
-    const struct spec_trace_module module = {&batch->pack, hall->config, hall->text};
+    const struct spec_trace_module module = {
+        .pack = &batch->pack, .config = hall->config, .text = hall->text};
     char path[SPEC_PATH_BYTES + 16];
     struct spec_stuck *stuck = calloc(batch->count, sizeof *stuck);
     CHECK(stuck != NULL && batch->pack.trace_count == batch->count);

@@ -20,6 +20,7 @@ struct spec_trials {
     const struct spec_folder *folder;
     uint64_t bounds;  /* bits of constants that only bound domains: a batch has the greatest of its
                          traces'. All others are the same for all traces of a batch */
+    bool refines;     /* see struct spec_trace_module */
     uint32_t folders; /* in the call's shop: the next one has this number */
     uint32_t trace_count;
     const struct spec_trace *const *traces;

@@ -17,6 +17,8 @@ struct spec_trace_module {
     const struct spec_pack *pack;
     const struct spec_config *config; /* whose invariants and properties are checked */
     const char *text;                 /* of the spec; NULL: no reasons are asked for */
+    bool refines; /* TLC also looks whether each step is one of the spec's Next, which it is by
+                     construction: slow, and only for small constants */
 };
 
 /* Trace.tla and Trace.cfg, into a folder. */

@@ -359,10 +359,8 @@ bool spec_trace_write(const struct spec_trace_module *module, const char *folder
         return false;
     }
     snprintf(path, sizeof path, "%s/Trace.cfg", folder);
-    return spec_constants_write(&module->pack->instance, path,
-                                module->text == NULL
-                                    ? "INIT TraceInit\nNEXT TraceNext\nINVARIANT TraceAccept\n"
-                                    : "INIT TraceInit\nNEXT TraceNext\n"
-                                      "INVARIANTS TraceAccept TraceStuck\n",
-                                error, error_bytes);
+    char rest[128];
+    snprintf(rest, sizeof rest, "INIT TraceInit\nNEXT TraceNext\nINVARIANTS TraceAccept%s\n%s",
+             module->text == NULL ? "" : " TraceStuck", module->refines ? "PROPERTY Spec\n" : "");
+    return spec_constants_write(&module->pack->instance, path, rest, error, error_bytes);
 }

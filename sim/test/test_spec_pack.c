@@ -295,8 +295,8 @@ static void rows_of_tlc_are_read_as_they_were_meant(void)
     write_rows("<<\"ACCEPT\", 3>>\n");
     EXPECT(!spec_trace_read_accepted(&pack, path, accepted, error, sizeof error));
 
-    const struct spec_trace_module module = {&pack, config,
-                                             "Accept(d, e, c) ==\n    /\\ c > 2 /\\ e = 1\n"};
+    const struct spec_trace_module module = {
+        .pack = &pack, .config = config, .text = "Accept(d, e, c) ==\n    /\\ c > 2 /\\ e = 1\n"};
     uint32_t at = pack.begins[1];
     struct spec_trace_event event;
     for (uint32_t i = 0; i < 3; i++) {
