@@ -189,6 +189,11 @@ bool judge_is_void(const struct judge *judge, enum law law)
     return (judge->ruling.void_somewhere >> law & 1u) != 0;
 }
 
+uint64_t judge_steps(const struct judge *judge, uint32_t action)
+{
+    return spec_judge_steps(judge->specs, action);
+}
+
 uint64_t judge_exercised(const struct judge *judge, enum law law)
 {
     return judge->ruling.exercised[law];

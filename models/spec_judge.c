@@ -7,6 +7,7 @@ struct spec_judge {
     const struct judge_config *config;
     struct ruling *ruling;
     int32_t k[SPEC_CONSTANTS_MAX];
+    uint64_t steps[SPEC_ACTIONS_MAX];
     struct follow_telemetry *follow;
     void *before;          /* of all devices */
     unsigned char *states; /* wide_telemetry_size_bytes() for each device */
@@ -80,6 +81,8 @@ static bool on_step(void *ctx, const struct follow_step *step)
         wide_telemetry_take(wide, judge->before, judge->k, step, &difference);
     if (outcome == WIDE_BROKEN) {
         ruling_break(judge->ruling, LAW_SPEC_TELEMETRY, step->actor, difference);
+    } else {
+        judge->steps[step->move.action]++;
     }
     return outcome == WIDE_TAKEN;
 }
@@ -97,4 +100,9 @@ void spec_judge_leave(struct spec_judge *judge, uint32_t node)
 uint32_t spec_judge_left(const struct spec_judge *judge)
 {
     return follow_telemetry_left(judge->follow);
+}
+
+uint64_t spec_judge_steps(const struct spec_judge *judge, uint32_t action)
+{
+    return judge->steps[action];
 }

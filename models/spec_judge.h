@@ -21,5 +21,7 @@ void spec_judge_observe(struct spec_judge *judge, const struct observation *obse
 void spec_judge_leave(struct spec_judge *judge, uint32_t node);
 /* Devices that are no longer followed. */
 uint32_t spec_judge_left(const struct spec_judge *judge);
+/* Steps that were taken, of all devices; action < SPEC_ACTIONS_MAX. */
+uint64_t spec_judge_steps(const struct spec_judge *judge, uint32_t action);
 
 #endif

@@ -18,7 +18,7 @@
 
 enum {
     RECORD_APPLICATION = 0x62726f77, /* "brow" */
-    RECORD_SCHEMA = 1,               /* pragma user_version */
+    RECORD_SCHEMA = 2,               /* pragma user_version */
     RECORD_ERROR_BYTES = 512,
 };
 #define RECORD_FILE "runs.db"

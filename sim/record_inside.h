@@ -13,6 +13,7 @@
     X(RUN, "INSERT INTO run VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "     \
            "?13, ?14, ?15)")                                                                       \
     X(LAW, "INSERT INTO run_law VALUES (?1, ?2, ?3, ?4, ?5)")                                      \
+    X(STEP, "INSERT INTO run_step VALUES (?1, ?2, ?3, ?4)")                                        \
     X(FAULT, "INSERT INTO run_fault VALUES (?1, ?2, ?3, ?4)")                                      \
     X(PROBE, "INSERT INTO run_probe VALUES (?1, ?2, ?3)")                                          \
     X(FIGURE, "INSERT INTO run_figure VALUES (?1, ?2, ?3)")                                        \

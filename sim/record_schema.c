@@ -1,4 +1,4 @@
-/* The run database, version 1. SQLite keeps these comments: `sqlite3 runs.db .schema` shows them.
+/* The run database, version 2. SQLite keeps these comments: `sqlite3 runs.db .schema` shows them.
  *
  * Times are microseconds (_us); simulated ones count from the start of the run. 64-bit counts that
  * have no upper bound are stored as two's complement: -1 is 2^64 - 1. A change of this schema
@@ -42,6 +42,13 @@ const char *const record_schema[] = {
     "  void INTEGER NOT NULL, -- 1: a fault that struck takes it out where it struck\n"
     "  broken INTEGER NOT NULL,\n"
     "  PRIMARY KEY (run, law)\n"
+    ") STRICT, WITHOUT ROWID",
+    "CREATE TABLE run_step ( -- every action of a spec that judges runs, in every run\n"
+    "  run INTEGER NOT NULL REFERENCES run(id),\n"
+    "  spec TEXT NOT NULL,\n"
+    "  action TEXT NOT NULL,\n"
+    "  steps INTEGER NOT NULL, -- how often the run took it\n"
+    "  PRIMARY KEY (run, spec, action)\n"
     ") STRICT, WITHOUT ROWID",
     "CREATE TABLE run_fault ( -- every fault class in every run\n"
     "  run INTEGER NOT NULL REFERENCES run(id),\n"
@@ -120,6 +127,9 @@ const char *const record_schema[] = {
     "  sum(void AND NOT broken) AS void,\n"
     "  sum(broken) AS broken, sum(exercised = 0) AS not_exercised\n"
     "FROM run_law GROUP BY law ORDER BY law",
+    "CREATE VIEW steps AS -- every action of a spec: which has no scenario ever taken?\n"
+    "SELECT spec, action, sum(steps) AS steps, sum(steps > 0) AS runs\n"
+    "FROM run_step GROUP BY spec, action ORDER BY runs, spec, action",
     "CREATE VIEW faults AS -- every fault class: planned, and really struck\n"
     "SELECT fault, sum(filed) AS filed, sum(fired) AS fired, sum(filed > 0) AS runs_filed,\n"
     "  sum(fired > 0) AS runs_fired\n"

@@ -149,6 +149,9 @@ static void collect(struct world *world, struct run_result *result)
         result->exercised[i] = judge_exercised(judge, (enum law)i);
         result->is_void[i] = judge_is_void(judge, (enum law)i);
     }
+    for (uint32_t i = 0; i < SPEC_ACTIONS_MAX && judge != NULL; i++) {
+        result->steps[i] = judge_steps(judge, i);
+    }
     result->exercised[LAW_CORE_CHECK] = judge != NULL ? result->events : 0;
     snprintf(result->check_text, sizeof result->check_text, "%s", world_check_text(world));
     if (world_violation(world) != NULL) {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "models/spec.h"
 #include "sim/plan.h"
 #include "sim/world.h"
 
@@ -57,8 +58,9 @@ struct run_result {
     uint64_t probes[PROBE_COUNT];
     uint64_t exercised[LAW_COUNT];
     bool is_void[LAW_COUNT];
-    bool live_expectation; /* a Lua function failed: replay cannot show it */
-    struct plan plan;      /* as it was lived; freed by run_result_free */
+    uint64_t steps[SPEC_ACTIONS_MAX]; /* of the spec Telemetry, by action */
+    bool live_expectation;            /* a Lua function failed: replay cannot show it */
+    struct plan plan;                 /* as it was lived; freed by run_result_free */
 };
 
 /* Never fails in another way than by its result. */
