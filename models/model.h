@@ -69,6 +69,8 @@ struct observation {
 
 enum model_role { MODEL_CLOUD, MODEL_GATEWAY, MODEL_DEVICE, MODEL_OTHER };
 
+struct follow_step;
+
 struct judge_config {
     uint32_t node_count;
     const enum model_role *roles; /* [node_count], by node number; 0 is nobody: MODEL_OTHER. A
@@ -82,6 +84,10 @@ struct judge_config {
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
     uint32_t trials;          /* boots that an unconfirmed image gets; 0: firmware is not managed */
     uint32_t reverts_max;     /* times that one image may be reverted and taken again; 0: any */
+    /* Hears each step of a law that has a spec, before it is judged (models/follow.h): the name of
+     * the law, and the constants of its spec in this run. NULL: nobody does. */
+    void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step);
+    void *heard_ctx;
 };
 
 struct violation {

@@ -4,6 +4,7 @@
 #include "models/wide_telemetry.h"
 
 struct spec_judge {
+    const struct judge_config *config;
     struct ruling *ruling;
     int32_t k[SPEC_CONSTANTS_MAX];
     uint64_t steps[SPEC_ACTIONS_MAX];
@@ -44,6 +45,7 @@ void spec_judge_init(struct spec_judge *judge, const struct judge_config *config
     unsigned char *memory = (unsigned char *)judge + aligned(sizeof *judge);
     const size_t state_bytes = aligned(wide_telemetry_size_bytes());
     const uint32_t count = device_count(config);
+    judge->config = config;
     judge->ruling = ruling;
     follow_telemetry_constants(config, judge->k);
     judge->follow = (struct follow_telemetry *)(void *)memory;
@@ -71,6 +73,9 @@ static bool on_step(void *ctx, const struct follow_step *step)
     struct wide_telemetry *wide =
         (struct wide_telemetry *)(void *)(judge->states + judge->places[step->actor] * state_bytes);
     struct difference difference = {NULL, 0, 0};
+    if (judge->config->heard != NULL) {
+        judge->config->heard(judge->config->heard_ctx, "Telemetry", judge->k, step);
+    }
     ruling_exercise(judge->ruling, LAW_SPEC_TELEMETRY);
     const enum wide_outcome outcome =
         wide_telemetry_take(wide, judge->before, judge->k, step, &difference);

@@ -11,6 +11,7 @@
 #include "sim/print.h"
 #include "sim/record.h"
 #include "sim/status.h"
+#include "sim/subject.h"
 #include "sim/witness.h"
 
 enum { ARGUMENTS_MAX = 64, VIEW_MAX = 64 };
@@ -20,15 +21,6 @@ struct call {
     const char *db;
     uint64_t until;
     bool trace, json, gdb, gdb_inner;
-};
-
-/* A run that is brought back: where from, and what came of it then. */
-struct subject {
-    int64_t run_id; /* 0: from a file */
-    struct plan plan;
-    bool has_plan;             /* else scenario, seed and settings */
-    struct record_found found; /* verdict, hash and program are also set for a file */
-    struct option_settings settings;
 };
 
 static bool parse(struct call *call, int argc, char **argv, int *exit_code)
@@ -77,68 +69,6 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
 
 /* ---- finding it ------------------------------------------------------------------------------ */
 
-/* What stands behind the end of a plan file, if it was written after a run. */
-static void read_lived(FILE *file, struct record_found *found)
-{
-    char line[256];
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "# lived: verdict %23s hash %32s program %32s", found->verdict,
-                   found->hash, found->program) >= 2) {
-            return;
-        }
-    }
-}
-
-static bool load_file(const char *path, struct subject *subject, char *error, size_t error_bytes)
-{
-    char reason[400];
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        snprintf(error, error_bytes, "%s: %s; name a plan file, or the number of a run", path,
-                 strerror(errno));
-        return false;
-    }
-    subject->has_plan = plan_read(&subject->plan, file, reason, sizeof reason);
-    if (subject->has_plan) {
-        read_lived(file, &subject->found);
-    } else {
-        snprintf(error, error_bytes, "%s: %s", path, reason);
-    }
-    fclose(file);
-    return subject->has_plan;
-}
-
-static bool load_plan_text(struct subject *subject, char *error, size_t error_bytes)
-{
-    FILE *file = fmemopen(subject->found.plan, strlen(subject->found.plan), "r");
-    CHECK(file != NULL);
-    subject->has_plan = plan_read(&subject->plan, file, error, error_bytes);
-    fclose(file);
-    return subject->has_plan;
-}
-
-/* The scenario must be the one that ran. */
-static bool check_scenario(const struct record_found *found, char *error, size_t error_bytes)
-{
-    char now[HASH_TEXT_BYTES];
-    record_file_hash(found->scenario, now);
-    if (now[0] == '\0') {
-        snprintf(error, error_bytes,
-                 "run %" PRId64 " kept no plan, and its scenario %s is not here; call from the "
-                 "folder where it was recorded",
-                 found->id, found->scenario);
-        return false;
-    }
-    if (strcmp(now, found->scenario_hash) != 0) {
-        snprintf(error, error_bytes,
-                 "run %" PRId64 " kept no plan, and its scenario %s has changed since; bring back "
-                 "the file of that day (commit %s)",
-                 found->id, found->scenario, found->commit);
-        return false;
-    }
-    return true;
-}
-
 static bool load_run(struct call *call, struct subject *subject, char *error, size_t error_bytes)
 {
     if (call->db == NULL) {
@@ -149,25 +79,10 @@ static bool load_run(struct call *call, struct subject *subject, char *error, si
     if (record == NULL) {
         return false;
     }
-    errno = 0;
-    subject->run_id = strtoll(call->what, NULL, 10);
-    const bool is_found = record_find(record, subject->run_id, &subject->found, error, error_bytes);
+    const bool good =
+        subject_load_run(subject, record, strtoll(call->what, NULL, 10), error, error_bytes);
     record_close(record);
-    if (!is_found) {
-        return false;
-    }
-    /* What a Lua function judged needs Lua to be seen again. */
-    if (subject->found.plan != NULL && !subject->found.live_expectation) {
-        return load_plan_text(subject, error, error_bytes);
-    }
-    return command_settings_read(&subject->settings, subject->found.settings) &&
-           check_scenario(&subject->found, error, error_bytes);
-}
-
-static void subject_free(struct subject *subject)
-{
-    plan_free(&subject->plan);
-    record_found_free(&subject->found);
+    return good;
 }
 
 /* ---- running it ------------------------------------------------------------------------------ */
@@ -256,25 +171,12 @@ static int become_gdb(int argc, char **argv)
 static void compare(const struct subject *subject, struct run_result *result, char *note,
                     size_t note_bytes)
 {
-    struct record_build build;
     char hash[HASH_TEXT_BYTES];
-    const struct record_found *then = &subject->found;
-    record_build(&build);
     hash_print(result->digest, hash);
-    if (then->hash[0] == '\0') {
-        snprintf(note, note_bytes, "there is no hash to compare with");
-    } else if (strcmp(then->hash, hash) == 0) {
-        snprintf(note, note_bytes, "the same hash as when it was lived");
-    } else if (build.program[0] != '\0' && strcmp(then->program, build.program) == 0) {
+    if (subject_compare(subject, result, note, note_bytes) == SUBJECT_DIFFERS) {
         result->verdict = VERDICT_NONDETERMINISTIC;
         snprintf(result->message, sizeof result->message,
-                 "one program, one run, two hashes: %s then, %s now", then->hash, hash);
-        snprintf(note, note_bytes, "brownout selfcheck names the first event that differs");
-    } else {
-        snprintf(note, note_bytes,
-                 "another hash (%s then): it was lived by another program%s%s; this one is %s",
-                 then->hash, then->commit[0] == '\0' ? "" : ", commit ", then->commit,
-                 build.commit);
+                 "one program, one run, two hashes: %s then, %s now", subject->found.hash, hash);
     }
 }
 
@@ -349,14 +251,7 @@ static int replay(const struct call *call, const struct subject *subject)
     struct status status;
     struct watch watch = {.call = call};
     CHECK(trace_open(&watch.trace, call->trace));
-    run_request_init(&request);
-    if (subject->has_plan) {
-        request.plan = &subject->plan;
-    } else {
-        request.scenario = subject->found.scenario;
-        request.seed = subject->found.seed;
-        command_settings(&settings, &subject->settings, &request);
-    }
+    subject_request(subject, &request, &settings);
     request.options.item = watch_item;
     request.options.item_ctx = &watch;
     request.options.violated = call->gdb_inner ? watch_violated : NULL;
@@ -387,8 +282,9 @@ int command_replay(int argc, char **argv)
     if (call.gdb) {
         return become_gdb(argc, argv);
     }
-    const bool good = is_number(call.what) ? load_run(&call, &subject, error, sizeof error)
-                                           : load_file(call.what, &subject, error, sizeof error);
+    const bool good = is_number(call.what)
+                          ? load_run(&call, &subject, error, sizeof error)
+                          : subject_load_file(&subject, call.what, error, sizeof error);
     exit_code = good ? replay(&call, &subject) : command_refuse("replay", error);
     subject_free(&subject);
     return exit_code;

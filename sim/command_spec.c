@@ -21,6 +21,7 @@ static const struct {
     {"check", command_spec_check, "TLC on every spec: claims, liveness, planted bugs, witnesses"},
     {"conform", command_spec_conform, "is the C model the same state machine as its spec?"},
     {"mutate", command_spec_mutate, "does conform notice each changed token of a model?"},
+    {"trace", command_spec_trace, "does TLC accept what devices did in recorded runs?"},
     {"walks", command_spec_walks,
      "walks over every edge of a law's graph, also with the real core"},
     {"replay", command_spec_replay, "a counterexample, taken to the real core and to a scenario"},
@@ -127,13 +128,17 @@ bool spec_call_begin(struct spec_call *call, const struct option_verb *verb, int
     memcpy(options, verb->options, verb->option_count * sizeof options[0]);
     whole.options = options;
     whole.option_count = count + verb->option_count;
-    whole.argument = "[LAW]";
+    whole.argument = verb->argument != NULL ? verb->argument : "[LAW]";
     call->source = ".";
     call->jobs = processors < 1              ? 1
                  : processors > TLC_JOBS_MAX ? TLC_JOBS_MAX
                                              : (uint64_t)processors;
-    return command_parse(&whole, argc, argv, &call->law, exit_code) &&
-           read_folders(call, verb->name, exit_code);
+    const char *argument = NULL;
+    if (!command_parse(&whole, argc, argv, &argument, exit_code)) {
+        return false;
+    }
+    call->law = verb->argument != NULL ? call->law : argument;
+    return read_folders(call, verb->name, exit_code);
 }
 
 void spec_call_end(struct spec_call *call)

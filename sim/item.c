@@ -39,6 +39,12 @@ static const char *truth_name(uint32_t truth)
         return "end of its crash image";
     case TRUTH_STALL:
         return "stands still";
+    case TRUTH_OUTBOX:
+        return "has mounted its outbox";
+    case TRUTH_KEPT:
+        return "a reading of its outbox has come back";
+    case TRUTH_RESPOND:
+        return "answers a challenge";
     case TRUTH_HEAL:
         return "all faults end: the liveness phase begins";
     case TRUTH_END:

@@ -152,11 +152,22 @@ static bool take_option(const struct option_verb *verb, int argc, char **argv, i
     return take_value(option, value, error, error_bytes);
 }
 
+/* For one more argument. */
+static bool has_room(const struct option_verb *verb, const char *argument)
+{
+    return verb->argument != NULL &&
+           (verb->arguments == NULL ? argument == NULL
+                                    : verb->arguments->count < OPTION_ARGUMENTS_MAX);
+}
+
 enum option_outcome option_parse(const struct option_verb *verb, int argc, char **argv,
                                  const char **argument, char *error, size_t error_bytes)
 {
     bool only_arguments = false;
     *argument = NULL;
+    if (verb->arguments != NULL) {
+        verb->arguments->count = 0;
+    }
     for (int i = 1; i < argc; i++) {
         if (!only_arguments && strcmp(argv[i], "--") == 0) {
             only_arguments = true;
@@ -167,12 +178,15 @@ enum option_outcome option_parse(const struct option_verb *verb, int argc, char 
             if (!take_option(verb, argc, argv, &i, error, error_bytes)) {
                 return OPTION_WRONG;
             }
-        } else if (verb->argument == NULL || *argument != NULL) {
+        } else if (!has_room(verb, *argument)) {
             snprintf(error, error_bytes, "'%.80s' is one argument too many (brownout %s --help)",
                      argv[i], verb->name);
             return OPTION_WRONG;
         } else {
-            *argument = argv[i];
+            *argument = *argument == NULL ? argv[i] : *argument;
+            if (verb->arguments != NULL) {
+                verb->arguments->list[verb->arguments->count++] = argv[i];
+            }
         }
     }
     if (*argument == NULL && verb->argument != NULL && verb->argument[0] != '[') {

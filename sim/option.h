@@ -20,7 +20,7 @@ enum option_kind {
     OPTION_SETTING, /* target: struct option_settings; may come often */
 };
 
-enum { OPTION_SETTINGS_MAX = 64, OPTION_KEY_BYTES = 96 };
+enum { OPTION_SETTINGS_MAX = 64, OPTION_KEY_BYTES = 96, OPTION_ARGUMENTS_MAX = 1024 };
 
 /* What --set said, in its order. */
 struct option_settings {
@@ -40,14 +40,23 @@ struct option {
     const char *doc;   /* NULL: not in the help */
 };
 
+struct option_arguments;
+
 struct option_verb {
     const char *name;
     const char *argument; /* "SCENARIO.lua"; NULL: it has none. In [] it may be left out */
-    const char *doc;      /* one line */
-    const char *details;  /* paragraphs after the options; NULL: none */
+    struct option_arguments *arguments; /* it may come often: all of them; NULL: once */
+    const char *doc;                    /* one line */
+    const char *details;                /* paragraphs after the options; NULL: none */
     const char *example;
     const struct option *options;
     size_t option_count;
+};
+
+/* All arguments of a verb that takes several; borrowed from argv. */
+struct option_arguments {
+    uint32_t count;
+    const char *list[OPTION_ARGUMENTS_MAX];
 };
 
 enum option_outcome { OPTION_READY, OPTION_HELP, OPTION_WRONG };

@@ -29,6 +29,7 @@ struct spec_call {
 int command_spec_check(int argc, char **argv);
 int command_spec_conform(int argc, char **argv);
 int command_spec_mutate(int argc, char **argv);
+int command_spec_trace(int argc, char **argv);
 int command_spec_walks(int argc, char **argv);
 int command_spec_replay(int argc, char **argv);
 
@@ -39,7 +40,8 @@ struct spec_drive_call {
 };
 int command_spec_drive(const struct spec_call *call, const struct spec_drive_call *request);
 
-/* Parse (with the common options behind `own`), and read the folders. False: *exit_code. */
+/* Parse (with the common options behind those of `verb`), and read the folders. A verb without an
+ * argument of its own takes a law, or means all. False: *exit_code. */
 bool spec_call_begin(struct spec_call *call, const struct option_verb *verb, int argc, char **argv,
                      int *exit_code);
 void spec_call_end(struct spec_call *call);

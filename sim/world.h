@@ -57,6 +57,10 @@ struct world_options {
     /* Called for every observation that a judge hears, judged or not, if not NULL; likewise. */
     void (*observed)(void *ctx, const struct observation *observation);
     void *observed_ctx;
+    /* Called for each step of a law with a spec, as judge_config.heard, if not NULL and there is a
+     * judge; likewise. */
+    void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step);
+    void *heard_ctx;
     void (*violated)(void *ctx); /* stop here for a debugger; may be NULL */
 };
 void world_options_init(struct world_options *options);

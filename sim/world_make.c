@@ -287,6 +287,8 @@ static void make_judge(struct world *world)
         .sample_slack_us = sample_slack_us(world),
         .trials = firmware != NULL ? (uint32_t)setting[SETTING_firmware_trials] : 0,
         .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
+        .heard = world->options.heard,
+        .heard_ctx = world->options.heard_ctx,
     };
     world->judge = calloc(1, judge_size_bytes(&config));
     CHECK(world->judge != NULL);

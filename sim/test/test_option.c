@@ -163,6 +163,19 @@ static void the_argument_is_neither_missing_nor_doubled(void)
     EXPECT_EQUAL(parse(&other, "sweep x"), OPTION_WRONG);
 }
 
+static void an_argument_that_may_come_often_is_a_list(void)
+{
+    static struct option_arguments arguments;
+    struct option_verb other = verb;
+    other.arguments = &arguments;
+    EXPECT_EQUAL(parse(&other, "sweep one --json two -- --three"), OPTION_READY);
+    EXPECT_EQUAL(arguments.count, 3);
+    EXPECT(strcmp(argument, "one") == 0 && strcmp(arguments.list[0], "one") == 0);
+    EXPECT(strcmp(arguments.list[1], "two") == 0 && strcmp(arguments.list[2], "--three") == 0);
+    EXPECT_EQUAL(parse(&other, "sweep"), OPTION_WRONG);
+    EXPECT_EQUAL(arguments.count, 0);
+}
+
 static void help_shows_every_option_that_is_not_hidden(void)
 {
     char *text = NULL;
@@ -188,6 +201,7 @@ int main(void)
     RUN(a_mistyped_option_is_answered_by_the_nearest);
     RUN(impossible_values_are_refused);
     RUN(the_argument_is_neither_missing_nor_doubled);
+    RUN(an_argument_that_may_come_often_is_a_list);
     RUN(help_shows_every_option_that_is_not_hidden);
     return 0;
 }

@@ -1,0 +1,223 @@
+#include "sim/spec_runs.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "models/wide_telemetry.h"
+#include "sim/random.h"
+#include "sim/status.h"
+#include "sim/subject.h"
+
+/* One run, while it is lived. */
+struct hearing {
+    struct spec_runs *runs;
+    int64_t id;
+    uint32_t first;   /* of its traces in the list */
+    uint32_t *places; /* by node: 1 + index in the list; 0: none yet */
+    uint32_t node_count;
+};
+
+static struct spec_trace *trace_of(struct hearing *hearing, uint32_t actor, const int32_t *k)
+{
+    struct spec_runs *runs = hearing->runs;
+    if (actor >= hearing->node_count) {
+        hearing->places = realloc(hearing->places, (actor + 1u) * sizeof *hearing->places);
+        CHECK(hearing->places != NULL);
+        memset(hearing->places + hearing->node_count, 0,
+               (actor + 1u - hearing->node_count) * sizeof *hearing->places);
+        hearing->node_count = actor + 1;
+    }
+    if (hearing->places[actor] == 0) {
+        if (runs->count == runs->capacity) {
+            runs->capacity = runs->capacity == 0 ? 64 : 2 * runs->capacity;
+            runs->list = realloc(runs->list, runs->capacity * sizeof *runs->list);
+            CHECK(runs->list != NULL);
+        }
+        struct spec_trace *trace = &runs->list[runs->count++];
+        memset(trace, 0, sizeof *trace);
+        trace->run_id = hearing->id;
+        trace->actor = actor;
+        memcpy(trace->k, k, sizeof trace->k);
+        hearing->places[actor] = runs->count;
+    }
+    return &runs->list[hearing->places[actor] - 1];
+}
+
+static void on_step(void *ctx, const char *law, const int32_t *k, const struct follow_step *step)
+{
+    struct hearing *hearing = ctx;
+    struct spec_trace_event event = {.move = step->move, .sight_count = step->sight_count};
+    if (strcmp(law, hearing->runs->law) != 0) {
+        return;
+    }
+    struct spec_trace *trace = trace_of(hearing, step->actor, k);
+    if (hearing->runs->events_max != 0 && trace->count >= hearing->runs->events_max) {
+        trace->left_out++;
+        return;
+    }
+    memcpy(event.sights, step->sights, sizeof event.sights);
+    event.shown = *step->observation;
+    spec_trace_add(trace, &event);
+}
+
+/* Keep so many of the run's traces, in the order of their nodes. */
+static void sample(struct hearing *hearing, uint64_t seed)
+{
+    struct spec_runs *runs = hearing->runs;
+    const uint64_t key = random_key(seed, "trace");
+    uint64_t left = runs->count - hearing->first, wanted = runs->devices_max;
+    uint32_t kept = hearing->first;
+    for (uint32_t i = hearing->first; i < runs->count; i++, left--) {
+        const bool keep = wanted > 0 && random_at(key, i - hearing->first) % left < wanted;
+        if (keep) {
+            runs->list[kept++] = runs->list[i];
+            wanted--;
+        } else {
+            spec_trace_free(&runs->list[i]);
+        }
+    }
+    runs->count = kept;
+}
+
+static struct spec_run *add_run(struct hearing *hearing, const struct run_result *result)
+{
+    struct spec_runs *runs = hearing->runs;
+    runs->runs = realloc(runs->runs, (runs->run_count + 1u) * sizeof *runs->runs);
+    CHECK(runs->runs != NULL);
+    struct spec_run *run = &runs->runs[runs->run_count++];
+    *run = (struct spec_run){
+        .id = hearing->id, .seed = result->plan.seed, .followed = runs->count - hearing->first};
+    run->settings = malloc(sizeof *run->settings);
+    CHECK(run->settings != NULL);
+    *run->settings = result->plan.settings;
+    run->devices = (uint32_t)run->settings->number[SETTING_fleet_devices];
+    return run;
+}
+
+static enum verdict live(struct hearing *hearing, const struct subject *subject, char *error,
+                         size_t error_bytes)
+{
+    struct run_request request;
+    struct command_settings settings;
+    struct run_result result;
+    struct status status;
+    char note[256];
+    subject_request(subject, &request, &settings);
+    request.options.heard = on_step;
+    request.options.heard_ctx = hearing;
+    request.progress = command_progress;
+    request.progress_ctx = &status;
+    status_begin(&status);
+    run(&request, &result);
+    status_clear(&status);
+    enum verdict verdict = VERDICT_PASS;
+    if (result.verdict == VERDICT_USAGE) {
+        verdict = VERDICT_USAGE;
+        snprintf(error, error_bytes, "run %" PRId64 ": %s", hearing->id, result.message);
+    } else {
+        const enum subject_match match = subject_compare(subject, &result, note, sizeof note);
+        struct spec_run *lived = add_run(hearing, &result);
+        snprintf(lived->note, sizeof lived->note, "%s", match == SUBJECT_SAME ? "" : note);
+        if (match == SUBJECT_DIFFERS) {
+            verdict = VERDICT_NONDETERMINISTIC;
+            snprintf(error, error_bytes, "run %" PRId64 ": one program, one run, two hashes; %s",
+                     hearing->id, note);
+        } else if (hearing->runs->devices_max != 0) {
+            sample(hearing, result.plan.seed);
+        }
+    }
+    run_result_free(&result);
+    return verdict;
+}
+
+enum verdict spec_runs_add(struct spec_runs *runs, struct record *record, int64_t id, char *error,
+                           size_t error_bytes)
+{
+    struct hearing hearing = {.runs = runs, .id = id, .first = runs->count};
+    struct subject *subject = calloc(1, sizeof *subject);
+    enum verdict verdict = VERDICT_USAGE;
+    CHECK(subject != NULL);
+    if (subject_load_run(subject, record, id, error, error_bytes)) {
+        verdict = live(&hearing, subject, error, error_bytes);
+    }
+    subject_free(subject);
+    free(subject);
+    free(hearing.places);
+    return verdict;
+}
+
+void spec_runs_free(struct spec_runs *runs)
+{
+    for (uint32_t i = 0; i < runs->count; i++) {
+        spec_trace_free(&runs->list[i]);
+    }
+    for (uint32_t i = 0; i < runs->run_count; i++) {
+        free(runs->runs[i].settings);
+    }
+    free(runs->list);
+    free(runs->runs);
+    memset(runs, 0, sizeof *runs);
+}
+
+uint32_t spec_runs_ask(const struct spec_trace *trace, struct difference *difference)
+{
+    struct wide_telemetry *wide = calloc(1, wide_telemetry_size_bytes());
+    void *before = calloc(1, wide_telemetry_before_bytes());
+    enum wide_outcome outcome = WIDE_TAKEN;
+    uint32_t at = 0;
+    CHECK(wide != NULL && before != NULL);
+    wide_telemetry_init(wide, trace->k);
+    for (; at < trace->count && outcome == WIDE_TAKEN; at++) {
+        const struct spec_trace_event *event = &trace->events[at];
+        struct follow_step step = {.actor = trace->actor,
+                                   .move = event->move,
+                                   .sight_count = event->sight_count,
+                                   .observation = &event->shown};
+        memcpy(step.sights, event->sights, sizeof step.sights);
+        outcome = wide_telemetry_take(wide, before, trace->k, &step, difference);
+    }
+    free(before);
+    free(wide);
+    return outcome == WIDE_BROKEN ? at - 1 : UINT32_MAX;
+}
+
+/* ---- For people ------------------------------------------------------------------------------ */
+
+static const struct settings *settings_of(const struct spec_runs *runs, int64_t id)
+{
+    for (uint32_t i = 0; i < runs->run_count; i++) {
+        if (runs->runs[i].id == id) {
+            return runs->runs[i].settings;
+        }
+    }
+    CHECK(false);
+    return NULL;
+}
+
+void spec_runs_print_actor(const struct spec_runs *runs, const struct spec_trace *trace, char *text,
+                           size_t bytes)
+{
+    char name[32];
+    fleet_node_name(settings_of(runs, trace->run_id), trace->actor, name, sizeof name);
+    snprintf(text, bytes, "run %" PRId64 ", %s", trace->run_id, name);
+}
+
+void spec_runs_print_event(const struct spec_runs *runs, const struct spec_trace *trace,
+                           uint32_t index, char *text, size_t bytes)
+{
+    CHECK(index < trace->count);
+    const struct observation *shown = &trace->events[index].shown;
+    const struct world_item item = {.kind =
+                                        shown->kind < EVIDENCE_COUNT ? ITEM_EVIDENCE : ITEM_TRUTH,
+                                    .event = shown->event,
+                                    .time_us = shown->time_us,
+                                    .node = shown->node,
+                                    .what = shown->kind,
+                                    .a = shown->device,
+                                    .b = shown->epoch,
+                                    .counter = shown->counter,
+                                    .value = shown->value};
+    world_item_print(settings_of(runs, trace->run_id), &item, text, bytes);
+}
