@@ -14,12 +14,17 @@
 #include "models/model.h"
 #include "models/spec.h"
 
-enum { FOLLOW_SIGHTS_MAX = 4 };
+enum { FOLLOW_SIGHTS_MAX = 12 };
+
+/* In place of an action: nothing took place, and what is seen is not what the steps before came to.
+ */
+#define FOLLOW_LOOK UINT32_MAX
 
 /* The value that a variable of the actor has behind the step, as the run shows it. */
 struct follow_sight {
     uint32_t variable; /* index in the law's .def */
     int32_t value;
+    uint32_t key; /* of a function over anything but actors: words behind its first one; else 0 */
 };
 
 struct follow_step {

@@ -4,6 +4,7 @@
 
 #include "models/cadence.h"
 #include "models/custody.h"
+#include "models/judge_update.h"
 #include "models/ruling.h"
 #include "models/telemetry.h"
 #include "models/update.h"
@@ -15,7 +16,8 @@ struct judge {
     struct custody_model *custody;
     struct cadence_model *cadence;
     struct update_law_config releases;
-    struct update_law *updates; /* [node_count]; NULL where firmware is not managed */
+    struct update_law *updates; /* [node_count]; NULL where firmware is not managed, as is */
+    struct judge_update *spec_update;
 };
 
 static size_t updates_bytes(const struct judge_config *config);
@@ -45,7 +47,8 @@ size_t judge_size_bytes(const struct judge_config *config)
 {
     return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint64_t)) +
            aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
-           aligned(cadence_size_bytes(config)) + updates_bytes(config);
+           aligned(cadence_size_bytes(config)) + updates_bytes(config) +
+           aligned(judge_update_size_bytes(config));
 }
 
 void judge_init(struct judge *judge, const struct judge_config *config)
@@ -63,11 +66,16 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     judge->cadence = (struct cadence_model *)(void *)memory;
     memory += aligned(cadence_size_bytes(config));
     judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
+    memory += updates_bytes(config);
+    judge->spec_update = config->trials != 0 ? (struct judge_update *)(void *)memory : NULL;
     judge->releases.trials = config->trials;
     judge->releases.reverts_max = config->reverts_max;
     telemetry_init(judge->telemetry, &judge->config);
     custody_init(judge->custody, &judge->config);
     cadence_init(judge->cadence, &judge->config);
+    if (judge->spec_update != NULL) {
+        judge_update_init(judge->spec_update, &judge->config);
+    }
 }
 
 bool judge_observe(struct judge *judge, const struct observation *observation,
@@ -81,6 +89,7 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     cadence_observe(judge->cadence, observation, ruling);
     if (judge->updates != NULL) {
         observe_update(judge, observation);
+        judge_update_observe(judge->spec_update, observation, ruling);
     }
     if (ruling->broken) {
         *violation = ruling->violation;
@@ -178,6 +187,11 @@ uint64_t judge_exercised(const struct judge *judge, enum law law)
     return judge->ruling.exercised[law];
 }
 
+uint64_t judge_unfollowed(const struct judge *judge)
+{
+    return judge->spec_update != NULL ? judge_update_unfollowed(judge->spec_update) : 0;
+}
+
 void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,
                   struct difference difference)
 {
@@ -194,10 +208,13 @@ void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,
     ruling->violation = (struct violation){
         .law = law,
         .observation = *ruling->observation,
-        .what = difference.what,
         .expected = difference.expected,
         .actual = difference.actual,
     };
+    char *what = ruling->violation.what;
+    for (size_t i = 0; i + 1 < VIOLATION_WHAT_BYTES && difference.what[i] != '\0'; i++) {
+        what[i] = difference.what[i];
+    }
 }
 
 /* Each model's memory begins as aligned as the judge's. */

@@ -44,6 +44,13 @@ enum truth {
     TRUTH_SETTLED, /* nothing is left to do for it, all faults are over; counter: what it runs */
     TRUTH_KNOWN,   /* the cloud's row of a device, at the end; counter: sequence, value: outcome */
     TRUTH_DARK,    /* it was booted again and again, and nothing ran */
+    /* What it keeps in flash beside its images, as the boot loader left it: before each JUMP. */
+    TRUTH_KEPT,     /* epoch: confirmed slot, 2 if the record does not read; counter: the newest
+                       sequence that was ever confirmed */
+    TRUTH_TRIAL,    /* counter: sequence on trial, 0: none; value: boots that it has left */
+    TRUTH_REVERTED, /* counter: sequence last reverted, 0: none; value: times in a row */
+    /* As the agent found it: before each BOOT of a device that has its flash. */
+    TRUTH_TAKEN, /* counter: sequence of the download, 0: none; value: sectors that count */
     TRUTH_COUNT
 };
 
@@ -73,12 +80,16 @@ struct judge_config {
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
     uint32_t trials;          /* boots that an unconfirmed image gets; 0: firmware is not managed */
     uint32_t reverts_max;     /* times that one image may be reverted and taken again; 0: any */
+    uint32_t image_bytes;     /* of each release; >= 1 where firmware is managed, as are */
+    uint32_t sector_bytes;    /* of a device's flash */
 };
+
+enum { VIOLATION_WHAT_BYTES = 160 };
 
 struct violation {
     enum law law;
-    struct observation observation; /* what broke it */
-    const char *what;               /* static text: the guard or variable that disagrees */
+    struct observation observation;  /* what broke it */
+    char what[VIOLATION_WHAT_BYTES]; /* the guard or variable that disagrees */
     uint64_t expected, actual;
 };
 
@@ -105,5 +116,8 @@ void judge_void(struct judge *judge, enum law law, uint32_t node);
 bool judge_is_void(const struct judge *judge, enum law law);
 /* How often a law was put to the test. */
 uint64_t judge_exercised(const struct judge *judge, enum law law);
+/* Devices that a law of the specs (spec.*) judges no more, though nothing was found: too much could
+ * have happened to them unsaid. */
+uint64_t judge_unfollowed(const struct judge *judge);
 
 #endif

@@ -24,30 +24,12 @@
 #ifndef BROWNOUT_MODELS_SPEC_LAW_H
 #define BROWNOUT_MODELS_SPEC_LAW_H
 
-#include "models/spec.h"
+#include "models/spec_shape.h"
 
-/* Words: an enum, and how the spec writes its values. */
-#define LAW_WORD(constant, text) constant,
+/* Words: how the spec writes their values. */
 #define LAW_TEXT(constant, text) text,
-#define LAW_ENUM(name, list)                                                                       \
-    enum name { list(LAW_WORD) name##_count };                                                     \
-    static const char *const name##_words[] = {list(LAW_TEXT)};
-LAW_WORDS(LAW_ENUM)
-
-/* Types. */
-#define LAW_FIELD_INT(name, low, high) int32_t name;
-#define LAW_FIELD_BOOL(name)           int32_t name;
-struct constants {
-    LAW_CONSTANTS(LAW_FIELD_INT, LAW_FIELD_BOOL)
-};
-#define LAW_FIELD_VAR(name, domain)                 int32_t name;
-#define LAW_FIELD_MAP(name, capacity, keys, domain) int32_t name[capacity];
-#define LAW_FIELD_MAP2(name, capacity1, keys1, capacity2, keys2, domain)                           \
-    int32_t name[capacity1][capacity2];
-struct state {
-    LAW_VARIABLES(LAW_FIELD_VAR, LAW_FIELD_MAP, LAW_FIELD_MAP2)
-};
-_Static_assert(sizeof(struct state) <= SPEC_STATE_WORDS_MAX * sizeof(int32_t), "a small state");
+#define LAW_TEXTS(name, list)    static const char *const name##_words[] = {list(LAW_TEXT)};
+LAW_WORDS(LAW_TEXTS)
 
 /* What the file has to define. */
 #define LAW_ACT0(name, Name, actor)                                                                \
@@ -103,12 +85,6 @@ static void law_variables(const int32_t *words, struct spec_variable *at)
 }
 
 /* Actions. */
-#define LAW_INDEX0(name, Name, actor)                      ACT_##name,
-#define LAW_INDEX1(name, Name, actor, a, da)               ACT_##name,
-#define LAW_INDEX2(name, Name, actor, a, da, b, db)        ACT_##name,
-#define LAW_INDEX3(name, Name, actor, a, da, b, db, c, dc) ACT_##name,
-enum { LAW_ACTIONS(LAW_INDEX0, LAW_INDEX1, LAW_INDEX2, LAW_INDEX3) LAW_ACTION_COUNT };
-
 #define LAW_ROW0(name, Name, actor)                                                                \
     actions[ACT_##name] = (struct spec_action){#Name, NULL, SPEC_##actor, 0, {NULL}, {FLAG}};
 #define LAW_ROW1(name, Name, actor, a, da)                                                         \
@@ -225,15 +201,10 @@ static bool law_allows(const int32_t *words, uint32_t property, const int32_t *p
 
 #define LAW_ROWS(table) (uint32_t)(sizeof(table) / sizeof(table)[0])
 
-#define LAW_ONE_VAR(name, domain)                                      +1
-#define LAW_ONE_MAP(name, capacity, keys, domain)                      +1
-#define LAW_ONE_MAP2(name, capacity1, keys1, capacity2, keys2, domain) +1
-enum { LAW_VARIABLE_COUNT = 0 LAW_VARIABLES(LAW_ONE_VAR, LAW_ONE_MAP, LAW_ONE_MAP2) };
 _Static_assert((int)LAW_VARIABLE_COUNT <= (int)SPEC_VARIABLES_MAX, "few variables");
 _Static_assert((int)LAW_ACTION_COUNT <= (int)SPEC_ACTIONS_MAX, "few actions");
 _Static_assert(LAW_ROWS(law_constants) <= SPEC_CONSTANTS_MAX + 1, "few constants");
 
-extern const struct spec_model LAW_MODEL;
 const struct spec_model LAW_MODEL = {
     .name = LAW_NAME,
     .source = LAW_SOURCE,

@@ -213,6 +213,8 @@ static void finish(struct world *world)
         observe_image(world, &world->nodes[i]);
     }
     observe_truth(world, TRUTH_END, 0, 0);
+    world->stage.figures[FIGURE_unfollowed] =
+        world->judge != NULL ? judge_unfollowed(world->judge) : 0;
     for (uint32_t i = 0; i < world->plan.expectation_count && !world->violated; i++) {
         const struct plan_expectation *expectation = &world->plan.expectations[i];
         if (!compare(world_figure(world, expectation->figure), expectation->comparison,

@@ -272,6 +272,8 @@ static void make_judge(struct world *world)
         .sample_slack_us = sample_slack_us(world),
         .trials = firmware != NULL ? (uint32_t)setting[SETTING_firmware_trials] : 0,
         .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
+        .image_bytes = (uint32_t)setting[SETTING_firmware_image],
+        .sector_bytes = firmware != NULL ? firmware->geometry.sector_bytes : 0,
     };
     world->judge = calloc(1, judge_size_bytes(&config));
     CHECK(world->judge != NULL);
