@@ -79,6 +79,9 @@ void firmware_install(const struct firmware *firmware, struct flash *flash);
 uint64_t firmware_in_slot(const struct firmware *firmware, const struct flash *flash,
                           uint32_t slot);
 
+/* The sequence of the release that a slot's header names, whatever is behind it; 0: none. */
+uint64_t firmware_header(const struct firmware *firmware, const struct flash *flash, uint32_t slot);
+
 /* The boot loader's record, as the flash has it now. False: none that reads. To look leaves no
  * trace. */
 bool firmware_record(const struct firmware *firmware, const struct flash *flash,

@@ -78,3 +78,19 @@ void firmware_progress(const struct firmware *firmware, const struct flash *flas
         *sectors = cbor_get_u32(&reader);
     }
 }
+
+uint64_t firmware_header(const struct firmware *firmware, const struct flash *flash, uint32_t slot)
+{
+    const struct port port = look_at(firmware, flash);
+    struct manifest_envelopes envelopes;
+    const enum image_fault fault =
+        slot_header_read(&firmware->device.update.boot.layout, &port, slot, &envelopes);
+    flash_drop(port.ctx);
+    for (uint32_t i = 0; i < firmware->release_count && fault == IMAGE_FAULT_NONE; i++) {
+        const struct firmware_release *release = &firmware->releases[i];
+        if (memcmp(&envelopes, &release->envelopes, sizeof envelopes) == 0) {
+            return release->manifest.sequence.number;
+        }
+    }
+    return 0;
+}
