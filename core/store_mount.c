@@ -253,11 +253,18 @@ static enum err mount_append(struct store *store, const struct port *port, uint3
 static enum err mount_rot(struct store *store, const struct port *port, uint32_t sector,
                           uint32_t position)
 {
+    const uint32_t unit = port->flash.program_bytes;
+    const uint32_t erased_step = (STORE_FRAME_FIELDS_BYTES - 8) / unit * unit + unit;
     enum err err = ERR_CORRUPT;
     struct store_frame frame;
+    uint32_t step = unit;
     while (err == ERR_CORRUPT) { /* ERR_NOT_FOUND: the sector ends */
-        position += port->flash.program_bytes;
+        position += step;
         err = store_frame_read(store, port, sector, position, &frame);
+        /* No frame begins where its size, in the first 8 bytes, is erased. */
+        const bool erased =
+            err == ERR_CORRUPT && store_is_erased(port, frame.bytes, STORE_FRAME_FIELDS_BYTES);
+        step = erased ? erased_step : unit;
     }
     store->lost += err == ERR_OK;
     return err;

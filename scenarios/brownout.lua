@@ -642,6 +642,7 @@ function World:flash_wear(on, amount, options) end
 
 ---@class Life
 ---@field life LifeGoal[] one after the other
+---@field before? LifeGoal[] reached first, without a cut: the search begins behind them
 ---@field releases? LifeRelease[]
 ---@field part? string a flash part of sim/parts, or a file; --part wins
 ---@field sector? integer bytes: the part is cut down to such sectors, if it can be

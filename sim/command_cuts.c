@@ -211,13 +211,15 @@ static struct explore *open_search(struct call *call, char *error, size_t error_
         .progress = show_progress,
         .progress_ctx = call,
     };
-    if (!life_read(call->path, &call->life, error, error_bytes) ||
-        !part_load(call->about.part[0] != '\0' ? call->about.part : call->life.part, &call->flash,
-                   error, error_bytes)) {
+    if (!life_read(call->path, &call->life, error, error_bytes)) {
         return NULL;
     }
-    if (call->about.part[0] == '\0') {
-        memcpy(call->about.part, call->life.part, sizeof call->about.part);
+    if (call->about.part[0] != '\0') {
+        memcpy(call->life.part, call->about.part, sizeof call->life.part);
+    }
+    memcpy(call->about.part, call->life.part, sizeof call->about.part);
+    if (!part_load(call->life.part, &call->flash, error, error_bytes)) {
+        return NULL;
     }
     return explore_open(&call->life, &call->flash, &options, error, error_bytes);
 }

@@ -216,6 +216,9 @@ struct explore {
     struct life_device device;
     struct flash_sector *anything;             /* stands in a masked sector */
     struct flash *line[FIRMWARE_RELEASES_MAX]; /* a part with that release in both slots */
+    struct flash
+        *root; /* and state: off, with the goals before the search reached; NULL at first */
+    struct life_state root_state;
     struct map same; /* sector's digest and release: is it that release's? */
 
     struct image_key *key;
@@ -269,7 +272,9 @@ bool explore_is_new(const struct explore *explore);
 /* The next branch: the last choice that has another answer takes it. False: there is none. */
 bool explore_next_branch(struct explore *explore);
 uint32_t explore_choices(const struct run *run);
-/* The device as it leaves the line. To be dropped. */
+/* Reach the goals before the search, without a cut, once. */
+enum escape explore_live_before(struct explore *explore);
+/* The device as the search finds it first. To be dropped. */
 struct flash *explore_root(const struct explore *explore, struct life_state *state);
 
 /* ---- explore_point.c ---- */

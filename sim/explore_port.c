@@ -364,6 +364,9 @@ static enum err port_read(void *ctx, uint32_t offset, uint8_t *bytes, uint32_t s
          at += sector_bytes - at % sector_bytes) {
         look_at(explore, at);
     }
+    if (flash_read_certain(flash, offset, bytes, size_bytes)) {
+        return ERR_OK;
+    }
     enum flash_reading reading = FLASH_READS_ERASED;
     const enum flash_ecc ecc = explore->profile.ecc;
     if (flash_is_poisoned(flash, offset, size_bytes)) {

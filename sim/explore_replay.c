@@ -336,8 +336,16 @@ bool explore_replay(struct explore *explore, const char *id, FILE *file, FILE *i
     explore->result = result;
     explore->options.masked = false;
     explore->options.depth = EXPLORE_NO_BOUND;
-    explore->run.file = file;
     explore->run.depth = 0;
+    if (explore_live_before(explore) != ESCAPE_NONE) { /* whatever the id says */
+        flash_free(explore->root);
+        explore->root = NULL;
+        explore->run.file = file;
+        (void)explore_live_before(explore);
+        explore->run.file = NULL;
+        return true;
+    }
+    explore->run.file = file;
     struct flash *flash = explore_root(explore, &state);
     bool good = true, more = true;
     while (good && more && result->verdict != EXPLORE_VIOLATED) {

@@ -39,6 +39,22 @@ enum err flash_read(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32
     return read_cells(flash, offset, bytes, size_bytes, answer, draw_key);
 }
 
+bool flash_read_certain(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32_t size_bytes)
+{
+    const uint32_t sector_bytes = flash->profile.geometry.sector_bytes;
+    const uint32_t at = offset % sector_bytes;
+    if (offset >= flash->size_bytes || size_bytes > sector_bytes - at || flash->reads != NULL) {
+        return false;
+    }
+    const struct flash_sector *sector = flash->sectors[offset / sector_bytes];
+    if (sector->uncertain != NULL || sector->poison != NULL) {
+        return false;
+    }
+    memcpy(bytes, sector->cells + at, size_bytes);
+    flash->counts.reads++;
+    return true;
+}
+
 enum err flash_read_as(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32_t size_bytes,
                        enum flash_reading reading)
 {

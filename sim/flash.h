@@ -193,6 +193,9 @@ enum err flash_read(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32
  * where flash_is_uncertain. */
 enum err flash_read_as(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32_t size_bytes,
                        enum flash_reading reading) MUST_USE;
+/* For hot paths: a read in a sector in which nothing is uncertain or poisoned. False: it is not
+ * one, and nothing was done. */
+bool flash_read_certain(struct flash *flash, uint32_t offset, uint8_t *bytes, uint32_t size_bytes);
 
 /* ERR_OK | ERR_RANGE: outside, empty or not in whole units; nothing done, one breach of discipline
  * | ERR_IO: the sector is bad. A unit that may not be programmed again, or a bit that cannot be

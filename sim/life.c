@@ -31,7 +31,7 @@ bool life_fit(const struct life *life, struct flash_profile *profile, struct slo
               char *error, size_t error_bytes)
 {
     struct flash_geometry *geometry = &profile->geometry;
-    part_fit(profile, life->sector_bytes_max, geometry->sector_count);
+    part_fit(profile, life->sector_bytes_max, UINT32_MAX);
     if (geometry->sector_bytes < SLOT_SECTOR_BYTES_MIN) {
         snprintf(error, error_bytes,
                  "firmware needs sectors of %d bytes at least, and %s has %" PRIu32

@@ -20,7 +20,7 @@
 enum {
     LIFE_PATH_BYTES = 256,
     LIFE_QUESTION_BYTES = 256,
-    LIFE_GOALS_MAX = 16,
+    LIFE_GOALS_MAX = 32, /* half of them before the search */
     LIFE_RELEASES_MAX = 8,
     LIFE_DEVICE = 1,     /* its number */
     LIFE_OUTBOX_MAX = 4, /* readings that wait for their acks */
@@ -60,6 +60,8 @@ struct life {
     uint32_t app_sectors; /* of the application's store */
     uint32_t release_count;
     struct life_release releases[LIFE_RELEASES_MAX];
+    uint32_t
+        before_count; /* of the goals: they are reached without a cut; the search begins behind */
     uint32_t goal_count;
     struct life_goal goals[LIFE_GOALS_MAX];
 };

@@ -132,12 +132,12 @@ static void read_releases(lua_State *lua, struct life *life)
 }
 
 /* One goal: { install = 2 }, { download = 3, sectors = 4 }, { sample = 5 }, { reset = true }. */
-static void read_goal(lua_State *lua, struct life_goal *goal)
+static void read_goal(lua_State *lua, const char *section, struct life_goal *goal)
 {
     static const char *const names[] = {"install", "download", "refuse", "rotate",
                                         "policy",  "sample",   "reset",  "sectors"};
     uint32_t acts = 0;
-    only(lua, "life", names, sizeof names / sizeof names[0]);
+    only(lua, section, names, sizeof names / sizeof names[0]);
     for (unsigned act = 0; act < LIFE_ACT_COUNT; act++) {
         const char *name = life_act_name((enum life_act)act);
         if (lua_getfield(lua, -1, name) == LUA_TNIL) {
@@ -148,35 +148,36 @@ static void read_goal(lua_State *lua, struct life_goal *goal)
         goal->act = (enum life_act)act;
         if (act == LIFE_ROTATE || act == LIFE_RESET) {
             if (!lua_isboolean(lua, -1) || !lua_toboolean(lua, -1)) {
-                (void)refuse(lua, "life", name, 1, "write rotate = true, reset = true");
+                (void)refuse(lua, section, name, 1, "write rotate = true, reset = true");
             }
             lua_pop(lua, 1);
         } else if (act == LIFE_POLICY || act == LIFE_SAMPLE) {
-            goal->count = number(lua, "life", name, 1, 1, act == LIFE_SAMPLE ? 16 : INT32_MAX);
+            goal->count = number(lua, section, name, 1, 1, act == LIFE_SAMPLE ? 16 : INT32_MAX);
         } else {
-            goal->release = number(lua, "life", name, 1, 1, LIFE_RELEASES_MAX);
+            goal->release = number(lua, section, name, 1, 1, LIFE_RELEASES_MAX);
         }
     }
     if (lua_getfield(lua, -1, "sectors") != LUA_TNIL) {
-        goal->count = number(lua, "life", "sectors", 1, 1, 1024);
+        goal->count = number(lua, section, "sectors", 1, 1, 1024);
     } else {
         lua_pop(lua, 1);
     }
     const bool sectors = lua_getfield(lua, -1, "sectors") != LUA_TNIL;
     lua_pop(lua, 1);
     if (acts != 1 || sectors != (goal->act == LIFE_DOWNLOAD)) {
-        (void)refuse(lua, NULL, "life", 1,
+        (void)refuse(lua, NULL, section, 1,
                      acts != 1 ? "each goal is one thing: { install = 2 }, { rotate = true }"
                                : "a download is withdrawn, and nothing else has sectors: "
                                  "{ download = 2, sectors = 3 }");
     }
 }
 
-static void read_goals(lua_State *lua, struct life *life)
+/* The list on top, behind the goals that there are. */
+static void read_goals(lua_State *lua, const char *section, struct life *life)
 {
-    list(lua, "life", LIFE_GOALS_MAX);
-    while (entry(lua, "life", life->goal_count + 1)) {
-        read_goal(lua, &life->goals[life->goal_count++]);
+    list(lua, section, LIFE_GOALS_MAX / 2);
+    for (uint32_t nth = 1; entry(lua, section, nth); nth++) {
+        read_goal(lua, section, &life->goals[life->goal_count++]);
         lua_pop(lua, 1);
     }
 }
@@ -198,8 +199,8 @@ static void check(lua_State *lua, const struct life *life)
 
 static int read_life(lua_State *lua)
 {
-    static const char *const names[] = {"life",  "releases", "part",    "sector",     "image",
-                                        "piece", "trials",   "reverts", "app_sectors"};
+    static const char *const names[] = {"life",  "releases", "part",    "sector",      "image",
+                                        "piece", "trials",   "reverts", "app_sectors", "before"};
     struct life *life = lua_touserdata(lua, 1);
     const struct field fields[] = {
         {"sector", &life->sector_bytes_max, SLOT_SECTOR_BYTES_MIN, 1 << 17},
@@ -237,8 +238,13 @@ static int read_life(lua_State *lua)
         read_releases(lua, life);
     }
     lua_pop(lua, 1);
+    if (lua_getfield(lua, -1, "before") != LUA_TNIL) {
+        read_goals(lua, "before", life);
+        life->before_count = life->goal_count;
+    }
+    lua_pop(lua, 1);
     (void)lua_getfield(lua, -1, "life");
-    read_goals(lua, life);
+    read_goals(lua, "life", life);
     lua_pop(lua, 1);
     check(lua, life);
     return 0;

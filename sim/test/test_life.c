@@ -112,6 +112,24 @@ static void everything_that_a_life_says_is_read(void)
     for (unsigned act = 0; act < LIFE_ACT_COUNT; act++) {
         EXPECT_EQUAL(life.goals[act].act, act); /* they stand above in this order */
     }
+    EXPECT_EQUAL(life.before_count, 0);
+}
+
+static void goals_before_the_search_come_first(void)
+{
+    read_well(
+        "return { before = { { sample = 3 }, { rotate = true } }, life = { { policy = 7 } } }");
+    EXPECT_EQUAL(life.before_count, 2);
+    EXPECT_EQUAL(life.goal_count, 3);
+    EXPECT_EQUAL(life.goals[0].act, LIFE_SAMPLE);
+    EXPECT_EQUAL(life.goals[1].act, LIFE_ROTATE);
+    EXPECT_EQUAL(life.goals[2].act, LIFE_POLICY);
+    refused("return { life = { { rotate = true } },\n  before = {} }", 2,
+            "before: 1 to 16 entries");
+    refused("return { life = { { rotate = true } },\n  before = { {\n  polcy = 7 } } }", 3,
+            "did you mean 'policy'?");
+    refused("return { life = { { rotate = true } },\n  before = { { install = 2 } } }", 1,
+            "a release that `releases` lacks");
 }
 
 static void names_that_are_not_there_are_refused(void)
@@ -226,10 +244,10 @@ static void a_part_that_is_too_small_is_refused(void)
     struct slot_layout layout;
     char error[512] = "";
     EXPECT(part_load("default", &part, error, sizeof error));
-    part.profile.geometry.sector_count = 12;
+    part.profile.geometry.sector_count = 1;
     read_well("return { image = 1024, sector = 512, app_sectors = 4, life = { { policy = 1 } } }");
     EXPECT(!life_fit(&life, &part.profile, &layout, error, sizeof error));
-    contains(error, "need 13 sectors of 512 bytes, and default has 12: lower `image`");
+    contains(error, "need 13 sectors of 512 bytes, and default has 8: lower `image`");
 
     EXPECT(part_load("default", &part, error, sizeof error));
     read_well("return { image = 1048576, life = { { policy = 1 } } }");
@@ -245,6 +263,7 @@ int main(void)
     close(file);
     RUN(what_a_life_does_not_say_is_standard);
     RUN(everything_that_a_life_says_is_read);
+    RUN(goals_before_the_search_come_first);
     RUN(names_that_are_not_there_are_refused);
     RUN(numbers_that_cannot_be_are_refused);
     RUN(goals_that_cannot_be_are_refused);
