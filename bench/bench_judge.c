@@ -13,35 +13,14 @@ struct hearing {
     enum model_role *roles;
     struct judge_config config;
     struct judge *judge;
-    struct bench_sample ns;
+    uint64_t steps; /* of specs */
+    struct bench_sample ns, step_ns;
 };
 
-/* Items do not carry bodies; the judge only asks whether they are equal. */
-static void fill_body(struct observation *observation)
-{
-    switch (observation->kind) {
-    case EVIDENCE_SIGN:
-    case EVIDENCE_STORE:
-    case EVIDENCE_SEND:
-    case EVIDENCE_CUSTODY:
-    case EVIDENCE_FORWARD:
-    case EVIDENCE_ACCEPT:
-    case EVIDENCE_REJECT:
-        observation->body[0] = random_at((uint64_t)observation->device << 32 | observation->epoch,
-                                         observation->counter);
-        observation->body[1] = 1;
-        break;
-    default:
-        break;
-    }
-}
-
-static void on_item(void *ctx, const struct world_item *item)
+static void on_observation(void *ctx, const struct observation *observation)
 {
     struct hearing *hearing = ctx;
-    const bool image = item->kind == ITEM_TRUTH && item->what >= TRUTH_IMAGE &&
-                       item->what <= TRUTH_IMAGE_END; /* its rows are no items */
-    if ((item->kind != ITEM_EVIDENCE && item->kind != ITEM_TRUTH) || image) {
+    if (observation->kind >= TRUTH_IMAGE && observation->kind <= TRUTH_IMAGE_END) {
         return;
     }
     if (hearing->count == hearing->capacity) {
@@ -50,16 +29,7 @@ static void on_item(void *ctx, const struct world_item *item)
             realloc(hearing->observations, hearing->capacity * sizeof hearing->observations[0]);
         CHECK(hearing->observations != NULL);
     }
-    struct observation *observation = &hearing->observations[hearing->count++];
-    *observation = (struct observation){.time_us = item->time_us,
-                                        .event = item->event,
-                                        .kind = item->what,
-                                        .node = item->node,
-                                        .device = item->kind == ITEM_EVIDENCE ? item->a : 0,
-                                        .epoch = item->kind == ITEM_EVIDENCE ? item->b : 0,
-                                        .counter = item->counter,
-                                        .value = item->value};
-    fill_body(observation);
+    hearing->observations[hearing->count++] = *observation;
 }
 
 static void make_judge(struct hearing *hearing, const struct settings *settings)
@@ -80,6 +50,7 @@ static void make_judge(struct hearing *hearing, const struct settings *settings)
         .roles = hearing->roles,
         .cloud_window = (uint32_t)setting[SETTING_cloud_window],
         .outbox_max = (uint32_t)setting[SETTING_device_outbox],
+        .reserve = (uint32_t)setting[SETTING_device_reserve],
         .queue_max = (uint32_t)setting[SETTING_gateway_queue],
         .sample_every_us = setting[SETTING_device_sample_every],
         .sample_slack_us = setting[SETTING_device_sample_every],
@@ -95,8 +66,8 @@ static void capture(struct hearing *hearing, uint32_t devices, const char *durat
     struct run_result result;
     struct world_options options;
     world_options_init(&options);
-    options.item = on_item;
-    options.item_ctx = hearing;
+    options.observed = on_observation;
+    options.observed_ctx = hearing;
     hearing->devices = devices;
     bench_fleet(&plan, devices, duration, "3m");
     make_judge(hearing, &plan.settings);
@@ -105,13 +76,16 @@ static void capture(struct hearing *hearing, uint32_t devices, const char *durat
     plan_free(&plan);
 }
 
-static void hear(struct hearing *hearing)
+/* CPU time of all observations. Without a reserve no spec judges. */
+static double hear_all(struct hearing *hearing, uint32_t reserve)
 {
     struct violation violation;
+    struct judge_config config = hearing->config;
     double spent_s = 0;
+    config.reserve = reserve;
     for (uint32_t replay = 0; replay < REPLAYS; replay++) {
-        memset(hearing->judge, 0, judge_size_bytes(&hearing->config));
-        judge_init(hearing->judge, &hearing->config);
+        memset(hearing->judge, 0, judge_size_bytes(&config));
+        judge_init(hearing->judge, &config);
         const double start_s = bench_cpu_s();
         for (uint32_t i = 0; i < hearing->count; i++) {
             if (!judge_observe(hearing->judge, &hearing->observations[i], &violation)) {
@@ -121,7 +95,16 @@ static void hear(struct hearing *hearing)
         }
         spent_s += bench_cpu_s() - start_s;
     }
-    bench_add(&hearing->ns, spent_s / REPLAYS / hearing->count * 1e9);
+    hearing->steps = judge_exercised(hearing->judge, LAW_SPEC_TELEMETRY);
+    return spent_s / REPLAYS;
+}
+
+static void hear(struct hearing *hearing)
+{
+    const double without_s = hear_all(hearing, 0);
+    const double with_s = hear_all(hearing, hearing->config.reserve);
+    bench_add(&hearing->ns, with_s / hearing->count * 1e9);
+    bench_add(&hearing->step_ns, (with_s - without_s) / (double)hearing->steps * 1e9);
 }
 
 /* What the judge is told of a body. */
@@ -162,6 +145,10 @@ int main(int argc, char **argv)
         bench_print(what, bench_median(&hearings[i].ns), "ns");
         snprintf(what, sizeof what, "%u devices, observations replayed", hearings[i].devices);
         bench_print(what, hearings[i].count, "");
+        snprintf(what, sizeof what, "%u devices, a step of spec.telemetry", hearings[i].devices);
+        bench_print(what, bench_median(&hearings[i].step_ns), "ns");
+        snprintf(what, sizeof what, "%u devices, such steps", hearings[i].devices);
+        bench_print(what, (double)hearings[i].steps, "");
         free(hearings[i].observations);
         free(hearings[i].roles);
         free(hearings[i].judge);

@@ -11,7 +11,7 @@
 enum { DEVICES = 50, DEVICES_MORE = 250 };
 
 /* What is measured in turns: the fleet as it is, and with one thing changed. */
-enum variant { IDEAL, NO_HASH, NO_LAWS, NEITHER, RING, OPENSSL, VARIANTS };
+enum variant { IDEAL, NO_HASH, NO_LAWS, NO_SPEC, NEITHER, RING, OPENSSL, VARIANTS };
 
 struct measure {
     struct bench_sample reading_us; /* CPU time of the run over its accepted readings */
@@ -41,6 +41,7 @@ static void measure(enum variant variant, struct measure *measure)
         bench_fleet(&plan, DEVICES, "55m", "5m");
     }
     bench_set(&plan, "run.crypto", variant == OPENSSL ? "openssl" : "ideal");
+    bench_set(&plan, "run.laws", variant == NO_SPEC ? "-spec.telemetry" : "");
     run_result_free(&measure->result);
     const double start_s = bench_cpu_s();
     bench_run(&plan, &options, &measure->result);
@@ -99,6 +100,7 @@ static double judge_bytes(const uint64_t *setting, uint32_t devices)
                                         .roles = roles,
                                         .cloud_window = (uint32_t)setting[SETTING_cloud_window],
                                         .outbox_max = (uint32_t)setting[SETTING_device_outbox],
+                                        .reserve = (uint32_t)setting[SETTING_device_reserve],
                                         .queue_max = (uint32_t)setting[SETTING_gateway_queue],
                                         .sample_every_us = setting[SETTING_device_sample_every]};
     return (double)judge_size_bytes(&config);
@@ -193,6 +195,7 @@ static void print_costs(const struct measure *measures)
                                        "median of the rounds' ratios, measured in turns");
     print_ratio("hash", &all->reading_us, &measures[NO_HASH].reading_us);
     print_ratio("laws", &all->reading_us, &measures[NO_LAWS].reading_us);
+    print_ratio("spec.telemetry, of those", &all->reading_us, &measures[NO_SPEC].reading_us);
     print_ratio("hash and laws", &all->reading_us, &measures[NEITHER].reading_us);
     print_ratio("last items kept, for a trace", &measures[RING].reading_us, &all->reading_us);
     print_ratio("recorder: the row of this run", &recorded, &all->reading_us);

@@ -140,12 +140,20 @@ void device_view(const struct device *device, struct device_view *out)
         .counter_reserved = outbox->counter_reserved,
         .oldest = outbox->count > 0 ? outbox->entries[0].counter : outbox->counter_next,
         .outbox_count = outbox->count,
+        .answer_floor = device->answer_floor,
         .connected = device->client.state == MQTT_CLIENT_READY,
         .counts = device->counts,
     };
     out->counts.shed = outbox->shed;
     out->counts.released = outbox->released;
     device_firmware_view(device, &out->firmware);
+}
+
+void device_kept(const struct device *device, uint32_t index, uint64_t *counter, uint32_t *slot)
+{
+    CHECK(index < device->outbox.count);
+    *counter = device->outbox.entries[index].counter;
+    *slot = device->outbox.entries[index].slot;
 }
 
 static void link_event(struct device *device, const struct port *port, uint64_t now_us,
@@ -325,6 +333,8 @@ static bool respond(struct device *device, const struct port *port, uint64_t now
     }
     char topic[TOPIC_BYTES];
     topic_write(topic, 't', device->config.id);
+    device->counts.answers++;
+    device->answer_floor = response.floor;
     err = mqtt_client_publish(&device->client, port, now_us, topic, envelope.bytes,
                               envelope.size_bytes, 0);
     if (err == ERR_CLOSED) {

@@ -65,9 +65,10 @@ struct device {
     } connection;
     bool challenged; /* nonce is one that was answered */
     uint8_t nonce[CHALLENGE_BYTES];
+    uint64_t answer_floor; /* in the newest answer to a challenge */
     struct device_firmware firmware;
     struct device_counts {
-        uint64_t sampled, lost, shed, released, sent, connects, dropped;
+        uint64_t sampled, lost, shed, released, sent, connects, dropped, answers;
     } counts; /* since boot */
 };
 
@@ -76,6 +77,7 @@ struct device_view {
     uint64_t counter_next, counter_reserved;
     uint64_t oldest; /* unacked; counter_next when there is none */
     uint32_t outbox_count;
+    uint64_t answer_floor; /* in the newest of counts.answers to challenges */
     bool connected;
     struct device_counts counts;
     struct device_firmware_view firmware;
@@ -86,5 +88,8 @@ void device_init(struct device *device, const struct device_config *config,
 void device_step(struct device *device, const struct port *port, const struct event *event);
 uint64_t device_deadline_us(const struct device *device);
 void device_view(const struct device *device, struct device_view *out);
+/* The reading that is kept as number `index`, oldest first: its counter and the slot of its record.
+ * index < outbox_count of the view. */
+void device_kept(const struct device *device, uint32_t index, uint64_t *counter, uint32_t *slot);
 
 #endif

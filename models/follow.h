@@ -20,11 +20,19 @@ enum { FOLLOW_SIGHTS_MAX = 12 };
  */
 #define FOLLOW_LOOK UINT32_MAX
 
-/* The value that a variable of the actor has behind the step, as the run shows it. */
+enum follow_relation {
+    FOLLOW_IS,    /* the variable's value is `value` */
+    FOLLOW_COUNT, /* it is a set, of so many elements */
+    FOLLOW_HAS,   /* it is a set, and `value` is in it */
+};
+
+/* What a variable of the actor is behind the step, as the run shows it. */
 struct follow_sight {
     uint32_t variable; /* index in the law's .def */
     int32_t value;
-    uint32_t key; /* of a function over anything but actors: words behind its first one; else 0 */
+    enum follow_relation relation;
+    int32_t key; /* the second one of a variable that has two; of a law about one actor (Update) the
+                    only one; otherwise 0 */
 };
 
 struct follow_step {

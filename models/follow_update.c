@@ -49,8 +49,9 @@ void follow_update_release(struct follow_update_config *config, uint64_t sequenc
 
 bool follow_update_hears(uint32_t kind)
 {
-    return kind < TRUTH_COUNT && (kind == TRUTH_DOWN || kind == TRUTH_KEPT || kind == TRUTH_TRIAL ||
-                                  kind == TRUTH_REVERTED || follow_update_scene(kind) != NULL);
+    return kind < TRUTH_COUNT &&
+           (kind == TRUTH_DOWN || kind == TRUTH_RECORD || kind == TRUTH_TRIAL ||
+            kind == TRUTH_REVERTED || follow_update_scene(kind) != NULL);
 }
 
 void follow_update_observe(struct follow_update *device, const struct follow_update_config *config,
@@ -103,7 +104,7 @@ static int32_t seen_in(const struct follow_sight *sight, const int32_t *words)
 #define AT_MAP(name, room, key, value)       AT(name),
 #define AT_MAP2(name, r1, k1, r2, k2, value) AT(name),
         LAW_VARIABLES(AT_VAR, AT_MAP, AT_MAP2)};
-    return words[at[sight->variable] + sight->key];
+    return words[at[sight->variable] + (uint32_t)sight->key];
 }
 
 /* How far the scene can be played from there: moves, and behind all of them sights. */

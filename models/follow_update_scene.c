@@ -20,8 +20,10 @@ static void offer(const struct hearing *hearing, struct scene *scene, uint64_t s
 /* What is out of all bounds is seen as -1, which no variable is. */
 static void see_of(struct scene *scene, uint32_t variable, uint32_t key, uint64_t value)
 {
-    scene->sights[scene->sight_count++] = (struct follow_sight){
-        variable, value <= FOLLOW_UPDATE_UNLIMITED ? (int32_t)value : -1, key};
+    scene->sights[scene->sight_count++] =
+        (struct follow_sight){.variable = variable,
+                              .value = value <= FOLLOW_UPDATE_UNLIMITED ? (int32_t)value : -1,
+                              .key = (int32_t)key};
 }
 
 static void see(struct scene *scene, uint32_t variable, uint64_t value)
@@ -193,7 +195,7 @@ static void hold(struct follow_update *device, uint32_t variable, uint64_t value
 {
     if (device->sight_count < FOLLOW_UPDATE_SIGHTS_MAX) {
         device->sights[device->sight_count++] = (struct follow_sight){
-            variable, value <= FOLLOW_UPDATE_UNLIMITED ? (int32_t)value : -1, 0};
+            .variable = variable, .value = value <= FOLLOW_UPDATE_UNLIMITED ? (int32_t)value : -1};
     }
 }
 
@@ -206,7 +208,7 @@ bool follow_update_hold(const struct hearing *hearing)
     const uint64_t reverts_max = (uint64_t)k.RevertsMax;
     const uint64_t times = observation->value < reverts_max ? observation->value : reverts_max;
     switch (observation->kind) {
-    case TRUTH_KEPT:
+    case TRUTH_RECORD:
         device->sight_count = 0;
         hold(device, VAR_confirmed, observation->epoch);
         hold(device, VAR_highest, observation->counter);

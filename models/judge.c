@@ -6,6 +6,7 @@
 #include "models/custody.h"
 #include "models/judge_update.h"
 #include "models/ruling.h"
+#include "models/spec_judge.h"
 #include "models/telemetry.h"
 #include "models/update.h"
 
@@ -16,6 +17,7 @@ struct judge {
     struct custody_model *custody;
     struct cadence_model *cadence;
     struct update_law_config releases;
+    struct spec_judge *specs;
     struct update_law *updates; /* [node_count]; NULL where firmware is not managed, as is */
     struct judge_update *spec_update;
 };
@@ -47,8 +49,8 @@ size_t judge_size_bytes(const struct judge_config *config)
 {
     return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint64_t)) +
            aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
-           aligned(cadence_size_bytes(config)) + updates_bytes(config) +
-           aligned(judge_update_size_bytes(config));
+           aligned(cadence_size_bytes(config)) + aligned(spec_judge_size_bytes(config)) +
+           updates_bytes(config) + aligned(judge_update_size_bytes(config));
 }
 
 void judge_init(struct judge *judge, const struct judge_config *config)
@@ -65,6 +67,8 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     memory += aligned(custody_size_bytes(config));
     judge->cadence = (struct cadence_model *)(void *)memory;
     memory += aligned(cadence_size_bytes(config));
+    judge->specs = (struct spec_judge *)(void *)memory;
+    memory += aligned(spec_judge_size_bytes(config));
     judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
     memory += updates_bytes(config);
     judge->spec_update = config->trials != 0 ? (struct judge_update *)(void *)memory : NULL;
@@ -76,6 +80,7 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     if (judge->spec_update != NULL) {
         judge_update_init(judge->spec_update, &judge->config);
     }
+    spec_judge_init(judge->specs, &judge->config, &judge->ruling);
 }
 
 bool judge_observe(struct judge *judge, const struct observation *observation,
@@ -87,6 +92,7 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     telemetry_observe(judge->telemetry, observation, ruling);
     custody_observe(judge->custody, observation, ruling);
     cadence_observe(judge->cadence, observation, ruling);
+    spec_judge_observe(judge->specs, observation);
     if (judge->updates != NULL) {
         observe_update(judge, observation);
         judge_update_observe(judge->spec_update, observation, ruling);
@@ -175,6 +181,17 @@ void judge_void(struct judge *judge, enum law law, uint32_t node)
     } else {
         ruling->void_everywhere |= bit;
     }
+    if (law == LAW_SPEC_TELEMETRY) {
+        const bool here = node < ruling->node_count && (ruling->void_at[node] & bit) != 0;
+        spec_judge_leave(judge->specs, here ? node : 0);
+    }
+}
+
+uint32_t judge_unfollowed(const struct judge *judge)
+{
+    const uint32_t updates =
+        judge->spec_update != NULL ? judge_update_unfollowed(judge->spec_update) : 0;
+    return spec_judge_left(judge->specs) + updates;
 }
 
 bool judge_is_void(const struct judge *judge, enum law law)
@@ -185,11 +202,6 @@ bool judge_is_void(const struct judge *judge, enum law law)
 uint64_t judge_exercised(const struct judge *judge, enum law law)
 {
     return judge->ruling.exercised[law];
-}
-
-uint64_t judge_unfollowed(const struct judge *judge)
-{
-    return judge->spec_update != NULL ? judge_update_unfollowed(judge->spec_update) : 0;
 }
 
 void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,

@@ -1,7 +1,7 @@
 #include "models/judge_update.h"
 
 #include "models/follow_update.h"
-#include "models/spec_judge.h"
+#include "models/spec_ruling.h"
 
 extern const struct spec_model spec_update;
 
@@ -13,7 +13,7 @@ struct device {
 struct judge_update {
     const struct judge_config *config;
     struct follow_update_config releases;
-    struct spec_judge judge;
+    struct spec_ruling judge;
     bool begun; /* all releases are known */
     struct device devices[];
 };
@@ -44,7 +44,7 @@ static bool step(void *ctx, const struct follow_step *step)
     const struct hearer *hearer = ctx;
     struct spec_finding finding;
     ruling_exercise(hearer->ruling, LAW_SPEC_UPDATE);
-    if (spec_judge_step(&hearer->judge->judge, hearer->device->state, step, &finding)) {
+    if (spec_ruling_step(&hearer->judge->judge, hearer->device->state, step, &finding)) {
         return true;
     }
     ruling_break(
@@ -57,7 +57,7 @@ static bool step(void *ctx, const struct follow_step *step)
 static void begin(struct judge_update *judge)
 {
     const int32_t *k = judge->releases.k;
-    spec_judge_init(&judge->judge, &spec_update, k);
+    spec_ruling_init(&judge->judge, &spec_update, k);
     for (uint32_t i = 0; i < judge->config->node_count; i++) {
         (void)spec_update.init(k, 0, judge->devices[i].state);
     }
@@ -87,9 +87,9 @@ void judge_update_observe(struct judge_update *judge, const struct observation *
     follow_update_observe(&hearer.device->follow, &judge->releases, observation, step, &hearer);
 }
 
-uint64_t judge_update_unfollowed(const struct judge_update *judge)
+uint32_t judge_update_unfollowed(const struct judge_update *judge)
 {
-    uint64_t count = 0;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < judge->config->node_count; i++) {
         count += judge->devices[i].follow.standing == FOLLOW_UPDATE_UNCLEAR;
     }

@@ -17,6 +17,6 @@ void judge_update_observe(struct judge_update *judge, const struct observation *
                           struct ruling *ruling);
 /* Devices that are not followed any more, though nothing was wrong with them: too much could have
  * happened to them unsaid. */
-uint64_t judge_update_unfollowed(const struct judge_update *judge);
+uint32_t judge_update_unfollowed(const struct judge_update *judge);
 
 #endif

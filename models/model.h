@@ -45,12 +45,19 @@ enum truth {
     TRUTH_KNOWN,   /* the cloud's row of a device, at the end; counter: sequence, value: outcome */
     TRUTH_DARK,    /* it was booted again and again, and nothing ran */
     /* What it keeps in flash beside its images, as the boot loader left it: before each JUMP. */
-    TRUTH_KEPT,     /* epoch: confirmed slot, 2 if the record does not read; counter: the newest
+    TRUTH_RECORD,   /* epoch: confirmed slot, 2 if the record does not read; counter: the newest
                        sequence that was ever confirmed */
     TRUTH_TRIAL,    /* counter: sequence on trial, 0: none; value: boots that it has left */
     TRUTH_REVERTED, /* counter: sequence last reverted, 0: none; value: times in a row */
     /* As the agent found it: before each BOOT of a device that has its flash. */
     TRUTH_TAKEN, /* counter: sequence of the download, 0: none; value: sectors that count */
+    /* Of each device. */
+    TRUTH_OUTBOX,  /* its store is mounted, ahead of all that it says of readings; counter: the next
+                      one that it will draw; epoch 0: there is no store; value: readings that have
+                      come back, which follow: */
+    TRUTH_KEPT,    /* counter; value: slot of its record */
+    TRUTH_RESPOND, /* its answer to a challenge is about to leave; counter: floor. Said ahead of
+                      whatever else it says behind it */
     TRUTH_COUNT
 };
 
@@ -75,6 +82,7 @@ struct judge_config {
                                      life. One cloud */
     uint32_t cloud_window;        /* bits */
     uint32_t outbox_max;
+    uint32_t reserve; /* counters that a device reserves at once; 0: no device is followed */
     uint32_t queue_max;
     uint64_t sample_every_us;
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
@@ -111,13 +119,15 @@ struct judge_finding {
 void judge_exercise(struct judge *judge, enum law law, uint64_t times);
 bool judge_found(struct judge *judge, enum law law, const struct observation *observation,
                  const struct judge_finding *finding, struct violation *violation);
-/* From here on `law` is not judged where node is at fault (a fault class voids it). */
+/* From here on `law` is not judged where node is at fault (a fault class voids it); no node:
+ * nowhere.
+ */
 void judge_void(struct judge *judge, enum law law, uint32_t node);
 bool judge_is_void(const struct judge *judge, enum law law);
+/* Devices that the laws of specs (spec.*) no longer follow: void there, broken, or beyond what they
+ * can tell or keep. */
+uint32_t judge_unfollowed(const struct judge *judge);
 /* How often a law was put to the test. */
 uint64_t judge_exercised(const struct judge *judge, enum law law);
-/* Devices that a law of the specs (spec.*) judges no more, though nothing was found: too much could
- * have happened to them unsaid. */
-uint64_t judge_unfollowed(const struct judge *judge);
 
 #endif

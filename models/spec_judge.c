@@ -1,277 +1,95 @@
 #include "models/spec_judge.h"
 
-#include <string.h>
+#include "models/follow_telemetry.h"
+#include "models/wide_telemetry.h"
 
-enum { VALUES_TRIED_MAX = 128 }; /* of one variable, to say what a guard misses */
-
-static bool in_domain(const struct spec_domain *domain, int32_t value);
-static bool knows(const struct spec_judge *judge, const struct spec_move *move,
-                  struct spec_finding *out);
-static bool explain(const struct spec_judge *judge, const int32_t *state,
-                    const struct follow_step *step, struct spec_finding *out);
-static bool sees(const struct spec_judge *judge, const int32_t *state,
-                 const struct follow_step *step, struct spec_finding *out);
-static bool claims_hold(const struct spec_judge *judge, const int32_t *pre, const int32_t *post,
-                        const struct follow_step *step, struct spec_finding *out);
-
-void spec_judge_init(struct spec_judge *judge, const struct spec_model *model, const int32_t *k)
-{
-    judge->model = model;
-    judge->k = k;
-    model->variables(k, judge->variables);
-    model->actions(k, judge->actions);
-}
-
-bool spec_judge_step(const struct spec_judge *judge, int32_t *state, const struct follow_step *step,
-                     struct spec_finding *out)
-{
-    const struct spec_model *model = judge->model;
-    int32_t pre[SPEC_STATE_WORDS_MAX];
-    *out = (struct spec_finding){.what = ""};
-    if (step->move.action == FOLLOW_LOOK) {
-        return sees(judge, state, step, out);
-    }
-    memcpy(pre, state, model->state_words * sizeof pre[0]);
-    if (!knows(judge, &step->move, out)) {
-        return false;
-    }
-    if (!model->step(judge->k, step->move.action, step->move.parameters, state)) {
-        return explain(judge, pre, step, out);
-    }
-    return claims_hold(judge, pre, state, step, out) && sees(judge, state, step, out);
-}
-
-/* ---- Text ------------------------------------------------------------------------------------ */
-
-static void add(struct spec_finding *out, const char *text)
-{
-    size_t at = 0;
-    while (out->what[at] != '\0') {
-        at++;
-    }
-    for (; *text != '\0' && at + 1 < sizeof out->what; at++, text++) {
-        out->what[at] = *text;
-    }
-    out->what[at] = '\0';
-}
-
-static void add_number(struct spec_finding *out, int64_t value)
-{
-    char digits[24];
-    size_t at = sizeof digits - 1;
-    uint64_t rest = (uint64_t)(value < 0 ? -value : value);
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest != 0);
-    if (value < 0) {
-        digits[--at] = '-';
-    }
-    add(out, digits + at);
-}
-
-static void add_value(struct spec_finding *out, const struct spec_domain *domain, int32_t value)
-{
-    if (domain->kind == SPEC_WORD && in_domain(domain, value)) {
-        add(out, domain->words[value]);
-    } else if (domain->kind == SPEC_BOOL) {
-        add(out, value != 0 ? "true" : "false");
-    } else {
-        add_number(out, value);
-    }
-}
-
-/* Name(p, q) */
-static void add_move(const struct spec_judge *judge, const struct spec_move *move,
-                     struct spec_finding *out)
-{
-    if (move->action == FOLLOW_LOOK) {
-        add(out, "between two steps");
-        return;
-    }
-    const struct spec_action *action = &judge->actions[move->action];
-    add(out, action->name);
-    for (uint32_t i = 0; i < action->parameter_count; i++) {
-        add(out, i == 0 ? "(" : ", ");
-        add_value(out, &action->domains[i], move->parameters[i]);
-    }
-    add(out, action->parameter_count > 0 ? ")" : "");
-}
-
-/* `word` of the state as name[key][key]. */
-static void add_cell(const struct spec_variable *variable, uint32_t word, struct spec_finding *out)
-{
-    const uint32_t offset = word - variable->word;
-    const uint32_t keys[SPEC_KEYS_MAX] = {
-        variable->key_count == 2 ? offset / variable->capacity[1] : offset,
-        variable->key_count == 2 ? offset % variable->capacity[1] : 0};
-    add(out, variable->name);
-    for (uint32_t i = 0; i < variable->key_count; i++) {
-        add(out, "[");
-        add_value(out, &variable->keys[i], (int32_t)keys[i]);
-        add(out, "]");
-    }
-}
-
-/* ---- What is wrong --------------------------------------------------------------------------- */
-
-static bool in_domain(const struct spec_domain *domain, int32_t value)
-{
-    return value >= domain->low && value <= domain->high;
-}
-
-/* Are the parameters what the spec has an action for? */
-static bool knows(const struct spec_judge *judge, const struct spec_move *move,
-                  struct spec_finding *out)
-{
-    const struct spec_action *action = &judge->actions[move->action];
-    for (uint32_t i = 0; i < action->parameter_count; i++) {
-        if (!in_domain(&action->domains[i], move->parameters[i])) {
-            add_move(judge, move, out);
-            add(out, " is not possible here: ");
-            add_number(out, move->parameters[i]);
-            add(out, " is not in its domain");
-            out->expected = 1;
-            return false;
-        }
-    }
-    return true;
-}
-
-/* One word of the state, and another value for it. */
-struct change {
-    uint32_t variable, word; /* behind the variable's first */
-    int32_t tried;           /* value: the domain's lowest, and so many */
+struct spec_judge {
+    struct ruling *ruling;
+    int32_t k[SPEC_CONSTANTS_MAX];
+    struct follow_telemetry *follow;
+    void *before;          /* of all devices */
+    unsigned char *states; /* wide_telemetry_size_bytes() for each device */
+    uint32_t *places;      /* [node_count]: index of the device's state */
 };
 
-static uint32_t words_of(const struct spec_variable *variable)
+static bool on_step(void *ctx, const struct follow_step *step);
+
+static size_t aligned(size_t size_bytes)
 {
-    return (variable->key_count >= 1 ? variable->capacity[0] : 1) *
-           (variable->key_count == 2 ? variable->capacity[1] : 1);
+    const size_t unit = sizeof(uint64_t) * 2;
+    return (size_bytes + unit - 1) / unit * unit;
 }
 
-/* The next one; false: there are no more. */
-static bool advance(const struct spec_judge *judge, struct change *change)
+static uint32_t device_count(const struct judge_config *config)
 {
-    const struct spec_variable *variable = &judge->variables[change->variable];
-    change->tried++;
-    if (change->tried >= VALUES_TRIED_MAX ||
-        !in_domain(&variable->domain, variable->domain.low + change->tried)) {
-        change->tried = 0;
-        change->word++;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->node_count; i++) {
+        count += config->roles[i] == MODEL_DEVICE && config->reserve != 0;
     }
-    if (change->word == words_of(variable)) {
-        change->word = 0;
-        change->variable++;
-    }
-    return change->variable < judge->model->variable_count;
+    return count;
 }
 
-static void apply(const struct spec_judge *judge, const struct change *change, int32_t *state)
+size_t spec_judge_size_bytes(const struct judge_config *config)
 {
-    const struct spec_variable *variable = &judge->variables[change->variable];
-    state[variable->word + change->word] = variable->domain.low + change->tried;
+    return aligned(sizeof(struct spec_judge)) + aligned(follow_telemetry_size_bytes(config)) +
+           aligned(wide_telemetry_before_bytes()) +
+           device_count(config) * aligned(wide_telemetry_size_bytes()) +
+           aligned(config->node_count * sizeof(uint32_t));
 }
 
-/* Could the step be taken if these were different? */
-static bool enable(const struct spec_judge *judge, const int32_t *state,
-                   const struct spec_move *move, const struct change *changes, uint32_t count)
+void spec_judge_init(struct spec_judge *judge, const struct judge_config *config,
+                     struct ruling *ruling)
 {
-    int32_t tried[SPEC_STATE_WORDS_MAX];
-    memcpy(tried, state, judge->model->state_words * sizeof tried[0]);
-    for (uint32_t i = 0; i < count; i++) {
-        apply(judge, &changes[i], tried);
-    }
-    return judge->model->step(judge->k, move->action, move->parameters, tried);
-}
-
-static void add_change(const struct spec_judge *judge, const int32_t *state,
-                       const struct change *change, struct spec_finding *out)
-{
-    const struct spec_variable *variable = &judge->variables[change->variable];
-    const uint32_t word = variable->word + change->word;
-    add_cell(variable, word, out);
-    add(out, " is ");
-    add_value(out, &variable->domain, state[word]);
-    add(out, ", it would have to be ");
-    add_value(out, &variable->domain, variable->domain.low + change->tried);
-    out->expected = variable->domain.low + change->tried;
-    out->actual = state[word];
-}
-
-/* The guard that misses: one variable that would have to be different, or two. Always false. */
-static bool explain(const struct spec_judge *judge, const int32_t *state,
-                    const struct follow_step *step, struct spec_finding *out)
-{
-    const struct spec_move *move = &step->move;
-    struct change changes[2] = {{0, 0, 0}, {0, 0, 0}};
-    add_move(judge, move, out);
-    add(out, " is not possible here");
-    out->expected = 1;
-    do {
-        if (enable(judge, state, move, changes, 1)) {
-            add(out, ": ");
-            add_change(judge, state, &changes[0], out);
-            return false;
-        }
-    } while (advance(judge, &changes[0]));
-    changes[0] = (struct change){0, 0, 0};
-    do {
-        changes[1] = changes[0];
-        while (advance(judge, &changes[1])) {
-            if (enable(judge, state, move, changes, 2)) {
-                add(out, ": ");
-                add_change(judge, state, &changes[1], out);
-                add(out, "; ");
-                add_change(judge, state, &changes[0], out);
-                return false;
-            }
-        }
-    } while (advance(judge, &changes[0]));
-    add(out, ": more than two variables are in the way");
-    return false;
-}
-
-static bool sees(const struct spec_judge *judge, const int32_t *state,
-                 const struct follow_step *step, struct spec_finding *out)
-{
-    for (uint32_t i = 0; i < step->sight_count; i++) {
-        const struct follow_sight *sight = &step->sights[i];
-        const struct spec_variable *variable = &judge->variables[sight->variable];
-        const uint32_t word = variable->word + sight->key;
-        if (state[word] != sight->value) {
-            add_move(judge, &step->move, out);
-            add(out, ": ");
-            add_cell(variable, word, out);
-            add(out, " is ");
-            add_value(out, &variable->domain, sight->value);
-            add(out, ", in the spec ");
-            add_value(out, &variable->domain, state[word]);
-            out->expected = state[word];
-            out->actual = sight->value;
-            return false;
+    unsigned char *memory = (unsigned char *)judge + aligned(sizeof *judge);
+    const size_t state_bytes = aligned(wide_telemetry_size_bytes());
+    const uint32_t count = device_count(config);
+    judge->ruling = ruling;
+    follow_telemetry_constants(config, judge->k);
+    judge->follow = (struct follow_telemetry *)(void *)memory;
+    memory += aligned(follow_telemetry_size_bytes(config));
+    judge->before = memory;
+    memory += aligned(wide_telemetry_before_bytes());
+    judge->states = memory;
+    judge->places = (uint32_t *)(void *)(memory + count * state_bytes);
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < config->node_count; i++) {
+        if (config->roles[i] == MODEL_DEVICE && config->reserve != 0) {
+            judge->places[i] = place;
+            wide_telemetry_init(
+                (struct wide_telemetry *)(void *)(judge->states + place * state_bytes), judge->k);
+            place++;
         }
     }
-    return true;
+    follow_telemetry_init(judge->follow, config, on_step, judge);
 }
 
-static bool claims_hold(const struct spec_judge *judge, const int32_t *pre, const int32_t *post,
-                        const struct follow_step *step, struct spec_finding *out)
+static bool on_step(void *ctx, const struct follow_step *step)
 {
-    const struct spec_model *model = judge->model;
-    const char *broken = NULL;
-    for (uint32_t i = 0; i < model->invariant_count && broken == NULL; i++) {
-        broken = model->holds(judge->k, i, post) ? NULL : model->invariants[i];
+    struct spec_judge *judge = ctx;
+    const size_t state_bytes = aligned(wide_telemetry_size_bytes());
+    struct wide_telemetry *wide =
+        (struct wide_telemetry *)(void *)(judge->states + judge->places[step->actor] * state_bytes);
+    struct difference difference = {NULL, 0, 0};
+    ruling_exercise(judge->ruling, LAW_SPEC_TELEMETRY);
+    const enum wide_outcome outcome =
+        wide_telemetry_take(wide, judge->before, judge->k, step, &difference);
+    if (outcome == WIDE_BROKEN) {
+        ruling_break(judge->ruling, LAW_SPEC_TELEMETRY, step->actor, difference);
     }
-    for (uint32_t i = 0; i < model->property_count && broken == NULL; i++) {
-        broken = model->allows(judge->k, i, pre, post) ? NULL : model->properties[i];
-    }
-    if (broken != NULL) {
-        add_move(judge, &step->move, out);
-        add(out, " breaks ");
-        add(out, broken);
-        out->expected = 1;
-    }
-    return broken == NULL;
+    return outcome == WIDE_TAKEN;
+}
+
+void spec_judge_observe(struct spec_judge *judge, const struct observation *observation)
+{
+    follow_telemetry_observe(judge->follow, observation);
+}
+
+void spec_judge_leave(struct spec_judge *judge, uint32_t node)
+{
+    follow_telemetry_leave(judge->follow, node);
+}
+
+uint32_t spec_judge_left(const struct spec_judge *judge)
+{
+    return follow_telemetry_left(judge->follow);
 }

@@ -1,29 +1,25 @@
-/* One actor's steps, judged by its spec: is each enabled, does every invariant hold behind it, does
- * every action property allow it, and does it come to what was seen.
+/* The laws that are proven equal to a spec, as judges of a run: evidence becomes steps
+ * (models/follow.h), and each device takes them in its model, which either allows them or does not.
+ * Today: spec.telemetry.
+ *
+ * A device whose law was broken or is void, or that is beyond what can be told or kept of it, is no
+ * longer followed; it is counted.
  */
 #ifndef BROWNOUT_MODELS_SPEC_JUDGE_H
 #define BROWNOUT_MODELS_SPEC_JUDGE_H
 
-#include "models/follow.h"
-#include "models/model.h"
+#include "models/ruling.h"
 
-/* A law under the constants of a run. */
-struct spec_judge {
-    const struct spec_model *model;
-    const int32_t *k; /* borrowed */
-    struct spec_variable variables[SPEC_VARIABLES_MAX];
-    struct spec_action actions[SPEC_ACTIONS_MAX];
-};
+struct spec_judge;
 
-struct spec_finding {
-    char what[VIOLATION_WHAT_BYTES]; /* the action, and the guard, variable or claim */
-    int64_t expected, actual;
-};
-
-void spec_judge_init(struct spec_judge *judge, const struct spec_model *model, const int32_t *k);
-/* Take the step from `state` (model->state_words), which is then the one behind it. False: *out
- * says what is wrong, and `state` is spoilt. */
-bool spec_judge_step(const struct spec_judge *judge, int32_t *state, const struct follow_step *step,
-                     struct spec_finding *out);
+size_t spec_judge_size_bytes(const struct judge_config *config);
+/* In zeroed memory; config and ruling are borrowed. */
+void spec_judge_init(struct spec_judge *judge, const struct judge_config *config,
+                     struct ruling *ruling);
+void spec_judge_observe(struct spec_judge *judge, const struct observation *observation);
+/* Void at a node from here on; 0: everywhere. */
+void spec_judge_leave(struct spec_judge *judge, uint32_t node);
+/* Devices that are no longer followed. */
+uint32_t spec_judge_left(const struct spec_judge *judge);
 
 #endif

@@ -1,6 +1,6 @@
-/* The types and names of one law: its words, constants, state, actions and variables as C knows
- * them. To be included once in a file, behind the law's .def (see models/spec_law.h): by the model,
- * and by whoever tells it what happened in a run.
+/* The types and names of one law, for those who tell a model what happened: its words, constants,
+ * state, actions and variables as C knows them. To be included once in a file, behind the law's
+ * .def (see models/spec_law.h). The model's own are in models/spec_parts.h.
  */
 #ifndef BROWNOUT_MODELS_SPEC_SHAPE_H
 #define BROWNOUT_MODELS_SPEC_SHAPE_H

@@ -107,6 +107,7 @@
 ---| "flash_faded" # programmed bits that were lost (bits)
 ---| "flash_weak" # bits that were disturbed (bits)
 ---| "flash_garbled" # units programmed while the supply was too low (units)
+---| "unfollowed" # devices that the laws of specs followed no further (devices)
 
 ---What nodes say that they did; see core/evidence.h.
 ---@alias Evidence
@@ -195,6 +196,7 @@
 ---@field heal? Duration liveness phase: all is healed, and must converge
 ---@field crypto? "openssl"|"ideal" signatures: real, or fast stand-ins of the same sizes
 ---@field readings? string CSV file beside the scenario: a row an instant, a column a device
+---@field laws? string laws that are judged, with commas between; -LAW: all but that one
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
 ---@field run? fun(w: World) drives the run: it sleeps, awaits and strikes

@@ -23,7 +23,8 @@ set(rule_posix_angles "${any}")
 set(rule_core_test_quotes "core/.*")
 set(rule_core_test_angles "${any}")
 
-set(rule_models_quotes "models/[a-z0-9_]+\\.(h|def)|core/evidence\\.h")
+# The code of a law is compiled once more in its wide form (models/spec_wide.h).
+set(rule_models_quotes "models/([a-z0-9_]+\\.(h|def)|spec_[a-z]+\\.c)|core/evidence\\.h")
 set(rule_models_angles "(${freestanding})\\.h")
 
 set(rule_models_test_quotes "models/.*|core/evidence\\.h|core/test/test\\.h")

@@ -21,7 +21,7 @@ enum { MUTANTS_MAX = 256, CALM_RUNS = 5, RUNS_DEFAULT = 200, JOBS_MAX = 64 };
 
 struct call {
     const char *name; /* several with commas between; NULL: all */
-    const char *scenario, *source, *build;
+    const char *scenario, *source, *build, *law;
     uint64_t runs, jobs;
     bool all, keep, json;
     char source_folder[MUTANT_PATH_BYTES], build_folder[MUTANT_PATH_BYTES];
@@ -418,6 +418,11 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .target = &call->scenario,
          .value = "FILE",
          .doc = "in place of the one that each names"},
+        {.name = "--law",
+         .kind = OPTION_TEXT,
+         .target = &call->law,
+         .value = "LAW",
+         .doc = "judged by this law alone, in place of the one that each names"},
         {.name = "--source",
          .kind = OPTION_TEXT,
          .target = &call->source,
@@ -515,8 +520,13 @@ static bool read_all(const struct call *call, struct planted *list, uint32_t *co
 {
     char folder[MUTANT_PATH_BYTES + 16], path[2 * MUTANT_PATH_BYTES + 16];
     struct dirent **entries = NULL;
-    bool good = true;
+    const uint32_t law = call->law == NULL ? LAW_COUNT : mutant_law(call->law);
+    bool good = call->law == NULL || law < LAW_COUNT;
     *count = 0;
+    if (!good) {
+        snprintf(error, error_bytes, "no law '%s' (a run prints all of them)", call->law);
+        return false;
+    }
     snprintf(folder, sizeof folder, "%s/sim/mutants", call->source_folder);
     const int found = scandir(folder, &entries, is_patch, alphasort);
     for (int i = 0; i < found; i++) {
@@ -526,6 +536,7 @@ static bool read_all(const struct call *call, struct planted *list, uint32_t *co
             struct mutant *mutant = &list[*count].mutant;
             good = mutant_read(mutant, path, error, error_bytes);
             place_scenario(mutant, call->source_folder);
+            mutant_judge(mutant, law);
             *count += call->name == NULL || is_asked(call->name, mutant->name) ? 1 : 0;
         }
     }

@@ -38,6 +38,29 @@ static uint32_t find_law(const char *name)
     return law;
 }
 
+uint32_t mutant_law(const char *name)
+{
+    return find_law(name);
+}
+
+void mutant_judge(struct mutant *mutant, uint32_t law)
+{
+    char setting[OPTION_KEY_BYTES], error[64];
+    if (mutant->needs != MUTANT_NEEDS_RUN || mutant->law == MUTANT_DETERMINISM) {
+        return;
+    }
+    if (law < LAW_COUNT) {
+        memset(mutant->also, 0, sizeof mutant->also);
+        mutant->law = law;
+        snprintf(setting, sizeof setting, "run.laws=%s", law_name((enum law)law));
+    } else if (mutant->law == LAW_SPEC_TELEMETRY || mutant->also[LAW_SPEC_TELEMETRY]) {
+        return;
+    } else {
+        snprintf(setting, sizeof setting, "run.laws=-%s", law_name(LAW_SPEC_TELEMETRY));
+    }
+    (void)option_settings_add(&mutant->settings, setting, error, sizeof error);
+}
+
 const char *mutant_law_name(uint32_t law)
 {
     return law == MUTANT_DETERMINISM ? "determinism" : law_name((enum law)law);

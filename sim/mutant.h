@@ -66,6 +66,12 @@ struct mutant {
 /* False: error says where and what. */
 bool mutant_read(struct mutant *mutant, const char *patch, char *error, size_t error_bytes);
 const char *mutant_law_name(uint32_t law);
+/* The law of that name; LAW_COUNT: there is none. */
+uint32_t mutant_law(const char *name);
+/* Which laws judge its runs. law: this one alone, in place of what it names; LAW_COUNT: all, but
+ * that a law which is proven equal to a spec (spec.*) would be the first to see what breaks others,
+ * and stays out where it is not the one that is named. */
+void mutant_judge(struct mutant *mutant, uint32_t law);
 
 /* What the build says about itself: mutants.json, see scripts/mutants.cmake. */
 struct mutant_build;

@@ -92,6 +92,8 @@ enum node_fall node_boot(struct node *node, uint64_t now_us)
     CHECK(node->memory == NULL);
     node->boots++;
     node->running = SLOT_NONE;
+    node->told_outbox = false;
+    node->told_answers = 0;
     node->memory = malloc(node->memory_bytes);
     CHECK(node->memory != NULL);
     poison(node);

@@ -111,7 +111,9 @@ struct node {
     uint32_t fall_entry; /* plan entry that struck; PLAN_ANY: none */
     uint32_t calls, dead_calls;
     bool reset_asked;
-    bool said_boot;  /* in the step under way */
+    bool said_boot;   /* in the step under way */
+    bool told_outbox; /* since its boot */
+    uint64_t told_answers;
     bool image_owed; /* its process died: what it left is judged when it has booted */
     jmp_buf escape;
 

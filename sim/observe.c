@@ -54,10 +54,18 @@ void observe_violation(struct world *world, const struct violation *violation)
     }
 }
 
+static bool is_heard(const struct world *world)
+{
+    return world->judge != NULL || world->options.observed != NULL;
+}
+
 /* The judge sees it; the first broken law ends the run after this step. */
 static void observe(struct world *world, const struct observation *observation)
 {
     struct violation violation;
+    if (world->options.observed != NULL) {
+        world->options.observed(world->options.observed_ctx, observation);
+    }
     if (world->judge != NULL && !judge_observe(world->judge, observation, &violation)) {
         observe_violation(world, &violation);
     }
@@ -177,6 +185,74 @@ static void count_evidence(struct world *world, const struct evidence *evidence)
     }
 }
 
+static void tell(struct world *world, struct observation observation)
+{
+    observation.time_us = world_instant_us(world);
+    observation.event = world->event_count;
+    observe(world, &observation);
+}
+
+void observe_answer(struct world *world, struct node *node)
+{
+    struct role_outbox outbox;
+    if (!node->told_outbox || node->memory == NULL) {
+        return;
+    }
+    role_device_outbox(node->memory, &outbox);
+    if (outbox.answers != node->told_answers) {
+        node->told_answers = outbox.answers;
+        tell(world, (struct observation){.kind = TRUTH_RESPOND,
+                                         .node = node->number,
+                                         .device = node->number,
+                                         .epoch = outbox.epoch,
+                                         .counter = outbox.answer_floor});
+    }
+}
+
+/* Its store is mounted: what is there is what the fall has left. */
+static void observe_outbox(struct world *world, struct node *node)
+{
+    struct role_outbox outbox;
+    role_device_outbox(node->memory, &outbox);
+    node->told_outbox = true;
+    struct observation observation = {.kind = TRUTH_OUTBOX,
+                                      .node = node->number,
+                                      .device = node->number,
+                                      .epoch = outbox.epoch,
+                                      .counter = outbox.next,
+                                      .value = outbox.count};
+    tell(world, observation);
+    for (uint32_t i = 0; i < outbox.count; i++) {
+        uint32_t slot = 0;
+        role_device_kept(node->memory, i, &observation.counter, &slot);
+        observation.kind = TRUTH_KEPT;
+        observation.value = slot;
+        tell(world, observation);
+    }
+}
+
+/* Truths that go ahead of what a device says of its readings. */
+static void observe_device(struct world *world, struct node *node, enum evidence_kind kind)
+{
+    switch ((int)kind) {
+    case EVIDENCE_BOOT:
+    case EVIDENCE_RESERVE:
+    case EVIDENCE_SHED:
+        if (!node->told_outbox) {
+            observe_outbox(world, node);
+        }
+        observe_answer(world, node);
+        break;
+    case EVIDENCE_SIGN:
+    case EVIDENCE_SEND:
+    case EVIDENCE_RELEASE:
+        observe_answer(world, node);
+        break;
+    default:
+        break;
+    }
+}
+
 void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence)
 {
     struct world *world = ctx;
@@ -189,6 +265,9 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
                                       .counter = evidence->counter,
                                       .value = evidence->value};
     count_evidence(world, evidence);
+    if (is_heard(world) && world->nodes[node].role_mask == ROLE_MASK_DEVICE) {
+        observe_device(world, &world->nodes[node], evidence->kind);
+    }
     if (evidence->kind == EVIDENCE_BOOT) {
         world->nodes[node].said_boot = true;
         observe_progress(world, &world->nodes[node], evidence->epoch);
@@ -210,7 +289,7 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
                                         .value = evidence->value};
         show(world, &item);
     }
-    if (world->judge != NULL) {
+    if (is_heard(world)) {
         if (evidence->body != NULL) {
             hash_once(evidence->body, evidence->body_bytes, observation.body);
         }
@@ -219,13 +298,6 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
 }
 
 /* ---- firmware -------------------------------------------------------------------------------- */
-
-static void tell(struct world *world, struct observation observation)
-{
-    observation.time_us = world_instant_us(world);
-    observation.event = world->event_count;
-    observe(world, &observation);
-}
 
 void observe_release(struct world *world, const struct manifest *manifest)
 {
@@ -237,7 +309,7 @@ void observe_release(struct world *world, const struct manifest *manifest)
 void observe_slots(struct world *world, const struct node *node)
 {
     const struct firmware *firmware = world->fleet->firmware;
-    if (firmware == NULL || world->judge == NULL || node->flash == NULL) {
+    if (firmware == NULL || !is_heard(world) || node->flash == NULL) {
         return;
     }
     tell(world, (struct observation){.kind = TRUTH_FLOOR,
@@ -258,12 +330,12 @@ static void observe_record(struct world *world, const struct node *node)
 {
     const struct firmware *firmware = world->fleet->firmware;
     struct boot_record record;
-    if (firmware == NULL || world->judge == NULL || node->flash == NULL) {
+    if (firmware == NULL || !is_heard(world) || node->flash == NULL) {
         return;
     }
     const bool reads = firmware_record(firmware, node->flash, &record);
     const bool tried = reads && record.trial.slot != SLOT_NONE;
-    tell(world, (struct observation){.kind = TRUTH_KEPT,
+    tell(world, (struct observation){.kind = TRUTH_RECORD,
                                      .node = node->number,
                                      .device = node->number,
                                      .epoch = reads ? record.confirmed : SLOT_NONE,
@@ -286,7 +358,7 @@ static void observe_progress(struct world *world, const struct node *node, uint3
     const struct firmware *firmware = world->fleet->firmware;
     struct manifest_sequence sequence;
     uint32_t sectors;
-    if (firmware == NULL || world->judge == NULL || node->flash == NULL || epoch == 0) {
+    if (firmware == NULL || !is_heard(world) || node->flash == NULL || epoch == 0) {
         return;
     }
     firmware_progress(firmware, node->flash, &sequence, &sectors);
@@ -392,7 +464,7 @@ void observe_image(struct world *world, struct node *node)
 {
     const struct image_cut cut = {
         random_at(world->fall_key, (uint64_t)node->number << 32 | world->event_count)};
-    if (world->judge == NULL || node->disk == NULL) {
+    if (!is_heard(world) || node->disk == NULL) {
         return;
     }
     world->image_node = node->number;

@@ -120,6 +120,22 @@ static size_t role_device_view(const void *memory, struct world_view *out, size_
     return at;
 }
 
+void role_device_outbox(const void *memory, struct role_outbox *out)
+{
+    const struct device_memory *device = memory;
+    *out = (struct role_outbox){.epoch = device->device.outbox.epoch,
+                                .next = device->device.outbox.counter_next,
+                                .count = device->device.outbox.count,
+                                .answers = device->device.counts.answers,
+                                .answer_floor = device->device.answer_floor};
+}
+
+void role_device_kept(const void *memory, uint32_t index, uint64_t *counter, uint32_t *slot)
+{
+    const struct device_memory *device = memory;
+    device_kept(&device->device, index, counter, slot);
+}
+
 bool role_device_firmware(const void *memory, struct device_firmware_view *out)
 {
     const struct device_memory *device = memory;

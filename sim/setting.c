@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
+#include "sim/law_choice.h"
 
 /* Defaults that must fit shrunk limits as well. */
 #define AT_MOST(value, bound) ((value) < (bound) ? (value) : (bound))
@@ -469,6 +470,10 @@ bool settings_set(struct settings *settings, const char *key, const char *value,
 bool settings_check(const struct settings *settings, char *error, size_t error_bytes)
 {
     const uint64_t *number = settings->number;
+    bool judged[LAW_COUNT];
+    if (!law_choice(settings->text[SETTING_run_laws], judged, error, error_bytes)) {
+        return false;
+    }
     if (number[SETTING_device_window] > number[SETTING_cloud_window]) {
         snprintf(error, error_bytes,
                  "device.window (%" PRIu64 ") is larger than cloud.window (%" PRIu64

@@ -119,6 +119,7 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
                                  });
     }
     world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
+    observe_answer(world, node);
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
         strike_down(world, node, node->fall_entry);
         update_cut(world, node);

@@ -54,6 +54,9 @@ struct world_options {
     /* Called for every item, if not NULL; must not touch the world. */
     void (*item)(void *ctx, const struct world_item *item);
     void *item_ctx;
+    /* Called for every observation that a judge hears, judged or not, if not NULL; likewise. */
+    void (*observed)(void *ctx, const struct observation *observation);
+    void *observed_ctx;
     void (*violated)(void *ctx); /* stop here for a debugger; may be NULL */
 };
 void world_options_init(struct world_options *options);

@@ -73,6 +73,9 @@ void observe_image(struct world *world, struct node *node);
  * heal, what it runs. */
 void observe_release(struct world *world, const struct manifest *manifest);
 void observe_slots(struct world *world, const struct node *node);
+/* Has the device answered a challenge since the last look? To be asked before anything is told that
+ * comes behind it, and behind each step. */
+void observe_answer(struct world *world, struct node *node);
 void observe_settled(struct world *world, const struct node *node);
 /* A law that no model judges was broken. */
 void observe_violation(struct world *world, const struct violation *violation);

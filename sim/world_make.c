@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/law_choice.h"
 #include "sim/part.h"
 #include "sim/roles.h"
 
@@ -248,6 +249,19 @@ static void void_by_part(struct world *world)
     }
 }
 
+/* The plan's settings were checked. */
+static void void_by_choice(struct world *world)
+{
+    bool judged[LAW_COUNT];
+    char error[64];
+    CHECK(law_choice(world->plan.settings.text[SETTING_run_laws], judged, error, sizeof error));
+    for (unsigned law = 0; law < LAW_COUNT; law++) {
+        if (!judged[law]) {
+            judge_void(world->judge, (enum law)law, UINT32_MAX);
+        }
+    }
+}
+
 static void make_judge(struct world *world)
 {
     const uint64_t *setting = world->plan.settings.number;
@@ -267,6 +281,7 @@ static void make_judge(struct world *world)
         .roles = world->model_roles,
         .cloud_window = (uint32_t)setting[SETTING_cloud_window],
         .outbox_max = (uint32_t)setting[SETTING_device_outbox],
+        .reserve = (uint32_t)setting[SETTING_device_reserve],
         .queue_max = (uint32_t)setting[SETTING_gateway_queue],
         .sample_every_us = setting[SETTING_device_sample_every],
         .sample_slack_us = sample_slack_us(world),
@@ -279,6 +294,7 @@ static void make_judge(struct world *world)
     CHECK(world->judge != NULL);
     judge_init(world->judge, &config);
     void_by_part(world);
+    void_by_choice(world);
     for (uint32_t i = 0; firmware != NULL && i < firmware->release_count; i++) {
         observe_release(world, &firmware->releases[i].manifest);
     }

@@ -63,7 +63,7 @@ static void list(void)
 
 static void record(uint32_t confirmed, uint64_t highest, uint64_t trial, uint64_t left)
 {
-    RIGHT(say(TRUTH_KEPT, confirmed, highest, 0));
+    RIGHT(say(TRUTH_RECORD, confirmed, highest, 0));
     RIGHT(say(TRUTH_TRIAL, 0, trial, left));
     RIGHT(say(TRUTH_REVERTED, 0, 0, 0));
 }
@@ -197,7 +197,7 @@ static void trials_that_power_burnt_end_in_a_revert(void)
     down(0);
     down(0);
     RIGHT(say(EVIDENCE_REVERT, 0, NEW, 13));
-    RIGHT(say(TRUTH_KEPT, A, OLD, 0));
+    RIGHT(say(TRUTH_RECORD, A, OLD, 0));
     RIGHT(say(TRUTH_TRIAL, 0, 0, 0));
     RIGHT(say(TRUTH_REVERTED, 0, NEW, 1));
     RIGHT(jump(A, UPDATE_LAW_CONFIRMED));
