@@ -27,6 +27,7 @@ struct held {
     uint32_t action;
     int32_t slot; /* of Spoil */
     struct state state;
+    uint32_t writes; /* of the call, up to and with it */
 };
 
 struct rig {
@@ -129,51 +130,43 @@ static enum update_device_call call_of(const struct rig *rig)
     }
 }
 
-/* From the ground, with all that rots on the way. *writes: those of the last action that is held.
- * False: no write leaves flash as the spec has it behind one of the actions. */
-static bool find_writes(struct rig *rig, int32_t *writes)
+/* Back to the ground, with all that rots on the way planned. */
+static void plan(struct rig *rig)
 {
-    const enum update_device_call call = call_of(rig);
-    const uint32_t release = (uint32_t)rig->held[0].state.taken;
-    struct {
-        uint32_t slot, writes;
-    } spoils[HELD_MAX];
-    uint32_t spoil_count = 0;
-    *writes = 0;
+    update_device_back(rig->device);
     for (uint32_t i = 0; i < rig->held_count; i++) {
         const struct held *held = &rig->held[i];
         if (held->action == ACT_spoil) {
-            spoils[spoil_count].slot = (uint32_t)held->slot;
-            spoils[spoil_count++].writes = (uint32_t)*writes;
-        } else {
-            ++*writes; /* also where flash shows no difference, as when what is erased was */
-        }
-        for (bool like = false; !like; *writes += like ? 0 : 1) {
-            update_device_back(rig->device);
-            for (uint32_t j = 0; j < spoil_count; j++) {
-                update_device_plan_spoil(rig->device, spoils[j].slot, spoils[j].writes);
-            }
-            (void)update_device_call(rig->device, call, release, *writes);
-            if (update_device_writes(rig->device) < (uint32_t)*writes) {
-                return false;
-            }
-            like = is_like(rig, &held->state);
+            update_device_plan_spoil(rig->device, (uint32_t)held->slot, held->writes);
         }
     }
-    update_device_back(rig->device);
-    for (uint32_t j = 0; j < spoil_count; j++) {
-        update_device_plan_spoil(rig->device, spoils[j].slot, spoils[j].writes);
-    }
-    return true;
 }
 
-static bool has_spoil(const struct rig *rig)
+/* Make the call up to the last action that is held: power goes behind so many writes. */
+static void call_up_to(struct rig *rig, uint32_t writes)
 {
-    bool has = false;
-    for (uint32_t i = 0; i < rig->held_count; i++) {
-        has = has || rig->held[i].action == ACT_spoil;
+    plan(rig);
+    (void)update_device_call(rig->device, call_of(rig), (uint32_t)rig->held[0].state.taken,
+                             (int32_t)writes);
+}
+
+/* Which write does the last action stand for? Where flash shows no difference, as when what is
+ * erased was erased, it is the next one. False: no write leaves flash as the spec has it. */
+static bool find_write(struct rig *rig)
+{
+    struct held *last = &rig->held[rig->held_count - 1];
+    last->writes = rig->held_count > 1 ? rig->held[rig->held_count - 2].writes : 0;
+    last->writes += last->action == ACT_spoil ? 0 : 1;
+    for (;; last->writes++) {
+        call_up_to(rig, last->writes);
+        if (update_device_writes(rig->device) < last->writes) {
+            return false;
+        }
+        if (is_like(rig, &last->state)) {
+            update_device_back(rig->device);
+            return true;
+        }
     }
-    return has;
 }
 
 static void settle(struct rig *rig, const char *told)
@@ -215,10 +208,7 @@ static enum drive_outcome whole(struct rig *rig, const char **why)
         [UPDATE_DEVICE_CONFIRM] = "update_confirm",
     };
     const enum update_device_call call = call_of(rig);
-    int32_t writes = 0;
-    if (has_spoil(rig) && !find_writes(rig, &writes)) {
-        return fail(why, "no write of the call leaves flash as the spec has it behind an action");
-    }
+    plan(rig);
     (void)update_device_call(rig->device, call, (uint32_t)rig->held[0].state.taken,
                              UPDATE_DEVICE_WHOLE);
     settle(rig, told[call]);
@@ -230,32 +220,31 @@ static enum drive_outcome whole(struct rig *rig, const char **why)
 }
 
 /* Power goes behind the last action that is held back. */
-static enum drive_outcome cut(struct rig *rig, const char **why)
+static void cut(struct rig *rig)
 {
-    int32_t writes = 0;
     if (rig->held_count > 0) {
-        const enum update_device_call call = call_of(rig);
-        const uint32_t release = (uint32_t)rig->held[0].state.taken;
-        if (!find_writes(rig, &writes)) {
-            return fail(why, "no cut of the call leaves flash as the spec has it");
-        }
-        (void)update_device_call(rig->device, call, release, writes);
+        call_up_to(rig, rig->held[rig->held_count - 1].writes);
     }
     update_device_off(rig->device);
     settle(rig, "a loss of power");
-    return DRIVE_DONE;
 }
 
 /* ---- Moves ----------------------------------------------------------------------------------- */
 
+/* An action that is not the last one of its call is made all the same, up to its write, so that it
+ * was done even if nothing follows. */
 static enum drive_outcome hold(struct rig *rig, const struct spec_move *move, bool last,
                                const char **why)
 {
     CHECK(rig->held_count < HELD_MAX);
-    rig->held[rig->held_count++] = (struct held){move->action, move->parameters[0], rig->state};
-    rig->told = "nothing yet: the call goes on";
-    rig->told_writes = 0;
-    return last ? whole(rig, why) : DRIVE_DONE;
+    rig->held[rig->held_count++] = (struct held){move->action, move->parameters[0], rig->state, 0};
+    if (last) {
+        return whole(rig, why);
+    }
+    rig->told = "the call, up to the write that this stands for";
+    const bool found = find_write(rig);
+    rig->told_writes = rig->held[rig->held_count - 1].writes;
+    return found ? DRIVE_DONE : fail(why, "no write of the call leaves flash as the spec has it");
 }
 
 /* The answer is no, and nothing has been written. */
@@ -275,18 +264,19 @@ static enum drive_outcome spoil(struct rig *rig, const struct spec_move *move, c
     if (rig->held_count > 0 && rig->state.at != AT_OFF) {
         return hold(rig, move, false, why);
     }
-    const enum drive_outcome outcome = rig->held_count > 0 ? cut(rig, why) : DRIVE_DONE;
+    if (rig->held_count > 0) {
+        cut(rig);
+    }
     update_device_spoil(rig->device, (uint32_t)move->parameters[0]);
     settle(rig, "a slot is spoilt");
-    return outcome;
+    return DRIVE_DONE;
 }
 
-static enum drive_outcome lose_record(struct rig *rig, const char **why)
+static void lose_record(struct rig *rig)
 {
-    const enum drive_outcome outcome = rig->held_count > 0 ? cut(rig, why) : DRIVE_DONE;
+    cut(rig);
     update_device_lose_record(rig->device);
     settle(rig, "the record is lost");
-    return outcome;
 }
 
 static bool floor_is_up(const struct rig *rig)
@@ -316,10 +306,12 @@ static enum drive_outcome act(void *ctx, const struct spec_move *move, const cha
     case ACT_spoil:
         return spoil(rig, move, why);
     case ACT_lose_record:
-        return lose_record(rig, why);
+        lose_record(rig);
+        return DRIVE_DONE;
     case ACT_lose_power:
     case ACT_reset:
-        return cut(rig, why);
+        cut(rig);
+        return DRIVE_DONE;
     case ACT_take:
         return hold(rig, move, rig->state.at != AT_BEGIN, why);
     case ACT_erase_header:
@@ -404,4 +396,12 @@ static void tell(void *ctx, const char *indent, FILE *file)
     fprintf(file, "%s%s, %u writes\n", indent, rig->told, (unsigned)rig->told_writes);
 }
 
-const struct driver drive_update = {"Update", begin, act, look, end, key, tell};
+const struct driver drive_update = {
+    .law = "Update",
+    .begin = begin,
+    .act = act,
+    .look = look,
+    .end = end,
+    .key = key,
+    .tell = tell,
+};
