@@ -47,6 +47,7 @@ struct image_key {
     struct token *known;
     uint32_t known_count;
     uint8_t *views[2]; /* of a sector: uncertain bits all erased, all programmed */
+    bool *whole;       /* of each byte of it: in a valid header or frame of the first view */
 };
 
 static void sector_tokens(struct image_key *key, const struct flash_sector *sector, bool boot);
@@ -68,7 +69,8 @@ struct image_key *image_key_create(const struct flash_profile *profile,
     key->facts = malloc(key->facts_capacity * sizeof *key->facts);
     key->known = malloc(FACTS_TOKENS_MAX * sizeof *key->known);
     key->views[0] = malloc(2 * (size_t)geometry->sector_bytes);
-    CHECK(key->facts != NULL && key->known != NULL && key->views[0] != NULL);
+    key->whole = malloc(geometry->sector_bytes * sizeof *key->whole);
+    CHECK(key->facts != NULL && key->known != NULL && key->views[0] != NULL && key->whole != NULL);
     key->views[1] = key->views[0] + geometry->sector_bytes;
     return key;
 }
@@ -80,6 +82,7 @@ void image_key_free(struct image_key *key)
         free(key->facts);
         free(key->known);
         free(key->views[0]);
+        free(key->whole);
         free(key);
     }
 }
@@ -201,6 +204,13 @@ static void record_tokens(struct image_key *key, uint64_t id, const uint8_t *rec
     }
 }
 
+static void mark_whole(struct image_key *key, const uint8_t *view, uint32_t at, uint32_t size_bytes)
+{
+    if (view == key->views[0]) {
+        memset(key->whole + at, true, size_bytes * sizeof key->whole[0]);
+    }
+}
+
 static void view_tokens(struct image_key *key, const uint8_t *view, bool boot)
 {
     const bool valid = header_valid(key, view);
@@ -208,6 +218,7 @@ static void view_tokens(struct image_key *key, const uint8_t *view, bool boot)
     if (!valid) {
         return;
     }
+    mark_whole(key, view, 0, key->header_bytes);
     add(key, boot ? KEY_BOOT_SECTOR : KEY_APP_SECTOR, get(view + 8, 8));
     add(key, boot ? KEY_BOOT_SECTOR : KEY_APP_SECTOR, get(view + 16, 8));
     for (uint32_t at = key->header_bytes; at < key->profile.geometry.sector_bytes;) {
@@ -217,12 +228,14 @@ static void view_tokens(struct image_key *key, const uint8_t *view, bool boot)
             add(key, boot ? KEY_BOOT_RECORD : KEY_APP_RECORD, get(view + at + 8, 8));
             record_tokens(key, get(view + at + 16, 8), view + at + FRAME_FIELDS_BYTES,
                           (uint32_t)get(view + at + 4, 4), boot);
+            mark_whole(key, view, at, frame_bytes);
         }
         at += frame_bytes > 0 ? frame_bytes : key->profile.geometry.program_bytes;
     }
 }
 
-/* What a unit is, whatever it says. */
+/* What a unit is, whatever it says. What is whole was counted with what it says: how its bytes look
+ * would tell images apart that are one. */
 static uint8_t unit_class(const struct image_key *key, const struct flash_sector *sector,
                           uint32_t at)
 {
@@ -240,6 +253,9 @@ static uint8_t unit_class(const struct image_key *key, const struct flash_sector
     const uint32_t poison = sector->poison == NULL ? 0 : sector->poison[at / unit];
     const bool counted = key->profile.program_once || key->profile.program_limit > 0;
     const uint32_t programs = counted ? sector->programs[at / unit] & 3u : 0;
+    if (key->whole[at] && doubt == 0 && poison == 0) {
+        return (uint8_t)(programs << 6);
+    }
     return (uint8_t)(blank | zero << 1 | doubt << 2 | begun << 3 | all << 4 | poison << 5 |
                      programs << 6);
 }
@@ -259,10 +275,32 @@ static void torn_tokens(struct image_key *key, const struct flash_sector *sector
     add(key, KEY_PLAIN, blank[0] | blank[1] << 1 | doubt << 2 | poison << 3);
 }
 
+enum { CLASS_BLANK = 1 << 0, CLASS_DOUBT = 1 << 2, CLASS_POISON = 1 << 5 };
+
+/* A frame that for certain is not whole ends its sector: a mount copies what stands before it and
+ * erases the rest unseen, so how far the frame came is not told. */
+static void forget_torn(const struct image_key *key, uint8_t *classes)
+{
+    const uint32_t unit = key->profile.geometry.program_bytes;
+    const uint32_t units = key->profile.geometry.sector_bytes / unit;
+    uint32_t tail = units;
+    while (tail > 0 && !key->whole[(tail - 1) * unit]) {
+        tail--;
+    }
+    bool torn = false;
+    for (uint32_t i = tail; i < units && i * unit < tail * unit + FRAME_FIELDS_BYTES; i++) {
+        torn = torn || (classes[i] & (CLASS_BLANK | CLASS_DOUBT | CLASS_POISON)) == 0;
+    }
+    for (uint32_t i = tail; torn && i < units; i++) {
+        classes[i] &= CLASS_DOUBT | CLASS_POISON;
+    }
+}
+
 static void sector_tokens(struct image_key *key, const struct flash_sector *sector, bool boot)
 {
     const uint32_t sector_bytes = key->profile.geometry.sector_bytes;
     const uint32_t unit = key->profile.geometry.program_bytes;
+    memset(key->whole, false, sector_bytes * sizeof key->whole[0]);
     view_tokens(key, key->views[0], boot);
     add(key, KEY_PLAIN, sector->uncertain != NULL);
     if (sector->uncertain != NULL) {
@@ -276,6 +314,7 @@ static void sector_tokens(struct image_key *key, const struct flash_sector *sect
     for (uint32_t at = 0; at < sector_bytes; at += unit) {
         classes[at / unit] = unit_class(key, sector, at);
     }
+    forget_torn(key, classes);
     plain_bytes(key, classes, sector_bytes / unit);
 }
 

@@ -4,8 +4,10 @@
  * image another one for ever, and no search would end. What core does depends on their order: so
  * they count by their rank among the numbers of their kind, and, for sectors, by which of them
  * follow each other directly. Of the stores a sector counts as its header, its frames and what each
- * unit is, whatever it says; a sector without a valid header is erased before anything else is read
- * of it, and counts as what its header looks like. All other sectors count bit by bit.
+ * unit behind them is, whatever it says: but where a frame for certain is torn, how far it came is
+ * forgotten, since a mount copies what stands before it and erases the rest. A sector without a
+ * valid header is erased before anything else is read of it, and counts as what its header looks
+ * like. All other sectors count bit by bit.
  *
  * This is a claim about core. explore.h tests it on samples: images of one key are run side by
  * side, and must behave alike.

@@ -154,7 +154,7 @@ void part_fit(struct flash_profile *profile, uint32_t sector_bytes_max, uint32_t
         }
         fits = !splits || half <= sector_bytes_max;
     }
-    sector_count += profile->dual_bank ? sector_count % 2 : 0;
+    sector_count += profile->dual_bank && sector_count < UINT32_MAX ? sector_count % 2 : 0;
     if (sector_count < geometry->sector_count) {
         geometry->sector_count = sector_count;
     }

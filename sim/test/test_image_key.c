@@ -20,6 +20,7 @@ static const struct slot_layout layout = {
 };
 static struct flash_profile profile;
 static struct image_key *key;
+static struct store store; /* made last */
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
@@ -94,7 +95,6 @@ static struct digest of_flash(const struct flash *flash, uint64_t masked)
 /* A store whose one record was put so many times, with the same value but for the last one. */
 static struct flash *stored(uint32_t puts, uint8_t last)
 {
-    static struct store store;
     struct cut_port self = {.flash = flash_create(&profile)};
     EXPECT(self.flash != NULL);
     cut_port_set(&self, (struct cut){.kind = CUT_NONE}, 0, 1);
@@ -172,6 +172,38 @@ static void a_sector_of_the_log_that_is_not_certain_is_tainted(void)
     flash_free(flash);
 }
 
+/* With a frame behind the last one of the log of which so much was programmed. */
+static struct digest of_torn(const struct flash *flash, uint32_t units_done, enum flash_tear tear)
+{
+    const uint32_t sector = store.first_sector + store.head_sector;
+    const struct flash_cut cut = {units_done, tear};
+    struct flash *torn = flash_snapshot(flash);
+    uint8_t frame[96];
+    EXPECT(torn != NULL);
+    memset(frame, 0x5a, sizeof frame);
+    EXPECT_EQUAL(flash_program_cut(torn, sector * SECTOR_BYTES + store.head_offset, frame,
+                                   sizeof frame, cut),
+                 ERR_OK);
+    const struct digest digest = of_store(torn);
+    flash_free(torn);
+    return digest;
+}
+
+static void how_far_a_torn_frame_came_is_forgotten(void)
+{
+    struct flash *flash = stored(1, 1);
+    const struct digest torn = of_torn(flash, 1, FLASH_TEAR_NONE);
+    EXPECT(same(of_store(flash), of_torn(flash, 0, FLASH_TEAR_NONE)));
+    EXPECT(!same(of_store(flash), torn));
+    EXPECT(same(torn, of_torn(flash, 2, FLASH_TEAR_NONE)));
+    EXPECT(same(torn, of_torn(flash, 12, FLASH_TEAR_NONE)));
+    EXPECT(same(torn, of_torn(flash, 7, FLASH_TEAR_FIRST_BYTE)));
+    EXPECT(!same(torn, of_torn(flash, 7, FLASH_TEAR_WEAK))); /* it may be anything */
+    EXPECT(!same(torn, of_torn(flash, 0, FLASH_TEAR_WEAK)));
+    EXPECT(!same(of_store(flash), of_torn(flash, 0, FLASH_TEAR_WEAK)));
+    flash_free(flash);
+}
+
 int main(void)
 {
     struct part part;
@@ -186,6 +218,7 @@ int main(void)
     RUN(a_store_is_the_same_at_another_age);
     RUN(a_masked_sector_counts_as_anything);
     RUN(a_sector_of_the_log_that_is_not_certain_is_tainted);
+    RUN(how_far_a_torn_frame_came_is_forgotten);
     image_key_free(key);
     return 0;
 }

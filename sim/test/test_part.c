@@ -364,6 +364,9 @@ static void a_part_can_be_made_smaller_and_keeps_its_ways(void)
     part_fit(&profile, 1, 5);
     EXPECT_EQUAL(profile.geometry.sector_bytes, 512); /* a page */
     profile = load("dual-bank").profile;
+    part_fit(&profile, UINT32_MAX, UINT32_MAX);
+    EXPECT_EQUAL(profile.geometry.sector_count, 64);
+    profile = load("dual-bank").profile;
     part_fit(&profile, 256, 5);
     EXPECT_EQUAL(profile.geometry.sector_count, 6); /* two banks */
     EXPECT_EQUAL(profile.otp_bytes, 256);
