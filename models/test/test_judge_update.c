@@ -271,10 +271,11 @@ static void a_record_that_is_not_durable_is_noticed(void)
     floor_now = 3;
     down(0);
     record(A, OLD, NEW, 1);
-    BREAKS(jump(B, UPDATE_LAW_TRIAL),
-           "Count is not possible here: left is 0, it would have to be 1; trial is 0, it would have "
-           "to be 1",
-           1, 0);
+    BREAKS(
+        jump(B, UPDATE_LAW_TRIAL),
+        "Count is not possible here: left is 0, it would have to be 1; trial is 0, it would have "
+        "to be 1",
+        1, 0);
     start_trial();
     down(1);
     record(A, OLD, NEW, 2); /* nobody counted */
