@@ -14,7 +14,11 @@
 #include "models/model.h"
 #include "models/spec.h"
 
-enum { FOLLOW_SIGHTS_MAX = 4 };
+enum { FOLLOW_SIGHTS_MAX = 12 };
+
+/* In place of an action: nothing took place, and what is seen is not what the steps before came to.
+ */
+#define FOLLOW_LOOK UINT32_MAX
 
 enum follow_relation {
     FOLLOW_IS,    /* the variable's value is `value` */
@@ -27,7 +31,8 @@ struct follow_sight {
     uint32_t variable; /* index in the law's .def */
     int32_t value;
     enum follow_relation relation;
-    int32_t key; /* the second one of a variable that has two; otherwise 0 */
+    int32_t key; /* the second one of a variable that has two; of a law about one actor (Update) the
+                    only one; otherwise 0 */
 };
 
 struct follow_step {

@@ -4,6 +4,7 @@
 
 #include "models/cadence.h"
 #include "models/custody.h"
+#include "models/judge_update.h"
 #include "models/ruling.h"
 #include "models/spec_judge.h"
 #include "models/telemetry.h"
@@ -17,7 +18,8 @@ struct judge {
     struct cadence_model *cadence;
     struct update_law_config releases;
     struct spec_judge *specs;
-    struct update_law *updates; /* [node_count]; NULL where firmware is not managed */
+    struct update_law *updates; /* [node_count]; NULL where firmware is not managed, as is */
+    struct judge_update *spec_update;
 };
 
 static size_t updates_bytes(const struct judge_config *config);
@@ -48,7 +50,7 @@ size_t judge_size_bytes(const struct judge_config *config)
     return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint64_t)) +
            aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
            aligned(cadence_size_bytes(config)) + aligned(spec_judge_size_bytes(config)) +
-           updates_bytes(config);
+           updates_bytes(config) + aligned(judge_update_size_bytes(config));
 }
 
 void judge_init(struct judge *judge, const struct judge_config *config)
@@ -68,11 +70,16 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     judge->specs = (struct spec_judge *)(void *)memory;
     memory += aligned(spec_judge_size_bytes(config));
     judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
+    memory += updates_bytes(config);
+    judge->spec_update = config->trials != 0 ? (struct judge_update *)(void *)memory : NULL;
     judge->releases.trials = config->trials;
     judge->releases.reverts_max = config->reverts_max;
     telemetry_init(judge->telemetry, &judge->config);
     custody_init(judge->custody, &judge->config);
     cadence_init(judge->cadence, &judge->config);
+    if (judge->spec_update != NULL) {
+        judge_update_init(judge->spec_update, &judge->config);
+    }
     spec_judge_init(judge->specs, &judge->config, &judge->ruling);
 }
 
@@ -88,6 +95,7 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     spec_judge_observe(judge->specs, observation);
     if (judge->updates != NULL) {
         observe_update(judge, observation);
+        judge_update_observe(judge->spec_update, observation, ruling);
     }
     if (ruling->broken) {
         *violation = ruling->violation;
@@ -181,7 +189,9 @@ void judge_void(struct judge *judge, enum law law, uint32_t node)
 
 uint32_t judge_unfollowed(const struct judge *judge)
 {
-    return spec_judge_left(judge->specs);
+    const uint32_t updates =
+        judge->spec_update != NULL ? judge_update_unfollowed(judge->spec_update) : 0;
+    return spec_judge_left(judge->specs) + updates;
 }
 
 bool judge_is_void(const struct judge *judge, enum law law)
@@ -215,10 +225,13 @@ void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,
     ruling->violation = (struct violation){
         .law = law,
         .observation = *ruling->observation,
-        .what = difference.what,
         .expected = difference.expected,
         .actual = difference.actual,
     };
+    char *what = ruling->violation.what;
+    for (size_t i = 0; i + 1 < VIOLATION_WHAT_BYTES && difference.what[i] != '\0'; i++) {
+        what[i] = difference.what[i];
+    }
 }
 
 /* Each model's memory begins as aligned as the judge's. */

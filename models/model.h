@@ -45,6 +45,13 @@ enum truth {
     TRUTH_SETTLED, /* nothing is left to do for it, all faults are over; counter: what it runs */
     TRUTH_KNOWN,   /* the cloud's row of a device, at the end; counter: sequence, value: outcome */
     TRUTH_DARK,    /* it was booted again and again, and nothing ran */
+    /* What it keeps in flash beside its images, as the boot loader left it: before each JUMP. */
+    TRUTH_RECORD,   /* epoch: confirmed slot, 2 if the record does not read; counter: the newest
+                       sequence that was ever confirmed */
+    TRUTH_TRIAL,    /* counter: sequence on trial, 0: none; value: boots that it has left */
+    TRUTH_REVERTED, /* counter: sequence last reverted, 0: none; value: times in a row */
+    /* As the agent found it: before each BOOT of a device that has its flash. */
+    TRUTH_TAKEN, /* counter: sequence of the download, 0: none; value: sectors that count */
     /* Of each device. */
     TRUTH_OUTBOX,  /* its store is mounted, ahead of all that it says of readings; counter: the next
                       one that it will draw; epoch 0: there is no store; value: readings that have
@@ -84,16 +91,20 @@ struct judge_config {
     uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
     uint32_t trials;          /* boots that an unconfirmed image gets; 0: firmware is not managed */
     uint32_t reverts_max;     /* times that one image may be reverted and taken again; 0: any */
+    uint32_t image_bytes;     /* of each release; >= 1 where firmware is managed, as are */
+    uint32_t sector_bytes;    /* of a device's flash */
     /* Hears each step of a law that has a spec, before it is judged (models/follow.h): the name of
      * the law, and the constants of its spec in this run. NULL: nobody does. */
     void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step);
     void *heard_ctx;
 };
 
+enum { VIOLATION_WHAT_BYTES = 160 };
+
 struct violation {
     enum law law;
-    struct observation observation; /* what broke it */
-    const char *what;               /* static text: the guard or variable that disagrees */
+    struct observation observation;  /* what broke it */
+    char what[VIOLATION_WHAT_BYTES]; /* the guard or variable that disagrees */
     uint64_t expected, actual;
 };
 

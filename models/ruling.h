@@ -8,7 +8,7 @@
 #include "models/model.h"
 
 struct difference {
-    const char *what; /* static text: the guard or variable that disagrees */
+    const char *what; /* borrowed for the call: the guard or variable that disagrees */
     uint64_t expected, actual;
 };
 

@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "sim/drive_update.h"
+
 /* One line a law, and NULL behind them. */
-static const struct driver *const drivers[] = {&drive_telemetry, NULL};
+static const struct driver *const drivers[] = {&drive_telemetry, &drive_update, NULL};
 
 const struct driver *driver_of(const char *law)
 {

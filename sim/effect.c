@@ -110,9 +110,11 @@ enum effect effect_find(const char *name)
  *
  * A sector that refuses to be written leaves what it holds. A store that has one may be read-only
  * for good: its readings stay, and stay undelivered; a boot record that cannot be written keeps no
- * confirm and ends no trial, and the boot loader says so by falling back (boot.h). */
+ * confirm and ends no trial, and the boot loader says so by falling back (boot.h). The spec knows
+ * rot, and no flash that answers with errors. */
 #define REFUSES                                                                                    \
-    (BIT(LIVENESS_DELIVERED) | BIT(LIVENESS_ACKED) | BIT(UPDATE_CONFIRM) | BIT(UPDATE_PROGRESS))
+    (BIT(LIVENESS_DELIVERED) | BIT(LIVENESS_ACKED) | BIT(UPDATE_CONFIRM) | BIT(UPDATE_PROGRESS) |  \
+     BIT(SPEC_UPDATE))
 /* What was written is not there, though nobody was told: a reserve, a reading, a trial, a confirm,
  * the progress of a download. Then a counter may be drawn again: store.h claims what power may do,
  * and that rot in the newest frame or in a header is not seen. */

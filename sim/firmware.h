@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "core/boot_record.h"
 #include "core/device_firmware.h"
 #include "core/server/release.h"
 #include "sim/behaviour.h"
@@ -77,5 +78,16 @@ void firmware_install(const struct firmware *firmware, struct flash *flash);
 /* The sequence of the release that is whole and certain in a slot, its header included; 0: none. */
 uint64_t firmware_in_slot(const struct firmware *firmware, const struct flash *flash,
                           uint32_t slot);
+
+/* The sequence of the release that a slot's header names, whatever is behind it; 0: none. */
+uint64_t firmware_header(const struct firmware *firmware, const struct flash *flash, uint32_t slot);
+
+/* The boot loader's record, as the flash has it now. False: none that reads. To look leaves no
+ * trace. */
+bool firmware_record(const struct firmware *firmware, const struct flash *flash,
+                     struct boot_record *out);
+/* The agent's: of which release how many sectors count. 0, 0: of none. */
+void firmware_progress(const struct firmware *firmware, const struct flash *flash,
+                       struct manifest_sequence *sequence, uint32_t *sectors);
 
 #endif

@@ -22,7 +22,6 @@ struct message {
     uint64_t plan_bytes; /* with its terminating zero; 0: none */
     uint64_t item_first, item_count;
     struct run_result result; /* without its pointers */
-    char what[LANE_WHAT_BYTES];
 };
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -101,10 +100,6 @@ static _Noreturn void child(const struct lane_work *work, uint64_t job, int out,
     message.result = witness.result;
     message.result.plan.entries = NULL;
     message.result.plan.entry_count = message.result.plan.entry_capacity = 0;
-    message.result.violation.what = NULL;
-    if (witness.result.violated && witness.result.violation.what != NULL) {
-        snprintf(message.what, sizeof message.what, "%s", witness.result.violation.what);
-    }
     message.plan_bytes = witness.plan == NULL ? 0 : strlen(witness.plan) + 1;
     message.item_count = trace_kept(&witness.trace);
     message.item_first = witness.trace.count - message.item_count;
@@ -318,8 +313,6 @@ static bool take(struct lane *lane, struct witness *witness)
         return false;
     }
     witness->result = message.result;
-    memcpy(lane->what, message.what, sizeof lane->what);
-    witness->result.violation.what = lane->what;
     if (message.plan_bytes > 0) {
         witness->plan = malloc(message.plan_bytes);
         CHECK(witness->plan != NULL);

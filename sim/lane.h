@@ -15,8 +15,6 @@
 
 #include "sim/witness.h"
 
-enum { LANE_WHAT_BYTES = 256 };
-
 struct lane_work {
     /* What to run, given the number of a job; called in the child. */
     void (*request)(void *ctx, uint64_t job, struct run_request *request);
@@ -29,7 +27,6 @@ struct lane {
     int socket; /* -1: the lane is gone */
     bool busy;
     uint64_t job;
-    char what[LANE_WHAT_BYTES]; /* of the last result's violation */
 };
 
 /* Start lanes[index]; those before it stand already. False: see errno. */
@@ -37,7 +34,7 @@ bool lane_start(struct lane *lanes, uint32_t index, const struct lane_work *work
 /* False: the lane is gone. */
 bool lane_give(struct lane *lane, uint64_t job);
 /* The result of its job; waits for it. A lane that is gone is a result, too: the harness failed.
- * The witness is freed by the caller, and its violation's text lives until the next lane_take. */
+ * The witness is freed by the caller. */
 void lane_take(struct lane *lane, struct witness *witness);
 /* End it at once, and the job that it may have. */
 void lane_stop(struct lane *lane);

@@ -88,6 +88,9 @@ void observe_truth(struct world *world, enum truth truth, uint32_t node, uint64_
     observe(world, &observation);
 }
 
+static void observe_record(struct world *world, const struct node *node);
+static void observe_progress(struct world *world, const struct node *node, uint32_t epoch);
+
 static void count_evidence(struct world *world, const struct evidence *evidence)
 {
     uint64_t *figures = world->stage.figures, *probes = world->stage.probes;
@@ -267,10 +270,12 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
     }
     if (evidence->kind == EVIDENCE_BOOT) {
         world->nodes[node].said_boot = true;
+        observe_progress(world, &world->nodes[node], evidence->epoch);
     } else if (evidence->kind == EVIDENCE_JUMP || evidence->kind == EVIDENCE_STRAND) {
         const bool jumps = evidence->kind == EVIDENCE_JUMP && evidence->epoch < SLOT_COUNT;
         world->nodes[node].running = jumps ? evidence->epoch : SLOT_NONE;
         observe_slots(world, &world->nodes[node]);
+        observe_record(world, &world->nodes[node]);
     }
     if (world->options.item != NULL) {
         const struct world_item item = {.kind = ITEM_EVIDENCE,
@@ -318,6 +323,50 @@ void observe_slots(struct world *world, const struct node *node)
                                          .epoch = slot,
                                          .counter = firmware_in_slot(firmware, node->flash, slot)});
     }
+}
+
+/* Behind the boot loader's mount, which leaves nothing uncertain in its store. */
+static void observe_record(struct world *world, const struct node *node)
+{
+    const struct firmware *firmware = world->fleet->firmware;
+    struct boot_record record;
+    if (firmware == NULL || !is_heard(world) || node->flash == NULL) {
+        return;
+    }
+    const bool reads = firmware_record(firmware, node->flash, &record);
+    const bool tried = reads && record.trial.slot != SLOT_NONE;
+    tell(world, (struct observation){.kind = TRUTH_RECORD,
+                                     .node = node->number,
+                                     .device = node->number,
+                                     .epoch = reads ? record.confirmed : SLOT_NONE,
+                                     .counter = reads ? record.sequence.number : 0});
+    tell(world, (struct observation){.kind = TRUTH_TRIAL,
+                                     .node = node->number,
+                                     .device = node->number,
+                                     .counter = tried ? record.trial.sequence.number : 0,
+                                     .value = tried ? record.trial.trials.left : 0});
+    tell(world, (struct observation){.kind = TRUTH_REVERTED,
+                                     .node = node->number,
+                                     .device = node->number,
+                                     .counter = reads ? record.revert.sequence.number : 0,
+                                     .value = reads ? record.revert.count : 0});
+}
+
+/* Behind the agent's mount, if it has a store. */
+static void observe_progress(struct world *world, const struct node *node, uint32_t epoch)
+{
+    const struct firmware *firmware = world->fleet->firmware;
+    struct manifest_sequence sequence;
+    uint32_t sectors;
+    if (firmware == NULL || !is_heard(world) || node->flash == NULL || epoch == 0) {
+        return;
+    }
+    firmware_progress(firmware, node->flash, &sequence, &sectors);
+    tell(world, (struct observation){.kind = TRUTH_TAKEN,
+                                     .node = node->number,
+                                     .device = node->number,
+                                     .counter = sequence.number,
+                                     .value = sectors});
 }
 
 void observe_settled(struct world *world, const struct node *node)

@@ -306,8 +306,7 @@ static void print_violation(const struct print *print, const struct run_result *
         fprintf(print->file, "  check    %s\n", result->check_text);
     } else {
         fprintf(print->file, "  why      %s: expected %" PRIu64 ", is %" PRIu64 "\n",
-                violation->what == NULL ? "?" : violation->what, violation->expected,
-                violation->actual);
+                violation->what, violation->expected, violation->actual);
     }
 }
 

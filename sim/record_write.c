@@ -212,7 +212,7 @@ static bool write_violation(struct record *record, const struct run_result *resu
     struct row row = row_begin(record, RECORD_VIOLATION);
     row_number(&row, (uint64_t)id);
     row_text(&row, law_name(violation->law));
-    row_text(&row, violation->what == NULL ? "" : violation->what);
+    row_text(&row, violation->what);
     row_number(&row, violation->expected);
     row_number(&row, violation->actual);
     row_number(&row, observation->event);

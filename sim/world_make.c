@@ -289,6 +289,8 @@ static void make_judge(struct world *world)
         .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
         .heard = world->options.heard,
         .heard_ctx = world->options.heard_ctx,
+        .image_bytes = (uint32_t)setting[SETTING_firmware_image],
+        .sector_bytes = firmware != NULL ? firmware->geometry.sector_bytes : 0,
     };
     world->judge = calloc(1, judge_size_bytes(&config));
     CHECK(world->judge != NULL);

@@ -783,6 +783,8 @@ static void what_the_cloud_knows_in_the_end_is_a_matter_of_liveness(void)
 {
     struct judge_config managed = config;
     managed.trials = 3;
+    managed.image_bytes = 4096;
+    managed.sector_bytes = 4096;
     for (unsigned is_void = 0; is_void < 2; is_void++) {
         free(judge);
         judge = calloc(1, judge_size_bytes(&managed));
