@@ -2,7 +2,7 @@
 # What is built is said in CMakeLists.txt, how it is built in CMakePresets.json.
 
 .NOTPARALLEL:
-.PHONY: help build demo test bench sweep spec cuts format format-check tidy clean setup
+.PHONY: help build demo test bench sweep spec walks cuts format format-check tidy clean setup
 JOBS := $(shell nproc)
 STAGES = test-asan test-clang-release test-tiny test-release
 SOURCES = $(shell find core models sim bench -name '*.[ch]')
@@ -35,6 +35,9 @@ spec: build ## the laws: TLC on every spec, every model equal to its spec, every
 	@build/brownout spec check
 	@build/brownout spec conform
 	@build/brownout spec mutate
+
+walks: build ## the real core along every edge of every law that has a driver
+	@build/brownout spec walks --core
 
 cuts: build ## every power cut of every life, on every flash part (hours)
 	@scripts/cuts.sh build/cuts

@@ -47,7 +47,7 @@ void device_init(struct device *device, const struct device_config *config, cons
 {
     CHECK(config->id >= 1);
     CHECK(config->gateway_count >= 1 && config->gateway_count <= DEVICE_GATEWAYS_MAX);
-    CHECK(config->window >= 8 && config->window <= WINDOW_BITS_MAX);
+    CHECK(config->window >= 1 && config->window <= WINDOW_BITS_MAX);
     CHECK(config->sample_every_us >= 1);
     memset(device, 0, sizeof *device);
     device->config = *config;

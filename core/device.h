@@ -36,7 +36,7 @@ struct device_config {
     uint64_t sample_every_us;
     uint32_t reserve;    /* counters reserved by one flash write, 1..RESERVE_MAX */
     uint32_t outbox_max; /* 1..OUTBOX_MAX */
-    uint32_t window;     /* <= the cloud's window; 8..WINDOW_BITS_MAX */
+    uint32_t window;     /* <= the cloud's window; 1..WINDOW_BITS_MAX */
     uint64_t backoff_base_us, backoff_cap_us;
     uint64_t ack_timeout_us;
     uint64_t watchdog_us;

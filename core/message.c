@@ -118,13 +118,26 @@ enum err message_forward(const struct port *port, const struct key_pair *pair,
                      size_bytes);
 }
 
+/* No bit that is set stands for more than UINT64_MAX; the rest of the last byte may. */
+static bool is_bitmap(const struct ack *ack)
+{
+    if (ack->bitmap_bytes > BITMAP_BYTES_MAX) {
+        return false;
+    }
+    uint32_t end = ack->bitmap_bytes * 8;
+    while (end > 0 && (ack->bitmap[(end - 1) / 8] >> ((end - 1) % 8) & 1u) == 0) {
+        end--;
+    }
+    return ack->floor <= UINT64_MAX - end;
+}
+
 enum err message_ack(const struct port *port, const struct key_pair *pair, uint32_t cloud,
                      const struct ack *ack, struct envelope *out)
 {
     uint8_t payload[ENVELOPE_BYTES_MAX];
     struct cbor_writer writer;
     CHECK(ack != NULL);
-    if (ack->bitmap_bytes > BITMAP_BYTES_MAX || ack->floor > UINT64_MAX - ack->bitmap_bytes * 8) {
+    if (!is_bitmap(ack)) {
         return ERR_RANGE;
     }
     cbor_write(&writer, payload, sizeof payload);
@@ -303,12 +316,7 @@ enum err message_read_ack(const struct cose_sign1 *parsed, struct ack *out)
     out->floor = cbor_get_uint(&reader);
     out->bitmap = cbor_get_bytes(&reader, 0, &out->bitmap_bytes);
     err = cbor_end(&reader);
-    /* So that floor + 1 + i never wraps in its reader. */
-    if (err == ERR_OK &&
-        (out->bitmap_bytes > BITMAP_BYTES_MAX || out->floor > UINT64_MAX - out->bitmap_bytes * 8)) {
-        err = ERR_MALFORMED;
-    }
-    return err;
+    return err == ERR_OK && !is_bitmap(out) ? ERR_MALFORMED : err;
 }
 
 enum err message_read_challenge(const struct cose_sign1 *parsed, struct challenge *out)

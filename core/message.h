@@ -84,7 +84,7 @@ struct ack {
     uint32_t device;
     uint32_t epoch;
     uint64_t floor;
-    const uint8_t *bitmap; /* borrowed; no bit is past UINT64_MAX */
+    const uint8_t *bitmap; /* borrowed; no bit that is set is past UINT64_MAX */
     uint32_t bitmap_bytes; /* WINDOW_BITS_MAX / 8 at the most */
 };
 

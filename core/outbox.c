@@ -272,7 +272,7 @@ bool outbox_is_behind(const struct outbox *outbox, const struct ack *ack)
     if (ack->floor >= outbox->counter_next) {
         return true;
     }
-    const uint64_t bits = (uint64_t)ack->bitmap_bytes * 8;
+    const uint64_t bits = (uint64_t)ack->bitmap_bytes * 8; /* floor < 2^62: it does not wrap */
     for (uint64_t i = outbox->counter_next - ack->floor - 1; i < bits; i++) {
         if (ack_covers(ack, ack->floor + 1 + i)) {
             return true;

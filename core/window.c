@@ -1,6 +1,5 @@
 #include "core/window.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -12,10 +11,9 @@ static void mark(struct window *window, uint64_t counter, bool seen);
 void window_init(struct window *window, uint32_t bits, uint64_t floor)
 {
     CHECK(window != NULL);
-    CHECK(bits >= 8 && bits <= WINDOW_BITS_MAX);
-    CHECK(bits % 8 == 0);
+    CHECK(bits >= 1 && bits <= WINDOW_BITS_MAX);
     *window = (struct window){.bits = bits, .top = floor};
-    memset(window->seen, 0xff, bits / 8);
+    memset(window->seen, 0xff, window_bytes(bits));
 }
 
 enum refusal window_look(const struct window *window, uint64_t counter)
@@ -54,7 +52,7 @@ uint64_t window_bitmap(const struct window *window, uint8_t *bitmap)
     CHECK(window != NULL);
     CHECK(bitmap != NULL);
     const uint64_t floor = window->top > window->bits ? window->top - window->bits : 0;
-    memset(bitmap, 0, window->bits / 8);
+    memset(bitmap, 0, window_bytes(window->bits));
     for (uint32_t i = 0; i < window->bits; i++) {
         const uint64_t counter = floor + 1 + i;
         if (counter <= window->top && is_seen(window, counter)) {
@@ -62,6 +60,29 @@ uint64_t window_bitmap(const struct window *window, uint8_t *bitmap)
         }
     }
     return floor;
+}
+
+bool window_restore(struct window *window, uint32_t bits, uint64_t top, const uint8_t *bitmap,
+                    uint32_t bitmap_bytes)
+{
+    uint32_t end = bitmap_bytes * 8; /* behind the bit of the top */
+    CHECK(bitmap != NULL || bitmap_bytes == 0);
+    CHECK(bitmap_bytes <= WINDOW_BITS_MAX / 8);
+    while (end > 0 && (bitmap[(end - 1) / 8] >> ((end - 1) % 8) & 1u) == 0) {
+        end--;
+    }
+    if (end > top || (end == 0 && top > 0)) {
+        return false;
+    }
+    const uint64_t floor = top - end;
+    window_init(window, bits, floor);
+    for (uint32_t i = 0; i < end; i++) {
+        const uint64_t counter = floor + 1 + i;
+        if ((bitmap[i / 8] >> (i % 8) & 1u) != 0 && window_look(window, counter) == REFUSAL_NONE) {
+            window_accept(window, counter);
+        }
+    }
+    return window->top == top;
 }
 
 static bool is_seen(const struct window *window, uint64_t counter)

@@ -6,13 +6,14 @@
 #ifndef BROWNOUT_CORE_WINDOW_H
 #define BROWNOUT_CORE_WINDOW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/evidence.h"
 #include "core/limits.h"
 
 struct window {
-    uint32_t bits;                     /* multiple of 8, 8..WINDOW_BITS_MAX */
+    uint32_t bits;                     /* 1..WINDOW_BITS_MAX */
     uint64_t top;                      /* highest counter accepted or closed */
     uint8_t seen[WINDOW_BITS_MAX / 8]; /* bit (counter % bits): accepted or closed */
 };
@@ -27,8 +28,21 @@ enum refusal window_look(const struct window *window, uint64_t counter);
 /* Mark a counter for which window_look() said REFUSAL_NONE. */
 void window_accept(struct window *window, uint64_t counter);
 
-/* The cumulative form for acks: floor = top - bits (0 at the least), bitmap of bits / 8 bytes:
- * bit i says that floor + 1 + i is accepted or closed. */
+/* The bytes of a bitmap of so many bits. */
+static inline uint32_t window_bytes(uint32_t bits)
+{
+    return (bits + 7) / 8;
+}
+
+/* The cumulative form for acks: floor = top - bits (0 at the least), bitmap of window_bytes(bits):
+ * bit i says that floor + 1 + i is accepted or closed; bits above that of the top are zero. The top
+ * is always accepted or closed, so the highest bit that is set is its own. */
 uint64_t window_bitmap(const struct window *window, uint8_t *bitmap);
+
+/* From that form, into a window of any size: what was closed stays closed, and so does what a
+ * narrower window can no longer tell. top: of the window that the bitmap was made from. False: it
+ * is of no window with this top. */
+bool window_restore(struct window *window, uint32_t bits, uint64_t top, const uint8_t *bitmap,
+                    uint32_t bitmap_bytes);
 
 #endif

@@ -237,7 +237,7 @@
 ---@field keep_alive? Duration MQTT keep alive towards the cloud
 
 ---@class CloudSection
----@field window? integer replay window in bits, a multiple of 8
+---@field window? integer replay window in bits
 ---@field sessions? integer gateway sessions at once
 ---@field watchdog? Duration 0: no watchdog
 

@@ -8,36 +8,17 @@
 #include "core/check.h"
 #include "sim/command.h"
 #include "sim/spec_call.h"
+#include "sim/spec_drive.h"
+#include "sim/spec_undriven.h"
 #include "sim/spec_walks.h"
 
 enum { STEPS_DEFAULT = 200, STEPS_MAX = 1000000 };
 
 struct request {
     const char *config;
-    uint64_t steps_max;
-    bool print;
+    uint64_t steps_max, seed, sample;
+    bool print, core;
 };
-
-/* One step: the move, and which cells it changes to what. */
-static void print_step(const struct spec_graph *graph, uint32_t before,
-                       const struct spec_walk_step *step)
-{
-    const struct spec_instance *instance = graph->instance;
-    const int32_t *pre = spec_states_at(&graph->states, before);
-    const int32_t *post = spec_states_at(&graph->states, step->state);
-    char text[SPEC_MOVE_BYTES];
-    spec_print_move(instance, &instance->moves[step->move], text, sizeof text);
-    printf("  %-22s", text);
-    for (uint32_t i = 0; i < instance->cell_count; i++) {
-        char name[SPEC_VALUE_BYTES], value[SPEC_VALUE_BYTES];
-        if (pre[i] != post[i]) {
-            spec_print_cell(instance, i, name, sizeof name);
-            spec_print_value(&instance->cells[i].domain, post[i], value, sizeof value);
-            printf("  %s = %s", name, value);
-        }
-    }
-    printf("\n");
-}
 
 static void print_walks(const struct spec_graph *graph, const struct spec_walks *walks)
 {
@@ -45,8 +26,11 @@ static void print_walks(const struct spec_graph *graph, const struct spec_walks 
         uint32_t at = walks->initial[w];
         printf("walk %" PRIu32 "\n", w + 1);
         for (uint32_t i = walks->begins[w]; i < walks->begins[w + 1]; i++) {
-            print_step(graph, at, &walks->steps[i]);
-            at = walks->steps[i].state;
+            const struct spec_walk_step *step = &walks->steps[i];
+            spec_print_step(graph->instance, spec_states_at(&graph->states, at),
+                            spec_states_at(&graph->states, step->state),
+                            &graph->instance->moves[step->move], stdout);
+            at = step->state;
         }
     }
 }
@@ -159,6 +143,23 @@ static int walk_all(const struct spec_call *call, const struct request *request)
     return exit_code;
 }
 
+/* Walks without a core, or with it. */
+static int walk_or_drive(const struct spec_call *call, const struct request *request)
+{
+    const struct spec_drive_call drive = {.config = request->config,
+                                          .drive = {.seed = request->seed,
+                                                    .steps_max = request->steps_max,
+                                                    .sample = request->sample}};
+    if (request->core) {
+        return command_spec_drive(call, &drive);
+    }
+    if (request->seed != 0 || request->sample != 0) {
+        return command_refuse("spec walks",
+                              "--seed and --sample say how a core is driven: add --core");
+    }
+    return walk_all(call, request);
+}
+
 int command_spec_walks(int argc, char **argv)
 {
     static struct spec_call call;
@@ -180,6 +181,24 @@ int command_spec_walks(int argc, char **argv)
          .kind = OPTION_FLAG,
          .target = &request.print,
          .doc = "print every step, and what it changes"},
+        {.name = "--core",
+         .kind = OPTION_FLAG,
+         .target = &request.core,
+         .doc = "drive the real core along, and compare it behind each step"},
+        {.name = "--seed",
+         .kind = OPTION_COUNT,
+         .target = &request.seed,
+         .min = 0,
+         .max = UINT64_MAX,
+         .value = "N",
+         .doc = "with --core: which edges are taken first (0)"},
+        {.name = "--sample",
+         .kind = OPTION_COUNT,
+         .target = &request.sample,
+         .min = 1,
+         .max = UINT32_MAX,
+         .value = "N",
+         .doc = "with --core: stop after so many steps of a configuration"},
     };
     const struct option_verb verb = {
         .name = "spec walks",
@@ -187,7 +206,15 @@ int command_spec_walks(int argc, char **argv)
         .details =
             "An edge is an action with its parameters, enabled in a reachable state. For a\n"
             "bug_*.cfg it is the shortest walk that breaks its claim, as TLC would find it.\n"
-            "Exit codes: 0 done, 2 the call is wrong.\n",
+            "\n"
+            "With --core the real device, gateway and cloud are driven along, on simulated flash "
+            "and\n"
+            "disk, and all that can be observed is compared with the spec behind each step. What "
+            "a\n"
+            "correct core cannot show stands in specs/<Law>/UNDRIVEN, and nothing else does.\n"
+            "Exit codes: 0 done, 1 the core left the spec, or UNDRIVEN is not what is undriven, 2 "
+            "the\n"
+            "call is wrong.\n",
         .example = "brownout spec walks Telemetry --config bug_keep_epoch",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
@@ -195,7 +222,7 @@ int command_spec_walks(int argc, char **argv)
     int exit_code = VERDICT_PASS;
     memset(&call, 0, sizeof call);
     if (spec_call_begin(&call, &verb, argc, argv, &exit_code)) {
-        exit_code = walk_all(&call, &request);
+        exit_code = walk_or_drive(&call, &request);
     }
     spec_call_end(&call);
     return exit_code;

@@ -1,5 +1,9 @@
 /* The real core, driven along walks of its spec: each action becomes the calls, messages and faults
  * that it stands for, and behind each step all that can be observed must be what the spec says.
+ *
+ * The grain differs: what the spec does in several actions the core may do in one call. A driver
+ * may hold actions back until the call is whole, and shows meanwhile only the cells that do not
+ * depend on them.
  */
 #ifndef BROWNOUT_SIM_DRIVE_H
 #define BROWNOUT_SIM_DRIVE_H
@@ -9,8 +13,8 @@
 enum drive_outcome {
     DRIVE_DONE,
     DRIVE_UNDRIVEN, /* a correct core cannot show it here: *why, which specs/<Law>/UNDRIVEN has to
-                       list for this action */
-    DRIVE_FAILED,   /* the core did something else: *why */
+                       list for this action. Nothing has changed, and other moves may follow */
+    DRIVE_FAILED,   /* the core did something else: *why. Only end() may follow */
 };
 
 struct driver {
@@ -23,9 +27,16 @@ struct driver {
     /* The observable cells of the instance: values in cells[i] where seen[i]. */
     void (*look)(void *rig, int32_t *cells, bool *seen);
     void (*end)(void *rig);
+    /* What decides, beside the spec's state, which moves can be driven and where they lead: which
+     * slot a record is in, what is held back. Two rigs of equal state and key have equal futures.
+     * NULL: nothing does. */
+    uint64_t (*key)(void *rig);
+    /* Print what the last act() made the core do, one line each, behind `indent`. NULL: it cannot
+     * tell. */
+    void (*tell)(void *rig, const char *indent, FILE *file);
 };
 
-/* All laws that have one; NULL: none for this law. */
+/* All laws that have one (sim/drive_<law>.c); NULL: none for this law. */
 const struct driver *driver_of(const char *law);
 
 #endif

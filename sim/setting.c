@@ -476,11 +476,6 @@ bool settings_check(const struct settings *settings, char *error, size_t error_b
                  number[SETTING_device_window], number[SETTING_cloud_window]);
         return false;
     }
-    if (number[SETTING_cloud_window] % 8 != 0) {
-        snprintf(error, error_bytes, "cloud.window (%" PRIu64 ") is not a multiple of 8",
-                 number[SETTING_cloud_window]);
-        return false;
-    }
     if (number[SETTING_device_backoff_base] > number[SETTING_device_backoff_cap] ||
         number[SETTING_gateway_backoff_base] > number[SETTING_gateway_backoff_cap]) {
         snprintf(error, error_bytes, "a backoff_base is larger than its backoff_cap");

@@ -5,6 +5,7 @@
 
 #include "sim/option.h"
 #include "sim/print.h"
+#include "sim/spec_drive.h"
 #include "sim/spec_folder.h"
 #include "sim/status.h"
 #include "sim/tlc.h"
@@ -29,6 +30,13 @@ int command_spec_check(int argc, char **argv);
 int command_spec_conform(int argc, char **argv);
 int command_spec_mutate(int argc, char **argv);
 int command_spec_walks(int argc, char **argv);
+
+/* `walks --core`: the core of each law that is meant, or of that configuration alone. */
+struct spec_drive_call {
+    const char *config; /* NULL: each MC*.cfg */
+    struct drive_request drive;
+};
+int command_spec_drive(const struct spec_call *call, const struct spec_drive_call *request);
 
 /* Parse (with the common options behind `own`), and read the folders. False: *exit_code. */
 bool spec_call_begin(struct spec_call *call, const struct option_verb *verb, int argc, char **argv,

@@ -7,9 +7,7 @@
 
 /* All enabled moves, state by state, and which of them have been taken. */
 struct atlas {
-    const struct spec_graph *graph;
-    uint64_t *begins; /* [states + 1]: the first way out of each state */
-    uint32_t *moves, *targets;
+    struct spec_ways ways;
     uint8_t *taken;
     uint32_t *untaken;  /* of each state: how many ways out are not taken yet */
     uint32_t *previous; /* of a search: the way by which a state was reached, from where */
@@ -25,19 +23,44 @@ static void *allocate(uint64_t count, size_t bytes)
     return memory;
 }
 
-static void atlas_make(struct atlas *atlas, const struct spec_graph *graph)
+void spec_ways_make(struct spec_ways *ways, const struct spec_graph *graph)
 {
     const struct spec_instance *instance = graph->instance;
     const uint32_t states = graph->states.count;
-    const uint64_t ways = graph->generated; /* initial states are counted in: room enough */
+    const uint64_t room = graph->generated; /* initial states are counted in: enough */
     int32_t state[SPEC_STATE_WORDS_MAX], post[SPEC_STATE_WORDS_MAX];
     uint64_t count = 0;
+    CHECK(graph->whole);
+    ways->begins = allocate((uint64_t)states + 1, sizeof *ways->begins);
+    ways->moves = allocate(room, sizeof *ways->moves);
+    ways->targets = allocate(room, sizeof *ways->targets);
+    for (uint32_t i = 0; i < states; i++) {
+        ways->begins[i] = count;
+        spec_scatter(instance, spec_states_at(&graph->states, i), state);
+        for (uint32_t m = 0; m < instance->move_count; m++) {
+            if (spec_step_from(instance, &instance->moves[m], state, post)) {
+                ways->moves[count] = m;
+                ways->targets[count++] = spec_states_find(&graph->states, post);
+            }
+        }
+    }
+    ways->begins[states] = count;
+}
+
+void spec_ways_free(struct spec_ways *ways)
+{
+    free(ways->begins);
+    free(ways->moves);
+    free(ways->targets);
+    memset(ways, 0, sizeof *ways);
+}
+
+static void atlas_make(struct atlas *atlas, const struct spec_graph *graph)
+{
+    const uint32_t states = graph->states.count;
     memset(atlas, 0, sizeof *atlas);
-    atlas->graph = graph;
-    atlas->begins = allocate((uint64_t)states + 1, sizeof *atlas->begins);
-    atlas->moves = allocate(ways, sizeof *atlas->moves);
-    atlas->targets = allocate(ways, sizeof *atlas->targets);
-    atlas->taken = allocate(ways, 1);
+    spec_ways_make(&atlas->ways, graph);
+    atlas->taken = allocate(atlas->ways.begins[states], 1);
     atlas->untaken = allocate(states, sizeof *atlas->untaken);
     atlas->previous = allocate(states, sizeof *atlas->previous);
     atlas->from = allocate(states, sizeof *atlas->from);
@@ -45,24 +68,13 @@ static void atlas_make(struct atlas *atlas, const struct spec_graph *graph)
     atlas->seen = allocate(states, sizeof *atlas->seen);
     atlas->first_open = allocate(states, sizeof *atlas->first_open);
     for (uint32_t i = 0; i < states; i++) {
-        atlas->begins[i] = count;
-        spec_scatter(instance, spec_states_at(&graph->states, i), state);
-        for (uint32_t m = 0; m < instance->move_count; m++) {
-            if (spec_step_from(instance, &instance->moves[m], state, post)) {
-                atlas->moves[count] = m;
-                atlas->targets[count++] = spec_states_find(&graph->states, post);
-            }
-        }
-        atlas->untaken[i] = (uint32_t)(count - atlas->begins[i]);
+        atlas->untaken[i] = (uint32_t)(atlas->ways.begins[i + 1] - atlas->ways.begins[i]);
     }
-    atlas->begins[states] = count;
 }
 
 static void atlas_free(struct atlas *atlas)
 {
-    free(atlas->begins);
-    free(atlas->moves);
-    free(atlas->targets);
+    spec_ways_free(&atlas->ways);
     free(atlas->taken);
     free(atlas->untaken);
     free(atlas->previous);
@@ -101,18 +113,18 @@ static uint32_t take(struct spec_walks *walks, struct atlas *atlas, uint32_t sta
         atlas->untaken[state]--;
         walks->edges++;
     }
-    add_step(walks, atlas->moves[way], atlas->targets[way]);
+    add_step(walks, atlas->ways.moves[way], atlas->ways.targets[way]);
     walks->begins[walks->walk_count] = walks->step_count;
-    return atlas->targets[way];
+    return atlas->ways.targets[way];
 }
 
 static uint64_t open_way(struct atlas *atlas, uint32_t state)
 {
-    uint64_t way = atlas->begins[state] + atlas->first_open[state];
+    uint64_t way = atlas->ways.begins[state] + atlas->first_open[state];
     while (atlas->taken[way]) {
         way++;
     }
-    atlas->first_open[state] = (uint32_t)(way - atlas->begins[state]);
+    atlas->first_open[state] = (uint32_t)(way - atlas->ways.begins[state]);
     return way;
 }
 
@@ -128,11 +140,11 @@ static uint32_t search(struct atlas *atlas, uint32_t state)
         if (atlas->untaken[at] > 0) {
             return at;
         }
-        for (uint64_t way = atlas->begins[at]; way < atlas->begins[at + 1]; way++) {
-            const uint32_t to = atlas->targets[way];
+        for (uint64_t way = atlas->ways.begins[at]; way < atlas->ways.begins[at + 1]; way++) {
+            const uint32_t to = atlas->ways.targets[way];
             if (atlas->seen[to] != atlas->search) {
                 atlas->seen[to] = atlas->search;
-                atlas->previous[to] = (uint32_t)(way - atlas->begins[at]);
+                atlas->previous[to] = (uint32_t)(way - atlas->ways.begins[at]);
                 atlas->from[to] = at;
                 atlas->queue[tail++] = to;
             }
@@ -150,7 +162,7 @@ static void go(struct spec_walks *walks, struct atlas *atlas, uint32_t from, uin
     }
     for (uint32_t at = from; length > 0; length--) {
         const uint32_t next = atlas->queue[length - 1];
-        at = take(walks, atlas, at, atlas->begins[at] + atlas->previous[next]);
+        at = take(walks, atlas, at, atlas->ways.begins[at] + atlas->previous[next]);
     }
 }
 
@@ -185,7 +197,7 @@ void spec_walks_cover(struct spec_walks *walks, const struct spec_graph *graph, 
         while (walk(walks, &atlas, i, steps_max)) {
         }
     }
-    CHECK(walks->edges == atlas.begins[graph->states.count]);
+    CHECK(walks->edges == atlas.ways.begins[graph->states.count]);
     atlas_free(&atlas);
 }
 

@@ -7,6 +7,15 @@
 
 #include "sim/spec_graph.h"
 
+/* All enabled moves, state by state: ways begins[s] up to begins[s + 1] lead out of state s. */
+struct spec_ways {
+    uint64_t *begins; /* [states + 1] */
+    uint32_t *moves, *targets;
+};
+/* graph: whole. */
+void spec_ways_make(struct spec_ways *ways, const struct spec_graph *graph);
+void spec_ways_free(struct spec_ways *ways);
+
 /* One step: which move, and the state that it leads to. */
 struct spec_walk_step {
     uint32_t move, state;

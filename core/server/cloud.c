@@ -75,8 +75,7 @@ void cloud_init(struct cloud *cloud, const struct cloud_config *config, const st
     CHECK(cloud != NULL);
     CHECK(config != NULL);
     CHECK(config->devices.count <= SERVER_DEVICES_MAX);
-    CHECK(config->window >= 8 && config->window <= WINDOW_BITS_MAX);
-    CHECK(config->window % 8u == 0);
+    CHECK(config->window >= 1 && config->window <= WINDOW_BITS_MAX);
     memset(cloud, 0, cloud_size_bytes(config));
     cloud->config = *config;
 

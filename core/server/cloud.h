@@ -34,7 +34,7 @@ struct cloud_config {
     struct key_pair keys;
     struct registry devices;  /* borrowed until cloud_drop */
     struct registry gateways; /* borrowed until cloud_drop */
-    uint32_t window;          /* bits, multiple of 8, 8..WINDOW_BITS_MAX */
+    uint32_t window;          /* bits, 1..WINDOW_BITS_MAX */
     uint32_t sessions_max;    /* 1..SERVER_SESSIONS_MAX */
     uint64_t watchdog_us;
     struct cloud_firmware_config firmware;

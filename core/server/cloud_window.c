@@ -7,8 +7,6 @@
 #include "core/check.h"
 
 static enum err load_row(struct cloud *cloud);
-static enum err restore(struct window *window, uint32_t bits, uint64_t top, const uint8_t *seen,
-                        uint32_t seen_bytes);
 static enum err open_reading(struct cloud *cloud, const struct port *port,
                              const struct cloud_copy *copy, struct reading *reading,
                              enum refusal *why);
@@ -100,7 +98,7 @@ enum err cloud_window_write(struct cloud *cloud, const struct port *port, uint32
         .epoch = device->epoch,
         .floor = window_bitmap(&device->window, bitmap),
         .bitmap = bitmap,
-        .bitmap_bytes = cloud->config.window / 8u,
+        .bitmap_bytes = window_bytes(cloud->config.window),
     };
     const enum err err =
         message_ack(port, &cloud->config.keys, cloud->config.id, &ack, &device->ack);
@@ -133,34 +131,17 @@ static enum err load_row(struct cloud *cloud)
     const uint32_t seen_bytes = (uint32_t)sqlite3_column_bytes(load, 3);
     const uint8_t *ack = (const uint8_t *)sqlite3_column_blob(load, 4);
     const uint32_t ack_bytes = (uint32_t)sqlite3_column_bytes(load, 4);
-    if (seen == NULL || ack == NULL || ack_bytes > ENVELOPE_BYTES_MAX) {
+    if (seen == NULL || seen_bytes > WINDOW_BITS_MAX / 8u || ack == NULL ||
+        ack_bytes > ENVELOPE_BYTES_MAX) {
         return ERR_CORRUPT;
     }
     memcpy(device->ack.bytes, ack, ack_bytes);
     device->ack.size_bytes = ack_bytes;
     device->windowed = true;
-    return restore(&device->window, cloud->config.window, top, seen, seen_bytes);
-}
-
-/* From the bitmap form, so that a configuration may change the window's size between lives: what
- * was closed stays closed, and what a narrower window can no longer tell is closed, too. */
-static enum err restore(struct window *window, uint32_t bits, uint64_t top, const uint8_t *seen,
-                        uint32_t seen_bytes)
-{
-    if (seen_bytes > WINDOW_BITS_MAX / 8u) {
-        return ERR_CORRUPT;
-    }
-    const uint64_t seen_bits = seen_bytes * 8u;
-    const uint64_t floor = top > seen_bits ? top - seen_bits : 0;
-    window_init(window, bits, floor);
-    for (uint32_t bit = 0; bit < seen_bits; bit++) {
-        const uint64_t counter = floor + 1 + bit;
-        if ((seen[bit / 8u] & (1u << bit % 8u)) != 0 &&
-            window_look(window, counter) == REFUSAL_NONE) {
-            window_accept(window, counter);
-        }
-    }
-    return window->top == top ? ERR_OK : ERR_CORRUPT;
+    /* The configuration may have changed the window's size between lives. */
+    return window_restore(&device->window, cloud->config.window, top, seen, seen_bytes)
+               ? ERR_OK
+               : ERR_CORRUPT;
 }
 
 /* ERR_OK (with *why) | ERR_IO. */

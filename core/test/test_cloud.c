@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "core/test/fake_peer.h"
 #include "core/test/test.h"
+#include "core/window.h"
 
 enum {
     TEST_DEVICES = 3,
@@ -259,7 +260,7 @@ static bool acked(struct rig *rig, uint32_t gateway, uint32_t device, uint64_t c
     EXPECT(cose_verify(&parsed, &rig->fake.port, rig->config.keys.public_key) == ERR_OK);
     EXPECT(message_read_ack(&parsed, &ack) == ERR_OK);
     EXPECT_EQUAL(ack.device, FIRST_DEVICE + device);
-    EXPECT_EQUAL(ack.bitmap_bytes, rig->config.window / 8);
+    EXPECT_EQUAL(ack.bitmap_bytes, window_bytes(rig->config.window));
     if (counter <= ack.floor) {
         return true;
     }
@@ -486,15 +487,18 @@ static void a_window_of_another_size_opens_nothing_that_was_closed(void)
     open_window(rig, 0, 1, 0);
     send(rig, 0, 1, 20);
     send(rig, 0, 1, 18);
-    static const uint32_t sizes[] = {8, 16, 8};
-    for (uint32_t turn = 0; turn < 3; turn++) {
-        rig->config.window = sizes[turn];
+    static const struct {
+        uint32_t bits, fresh; /* what may still be accepted under each */
+    } turns[] = {{8, 13}, {16, 14}, {8, 15}, {5, 16}, {13, 17}, {2, 19}, {1, 21}};
+    for (uint32_t turn = 0; turn < sizeof turns / sizeof turns[0]; turn++) {
+        rig->config.window = turns[turn].bits;
         rig_restart(rig);
         send(rig, 0, 1, 20);
         send(rig, 0, 1, 18);
         send(rig, 0, 1, 4);
         EXPECT_EQUAL(view(rig).accepted, 0);
-        send(rig, 0, 1, 13 + turn);
+        EXPECT(!acked(rig, 0, 0, turns[turn].fresh));
+        send(rig, 0, 1, turns[turn].fresh);
         EXPECT_EQUAL(view(rig).accepted, 1);
     }
     rig_free(rig);

@@ -90,9 +90,11 @@ static void all_short_histories_agree_with_a_memory_of_everything(void)
     for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
         for (uint64_t closed = 0; closed < 3; closed++) {
             struct window window;
-            window_init(&window, 8, firsts[i] + closed * 5);
-            naive_init(&naive, firsts[i], firsts[i] + closed * 5);
-            expect_all_histories(&window, &naive, 3);
+            for (uint32_t bits = 1; bits <= 9; bits += bits == 3 ? 4 : 1) {
+                window_init(&window, bits, firsts[i] + closed * 5);
+                naive_init(&naive, firsts[i], firsts[i] + closed * 5);
+                expect_all_histories(&window, &naive, 2 + bits / 8);
+            }
         }
     }
 }
@@ -101,7 +103,7 @@ static void long_random_histories_agree_for_each_size(void)
 {
     static struct naive naive;
     uint64_t state = 99;
-    for (uint32_t bits = 8; bits <= WINDOW_BITS_MAX; bits += 8) {
+    for (uint32_t bits = 1; bits <= WINDOW_BITS_MAX; bits++) {
         struct window window;
         window_init(&window, bits, 0);
         naive_init(&naive, 0, 0);
@@ -143,7 +145,8 @@ static void expect_edges(uint64_t top, uint32_t bits)
 
 static void edges_are_exact_everywhere(void)
 {
-    static const uint32_t sizes[] = {8, WINDOW_BITS_MAX - 8, WINDOW_BITS_MAX};
+    static const uint32_t sizes[] = {
+        2, 3, 8, 9, WINDOW_BITS_MAX - 8, WINDOW_BITS_MAX - 1, WINDOW_BITS_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const uint32_t bits = sizes[i];
         expect_edges(bits, bits);
@@ -173,6 +176,64 @@ static void the_number_space_ends_without_a_wrap(void)
     EXPECT_EQUAL(window_look(&window, UINT64_MAX - 1), REFUSAL_DUPLICATE);
 }
 
+static void expect_no_bit_above_the_top(const struct window *window)
+{
+    uint8_t bitmap[WINDOW_BITS_MAX / 8];
+    const uint64_t floor = window_bitmap(window, bitmap);
+    for (uint32_t bit = 0; bit < 8 * window_bytes(window->bits); bit++) {
+        const bool is_set = (bitmap[bit / 8] >> (bit % 8) & 1) != 0;
+        EXPECT(!is_set || floor + 1 + bit <= window->top);
+        EXPECT(is_set || floor + 1 + bit != window->top);
+    }
+}
+
+/* Into each other size: what the old window accepts and the new one knows of stays open, all else
+ * stays closed. */
+static void expect_restored(const struct window *window)
+{
+    uint8_t bitmap[WINDOW_BITS_MAX / 8];
+    (void)window_bitmap(window, bitmap);
+    for (uint32_t bits = 1; bits <= WINDOW_BITS_MAX; bits++) {
+        struct window other;
+        EXPECT(window_restore(&other, bits, window->top, bitmap, window_bytes(window->bits)));
+        EXPECT(other.top == window->top && other.bits == bits);
+        const uint64_t first = window->top > STRETCH_LONG ? window->top - STRETCH_LONG : 0;
+        for (uint64_t counter = first; counter <= window->top + 1; counter++) {
+            const bool known = counter > window->top || window->top - counter < bits;
+            const bool open = known && window_look(window, counter) == REFUSAL_NONE;
+            EXPECT_EQUAL(window_look(&other, counter) == REFUSAL_NONE, open);
+        }
+    }
+}
+
+static void a_bitmap_restores_the_window_in_any_size(void)
+{
+    static const uint32_t sizes[] = {1, 2, 7, 8, 9, 15, 16};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct window window;
+        window_init(&window, sizes[i], 0);
+        for (uint64_t counter = 1; counter < 60; counter += counter % 3 + 1) {
+            expect_no_bit_above_the_top(&window);
+            expect_restored(&window);
+            if (window_look(&window, counter) == REFUSAL_NONE) {
+                window_accept(&window, counter);
+            }
+        }
+    }
+}
+
+static void a_bitmap_of_no_such_window_is_refused(void)
+{
+    struct window window;
+    const uint8_t none[2] = {0, 0}, high[2] = {0, 0x10};
+    EXPECT(window_restore(&window, 16, 0, none, sizeof none));
+    EXPECT(!window_restore(&window, 16, 1, none, sizeof none));
+    EXPECT(!window_restore(&window, 16, 12, high, sizeof high)); /* its bit is that of 13 or more */
+    EXPECT(window_restore(&window, 16, 13, high, sizeof high));
+    EXPECT_EQUAL(window_look(&window, 12), REFUSAL_NONE);
+    EXPECT_EQUAL(window_look(&window, 13), REFUSAL_DUPLICATE);
+}
+
 static void looking_changes_nothing(void)
 {
     struct window window, before;
@@ -192,6 +253,8 @@ int main(void)
     RUN(long_random_histories_agree_for_each_size);
     RUN(edges_are_exact_everywhere);
     RUN(the_number_space_ends_without_a_wrap);
+    RUN(a_bitmap_restores_the_window_in_any_size);
+    RUN(a_bitmap_of_no_such_window_is_refused);
     RUN(looking_changes_nothing);
     return 0;
 }

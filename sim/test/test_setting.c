@@ -127,8 +127,11 @@ static void settings_that_contradict_each_other_are_refused(void)
     EXPECT(strstr(error, "device.window") != NULL);
     EXPECT(set(&settings, "device.window", "8"));
     EXPECT(set(&settings, "cloud.window", "12"));
-    EXPECT(!settings_check(&settings, error, sizeof error));
-    EXPECT(set(&settings, "cloud.window", "16"));
+    EXPECT(settings_check(&settings, error, sizeof error));
+    EXPECT(set(&settings, "device.window", "1"));
+    EXPECT(set(&settings, "cloud.window", "1"));
+    EXPECT(settings_check(&settings, error, sizeof error));
+    EXPECT(!set(&settings, "cloud.window", "0"));
     EXPECT(set(&settings, "flash.unit", "3"));
     EXPECT(!settings_check(&settings, error, sizeof error));
     EXPECT(set(&settings, "flash.unit", "4"));
