@@ -1,29 +1,31 @@
 /* Inside of the Session driver: what its parts share. For sim/drive_session*.c only.
  *
- *   drive_session.c       the driver: begin, look, key, end
- *   drive_session_act.c   what each action of the spec makes the cores do
- *   drive_session_port.c  the ports of the three cores: media, time, power, evidence
- *   drive_session_wire.c  what the cores send: packets that are held until an action takes them
+ *   drive_session.c         the driver: begin, act, look, key, end
+ *   drive_session_device.c  what each action that is a device's makes it do
+ *   drive_session_server.c  the same for gateway and cloud
+ *   drive_session_wire.c    what the cores send: packets that are held until an action takes them
+ *   drive_session_node.c    the cores as machines: made, booted, stepped, cut off
+ *   drive_session_port.c    their ports: media, time, evidence
  *
  * All three cores are real. What lies between them is packets in lists, one list for each place at
- * which the spec says that something is on its way. A core goes on as far as it can in one step; the
- * spec does so in several. The difference lies in four lists:
- *   staged      a device has sent it, the spec has not yet (Send)
- *   at_gateway  the gateway has its bytes in the socket, and takes all of them in one step, whose
- *               end is the commit: Insert is one packet more of them, GatewayCommit is the step
- *   handed      the gateway has sent it, the spec has not yet (Forward)
- *   at_cloud    as at_gateway: Accept and Window are one packet more, CloudCommit is the step
- * A loss of power between Insert and GatewayCommit, or Accept and CloudCommit, falls into that step,
- * before its commit is durable.
+ * which the spec says that something is on its way. A core goes on as far as it can in one step;
+ * the spec does so in several. The difference lies in four lists: staged      a device has sent it,
+ * the spec has not yet (Send) at_gateway  the gateway has its bytes in the socket, and takes all of
+ * them in one step, whose end is the commit: Insert is one packet more of them, GatewayCommit is
+ * the step handed      the gateway has sent it, the spec has not yet (Forward) at_cloud    as
+ * at_gateway: Accept and Window are one packet more, CloudCommit is the step A loss of power
+ * between Insert and GatewayCommit, or Accept and CloudCommit, falls into that step, before its
+ * commit is durable.
  */
 #ifndef BROWNOUT_SIM_DRIVE_SESSION_INSIDE_H
 #define BROWNOUT_SIM_DRIVE_SESSION_INSIDE_H
 
-#include "core/crypto/openssl.h"
+#include "core/check.h"
 #include "core/device.h"
 #include "core/evidence.h"
 #include "core/server/cloud.h"
 #include "core/server/gateway.h"
+#include "models/session.def"
 #include "sim/disk.h"
 #include "sim/drive.h"
 #include "sim/flash.h"
@@ -42,11 +44,12 @@ enum {
     SESSION_SAID_MAX = 64,
     SESSION_WINDOW = 256, /* bits: no counter falls out of it within a walk */
     SESSION_RESERVE = 64,
+    SESSION_OTHERS = 4, /* room in an outbox for readings that are none of the spec's */
 };
 
-#define SESSION_SAMPLE_US UINT64_C(1001)           /* odd: see entropy in drive_session_port.c */
+#define SESSION_SAMPLE_US      UINT64_C(1001) /* odd: see entropy in drive_session_port.c */
 #define SESSION_ACK_TIMEOUT_US UINT64_C(1000000000000) /* no number of samples takes so long */
-#define SESSION_DELETE_US UINT64_C(1000001) /* the gateway's deletions wait no longer */
+#define SESSION_DELETE_US      UINT64_C(1000001)       /* the gateway's deletions wait no longer */
 
 struct session_rig;
 
@@ -58,7 +61,8 @@ struct session_node {
     struct random_stream entropy;
     void *memory; /* of a server: its RAM */
     uint32_t memory_bytes;
-    struct disk disk; /* of a server */
+    struct disk disk;              /* of a server */
+    uint64_t disk_writes, read_at; /* changes of it, and how many there were when it was read */
     char disk_path[32];
     enum disk_operation cut_at; /* while cut_armed: power goes before the first such operation */
     bool cut_armed;
@@ -74,7 +78,7 @@ struct session_link {
 
 struct session_device {
     struct session_node node; /* first: a port's context leads to the whole */
-    struct device *device; /* its RAM */
+    struct device *device;    /* its RAM */
     struct device_config config;
     struct flash *flash;
     struct session_link wire;
@@ -97,8 +101,9 @@ struct session_packet {
     uint32_t link;
     int32_t reading; /* or, where it is about a device, 0 */
     int32_t device;
-    uint32_t to; /* node; in `passing` */
-    bool refused;
+    uint32_t to;      /* node; in `passing` */
+    bool refused;     /* at_gateway: the answer that is due refuses it, */
+    bool due_refusal; /* though nobody may be there to hear it */
     uint32_t size_bytes;
     uint8_t bytes[MQTT_PACKET_BYTES_MAX];
 };
@@ -130,7 +135,6 @@ struct session_said {
 struct session_rig {
     const struct spec_instance *instance;
     int32_t devices, readings, queue_max;
-    struct crypto_openssl openssl;
     struct ideal ideal;
     struct port_crypto crypto;
     struct registry_entry device_entries[SESSION_DEVICES];
@@ -144,8 +148,7 @@ struct session_rig {
     struct session_link uplink;
     struct session_link other_link; /* of a second gateway, which carries what the first cannot */
     struct mqtt_client other_client;
-    bool cloud_told_down; /* the cloud learns that `cloud_down` is down behind what it has to take */
-    uint32_t cloud_down;
+    uint32_t cloud_down; /* the cloud learns so behind what it has in its sockets; 0: none */
     uint32_t link_count;
 
     struct session_packets passing;
@@ -158,9 +161,9 @@ struct session_rig {
 
     /* What was said, and what follows from it. */
     uint64_t counter_of[SESSION_READINGS + 1]; /* 0: not signed */
-    int32_t signing;                           /* the reading that the next STORE is */
+    int32_t signing; /* the reading that the next STORE is; 0: none of the spec's */
+    uint32_t slot_of[SESSION_READINGS + 1]; /* of the outbox: where it was put */
     int32_t made;
-    int32_t early; /* released with an ack for another one, and the spec has not done so yet */
     int32_t rows_at_boot[SESSION_READINGS + 1];
     int32_t custodies[SESSION_READINGS + 1], discharges[SESSION_READINGS + 1]; /* since boot */
     int32_t owed[SESSION_READINGS + 1], accepts[SESSION_READINGS + 1];
@@ -170,8 +173,6 @@ struct session_rig {
 
     /* The databases, as a boot would find them. */
     struct disk scratch;
-    uint64_t gateway_read_at, cloud_read_at; /* disk operations when they were read */
-    bool readable;
     int32_t rows[SESSION_READINGS + 1];
     int32_t known, kept;
 
@@ -180,10 +181,24 @@ struct session_rig {
     char fault[128];                            /* the first thing that no core may do; "": none */
 };
 
+/* The device that a node is; in a copy of it as well. */
+static inline struct session_device *session_device_of(struct session_node *node)
+{
+    CHECK(node->number > SESSION_DEVICE);
+    return (struct session_device *)(void *)node;
+}
+
 /* ---- drive_session_port.c ---- */
 
-/* Ports, keys, configurations, blank media. False: error says why. */
-bool session_make(struct session_rig *rig, char *error, size_t error_bytes);
+/* Make the node, off, and its port. */
+void session_port(struct session_rig *rig, struct session_node *node, uint32_t number);
+struct disk_hooks session_disk_hooks(struct session_node *node);
+void session_fault(struct session_rig *rig, const char *what);
+
+/* ---- drive_session_node.c ---- */
+
+/* Ports, keys, configurations, blank media. */
+void session_make(struct session_rig *rig);
 void session_free(struct session_rig *rig);
 void session_boot_device(struct session_rig *rig, int32_t d);
 void session_boot_gateway(struct session_rig *rig);
@@ -205,7 +220,8 @@ struct session_device *session_copy(const struct session_device *of);
 void session_copy_free(struct session_device *copy);
 /* Readings in the outbox. */
 int32_t session_held(const struct session_rig *rig, const struct session_device *device);
-void session_fault(struct session_rig *rig, const char *what);
+/* Those that it has sent on this link, as the spec counts: not what is staged. */
+int32_t session_sent_set(const struct session_rig *rig, const struct session_device *device);
 
 /* ---- drive_session_wire.c ---- */
 
@@ -230,16 +246,42 @@ void session_drop(struct session_packets *packets, int32_t device);
 /* A message of the cloud to the device: by way of the gateway where it can, else as it would come
  * from any that has kept it. */
 void session_downlink(struct session_rig *rig, int32_t d, const struct envelope *envelope);
-/* The device's answer, to `at_cloud`. */
+/* To the node's end of this link, as its peer would: topic letter/device, QoS 0. */
+void session_publish(struct session_node *node, uint32_t link, char letter, int32_t d,
+                     const struct envelope *envelope);
+/* The device's answer to a challenge goes up by way of the gateway, where that can be. */
+void session_carry_answer(struct session_rig *rig, int32_t d);
+/* It is there, `at_cloud`: from the gateway, or else from the second one. */
 void session_bring_answer(struct session_rig *rig, int32_t d);
-/* The second gateway's session with the cloud. */
-void session_other_join(struct session_rig *rig);
+/* The cloud is gone: no session of the second gateway. */
+void session_other_leave(struct session_rig *rig);
 /* A device's envelope by way of the second gateway, to `at_cloud`; custody: QoS 1, as a reading. */
 void session_other_forward(struct session_rig *rig, const struct envelope *envelope, bool custody);
 
-/* ---- drive_session_act.c ---- */
+/* ---- drive_session_device.c, drive_session_server.c ---- */
 
-enum drive_outcome session_act(struct session_rig *rig, const struct spec_move *move,
-                               const char **why);
+/* What is on the link of this device, either way, is lost. */
+void session_lose_flight(struct session_rig *rig, int32_t d);
+
+/* One function an action: session_do_sign and so on. The parameter is that of the action, if it has
+ * one; what they return, and *why, are those of driver.act. */
+#define SESSION_DO0(name, Name, actor) SESSION_DO1(name, Name, actor, a, da)
+#define SESSION_DO1(name, Name, actor, a, da)                                                      \
+    enum drive_outcome session_do_##name(struct session_rig *rig, int32_t parameter,               \
+                                         const char **why);
+#define SESSION_DO_NONE(...)
+LAW_ACTIONS(SESSION_DO0, SESSION_DO1, SESSION_DO_NONE, SESSION_DO_NONE)
+
+static inline enum drive_outcome session_undriven(const char **why, const char *reason)
+{
+    *why = reason;
+    return DRIVE_UNDRIVEN;
+}
+
+static inline enum drive_outcome session_failed(const char **why, const char *reason)
+{
+    *why = reason;
+    return DRIVE_FAILED;
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* What the cores send: whole packets, held in the list of the place at which the spec says that they
- * are, until an action takes them on.
+/* What the cores send: whole packets, held in the list of the place at which the spec says that
+ * they are, until an action takes them on.
  */
 #include <string.h>
 
@@ -72,7 +72,7 @@ bool session_take(struct session_packets *packets, int32_t reading, int32_t devi
 {
     for (uint32_t i = 0; i < packets->count; i++) {
         const struct session_packet *packet = &packets->list[i];
-        if (packet->reading == reading && (reading != 0 || packet->device == device)) {
+        if (reading != 0 ? packet->reading == reading : packet->device == device) {
             *out = *packet;
             remove_at(packets, i);
             return true;
@@ -145,8 +145,10 @@ static void device_sent(struct session_rig *rig, int32_t d, const struct mqtt_pa
     }
     CHECK(message_read_telemetry(&parsed, &telemetry) == ERR_OK);
     held->reading = session_reading(rig, telemetry.device, telemetry.counter);
-    note_id(rig, held->link, packet->packet_id, held->reading);
-    session_add(&rig->staged, held);
+    if (held->reading != 0) {
+        note_id(rig, held->link, packet->packet_id, held->reading);
+        session_add(&rig->staged, held);
+    }
 }
 
 /* To the device: an answer for a reading, or what the cloud says to it. */
@@ -162,7 +164,7 @@ static void gateway_sent_down(struct session_rig *rig, int32_t d, const struct m
     }
 }
 
-/* A reading, or an answer to a challenge, in the gateway's envelope. */
+/* A reading, or an answer to a challenge, in the gateway's own envelope. */
 static void gateway_sent_up(struct session_rig *rig, const struct mqtt_packet *packet,
                             struct session_packet *held)
 {
@@ -235,8 +237,8 @@ static void cloud_sent(struct session_rig *rig, const struct mqtt_packet *packet
     if (parsed.content_type == MESSAGE_CHALLENGE) {
         struct challenge challenge;
         CHECK(message_read_challenge(&parsed, &challenge) == ERR_OK);
-        keep_envelope(&rig->all[challenge.device - SESSION_DEVICE].challenge,
-                      packet->payload.bytes, packet->payload.size_bytes);
+        keep_envelope(&rig->all[challenge.device - SESSION_DEVICE].challenge, packet->payload.bytes,
+                      packet->payload.size_bytes);
         return;
     }
     CHECK(message_read_ack(&parsed, &ack) == ERR_OK);
@@ -355,14 +357,14 @@ void session_pass(struct session_rig *rig)
     }
 }
 
-static void publish_down(struct session_node *node, uint32_t link, int32_t d,
-                         const struct envelope *envelope)
+void session_publish(struct session_node *node, uint32_t link, char letter, int32_t d,
+                     const struct envelope *envelope)
 {
     char topic[TOPIC_BYTES];
     struct mqtt_packet packet;
     uint8_t bytes[MQTT_PACKET_BYTES_MAX];
     uint32_t size_bytes = sizeof bytes;
-    topic_write(topic, 'd', SESSION_DEVICE + (uint32_t)d);
+    topic_write(topic, letter, SESSION_DEVICE + (uint32_t)d);
     mqtt_packet_init(&packet, MQTT_PUBLISH);
     packet.topic = mqtt_text(topic);
     packet.payload = (struct mqtt_slice){envelope->bytes, envelope->size_bytes};
@@ -372,16 +374,15 @@ static void publish_down(struct session_node *node, uint32_t link, int32_t d,
 
 void session_downlink(struct session_rig *rig, int32_t d, const struct envelope *envelope)
 {
-    const struct envelope copy = *envelope; /* what it points to may go while it is heard */
     if (rig->uplink.link != 0) {
-        publish_down(&rig->gateway, rig->uplink.link, d, &copy);
+        session_publish(&rig->gateway, rig->uplink.link, 'd', d, envelope);
     } else {
-        publish_down(&rig->all[d].node, rig->all[d].wire.link, d, &copy);
+        session_publish(&rig->all[d].node, rig->all[d].wire.link, 'd', d, envelope);
     }
     session_pass(rig);
 }
 
-void session_other_join(struct session_rig *rig)
+static void other_join(struct session_rig *rig)
 {
     if (rig->other_client.state == MQTT_CLIENT_READY) {
         return;
@@ -403,12 +404,30 @@ void session_other_forward(struct session_rig *rig, const struct envelope *envel
     uint8_t bytes[FORWARD_BYTES_MAX];
     uint32_t size_bytes = sizeof bytes;
     char topic[TOPIC_BYTES];
-    session_other_join(rig);
+    other_join(rig);
     topic_write(topic, 'g', SESSION_OTHER);
     CHECK(message_forward(&rig->other.port, &rig->other_keys, &forward, bytes, &size_bytes) ==
           ERR_OK);
     CHECK(mqtt_client_publish(&rig->other_client, &rig->other.port, 0, topic, bytes, size_bytes,
                               custody ? 1 : 0) == ERR_OK);
+}
+
+void session_other_leave(struct session_rig *rig)
+{
+    if (rig->other_link.link != 0) {
+        other_hear(rig, &(struct event){.kind = EVENT_LINK_DOWN, .link = rig->other_link.link});
+        rig->other_link.link = 0;
+    }
+}
+
+/* Not past readings that it has sent before. */
+void session_carry_answer(struct session_rig *rig, int32_t d)
+{
+    const struct session_device *device = &rig->all[d];
+    const int32_t before = session_set(&rig->wire) | session_set(&rig->at_gateway);
+    if (rig->uplink.link != 0 && (before & session_of(rig, d)) == 0) {
+        session_publish(&rig->gateway, device->wire.link, 't', d, &device->answer);
+    }
 }
 
 void session_bring_answer(struct session_rig *rig, int32_t d)
