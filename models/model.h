@@ -30,7 +30,8 @@ enum truth {
     TRUTH_UP,                 /* node boots */
     TRUTH_IMAGE,     /* a listing of node's crash image begins (after DOWN, and at the end) */
     TRUTH_READING,   /* image of a cloud: a row of table reading; body = its envelope */
-    TRUTH_WINDOW,    /* image of a cloud: a row of table window; counter: top */
+    TRUTH_WINDOW,    /* image of a cloud: a row of table window; counter: top; value: the first
+                      * bits of what it has seen */
     TRUTH_QUEUED,    /* image of a gateway: a row of table queue */
     TRUTH_IMAGE_END, /* what was not listed is not there */
     TRUTH_STALL, /* node is hung or suspended for `value` us; said once, before it samples again */

@@ -2,10 +2,8 @@
 
 #include <string.h>
 
-extern const struct driver drive_session;
-
 /* One line a law, and NULL behind them. */
-static const struct driver *const drivers[] = {&drive_session, NULL};
+static const struct driver *const drivers[] = {&drive_session, &drive_telemetry, NULL};
 
 const struct driver *driver_of(const char *law)
 {

@@ -26,6 +26,9 @@ struct driver {
     enum drive_outcome (*act)(void *rig, const struct spec_move *move, const char **why);
     /* The observable cells of the instance: values in cells[i] where seen[i]. */
     void (*look)(void *rig, int32_t *cells, bool *seen);
+    /* At the end of a walk: do what is held back, so that it was done at all. As act(). NULL:
+     * nothing ever is. */
+    enum drive_outcome (*finish)(void *rig, const char **why);
     void (*end)(void *rig);
     /* What decides, beside the spec's state, which moves can be driven and where they lead: which
      * slot a record is in, what is held back. Two rigs of equal state and key have equal futures.
@@ -35,6 +38,12 @@ struct driver {
      * tell. */
     void (*tell)(void *rig, const char *indent, FILE *file);
 };
+
+extern const struct driver drive_session, drive_telemetry;
+
+/* A CHECK failed, in any code of this process. Leaves the step of the core that drive_session
+ * drives; returns if there is none, or if it was the simulator's own. */
+void session_check_failed(const char *file, int line, const char *what);
 
 /* All laws that have one (sim/drive_<law>.c); NULL: none for this law. */
 const struct driver *driver_of(const char *law);

@@ -289,12 +289,15 @@ static enum drive_outcome (*const actions[])(struct session_rig *rig, int32_t pa
                                              const char **why) = {
     LAW_ACTIONS(ENTRY0, ENTRY1, ENTRY_NONE, ENTRY_NONE)};
 
-static enum drive_outcome session_act(void *ctx, const struct spec_move *move, const char **why)
+/* What no core may do, whatever the action was. */
+static enum drive_outcome judge(struct session_rig *rig, enum drive_outcome outcome,
+                                const char **why)
 {
-    struct session_rig *rig = ctx;
-    rig->said_count = 0;
-    *why = NULL;
-    const enum drive_outcome outcome = actions[move->action](rig, move->parameters[0], why);
+    for (int32_t d = 1; d <= rig->devices; d++) {
+        if (rig->all[d].flash->counts.discipline > 0) {
+            session_fault(rig, "a device breaks the rules of its flash");
+        }
+    }
     if (outcome == DRIVE_DONE && rig->fault[0] == '\0' && !counts_right(rig)) {
         session_fault(rig, "the gateway's count of its queue is not that of its rows");
     }
@@ -303,6 +306,29 @@ static enum drive_outcome session_act(void *ctx, const struct spec_move *move, c
         return DRIVE_FAILED;
     }
     return outcome;
+}
+
+static enum drive_outcome session_act(void *ctx, const struct spec_move *move, const char **why)
+{
+    struct session_rig *rig = ctx;
+    rig->said_count = 0;
+    *why = NULL;
+    return judge(rig, actions[move->action](rig, move->parameters[0], why), why);
+}
+
+/* What is in the servers' sockets is taken after all. */
+static enum drive_outcome session_finish(void *ctx, const char **why)
+{
+    struct session_rig *rig = ctx;
+    rig->said_count = 0;
+    *why = NULL;
+    if (rig->at_gateway.count > 0) {
+        (void)session_do_gateway_commit(rig, 0, why);
+    }
+    if (rig->at_cloud.count > 0) {
+        (void)session_do_cloud_commit(rig, 0, why);
+    }
+    return judge(rig, DRIVE_DONE, why);
 }
 
 /* Where the records of a device are, and which slots those have that are no readings of the spec.
@@ -363,6 +389,7 @@ const struct driver drive_session = {
     .begin = session_begin,
     .act = session_act,
     .look = session_look,
+    .finish = session_finish,
     .end = session_end,
     .key = session_key,
     .tell = session_tell,

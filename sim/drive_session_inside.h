@@ -20,6 +20,8 @@
 #ifndef BROWNOUT_SIM_DRIVE_SESSION_INSIDE_H
 #define BROWNOUT_SIM_DRIVE_SESSION_INSIDE_H
 
+#include <setjmp.h>
+
 #include "core/check.h"
 #include "core/device.h"
 #include "core/evidence.h"
@@ -178,6 +180,7 @@ struct session_rig {
 
     uint32_t said_count;
     struct session_said said[SESSION_SAID_MAX]; /* since the action began */
+    jmp_buf escape;                             /* of the step under way */
     char fault[128];                            /* the first thing that no core may do; "": none */
 };
 

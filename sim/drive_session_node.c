@@ -152,6 +152,9 @@ void session_free(struct session_rig *rig)
 /* ---- steps, power ------------------------------------------------------------------------------
  */
 
+/* Whose core is in a step: check_failed() has no other way to know. One thread. */
+static struct session_rig *stepping_rig;
+
 static void enter(struct session_node *node)
 {
     if (node->memory != NULL) {
@@ -199,11 +202,8 @@ void session_boot_cloud(struct session_rig *rig)
     rig->accepted = 0;
 }
 
-void session_step(struct session_node *node, const struct event *event)
+static void step(struct session_node *node, const struct event *event)
 {
-    static const struct event timeout = {.kind = EVENT_TIMEOUT};
-    event = event == NULL ? &timeout : event;
-    enter(node);
     if (node->number == SESSION_CLOUD) {
         cloud_step(node->memory, &node->port, event);
     } else if (node->number == SESSION_GATEWAY) {
@@ -211,7 +211,30 @@ void session_step(struct session_node *node, const struct event *event)
     } else {
         device_step(session_device_of(node)->device, &node->port, event);
     }
+}
+
+void session_step(struct session_node *node, const struct event *event)
+{
+    static const struct event timeout = {.kind = EVENT_TIMEOUT};
+    enter(node);
+    stepping_rig = node->rig;
+    if (setjmp(node->rig->escape) == 0) {
+        step(node, event == NULL ? &timeout : event);
+    }
+    stepping_rig = NULL;
     disk_set_current(NULL);
+}
+
+void session_check_failed(const char *file, int line, const char *what)
+{
+    struct session_rig *rig = stepping_rig;
+    if (rig == NULL || strncmp(file, "sim/", 4) == 0) {
+        return;
+    }
+    char text[sizeof rig->fault];
+    snprintf(text, sizeof text, "%s:%d: %s", file, line, what);
+    session_fault(rig, text);
+    longjmp(rig->escape, 1);
 }
 
 void session_event(struct session_node *node, enum event_kind kind, uint32_t link, bool inbound)

@@ -15,7 +15,7 @@ struct table {
 };
 
 static const struct table cloud_tables[] = {
-    {TRUTH_WINDOW, "window", "SELECT device, epoch, top, NULL FROM window ORDER BY device"},
+    {TRUTH_WINDOW, "window", "SELECT device, epoch, top, NULL, seen FROM window ORDER BY device"},
     {TRUTH_READING, "reading",
      "SELECT device, epoch, counter, envelope FROM reading ORDER BY device, epoch, counter"},
     {TRUTH_KNOWN, "firmware",
@@ -41,6 +41,21 @@ static bool table_exists(sqlite3 *database, const char *name, bool *exists)
     return stepped == SQLITE_ROW || stepped == SQLITE_DONE;
 }
 
+/* A number, or the first bits of a bitmap. */
+static uint64_t value_of(sqlite3_stmt *statement, int column)
+{
+    if (sqlite3_column_type(statement, column) != SQLITE_BLOB) {
+        return (uint64_t)sqlite3_column_int64(statement, column);
+    }
+    uint64_t value = 0;
+    const uint8_t *bytes = sqlite3_column_blob(statement, column);
+    const int size_bytes = sqlite3_column_bytes(statement, column);
+    for (int i = 0; i < size_bytes && i < 8; i++) {
+        value |= (uint64_t)bytes[i] << (8 * i);
+    }
+    return value;
+}
+
 static bool read_table(sqlite3 *database, const struct table *table, void *ctx,
                        void (*row)(void *ctx, const struct observation *row))
 {
@@ -64,7 +79,7 @@ static bool read_table(sqlite3 *database, const struct table *table, void *ctx,
             .counter = (uint64_t)sqlite3_column_int64(statement, 2),
         };
         if (sqlite3_column_count(statement) > 4) {
-            observation.value = (uint64_t)sqlite3_column_int64(statement, 4);
+            observation.value = value_of(statement, 4);
         }
         const void *bytes = sqlite3_column_blob(statement, 3);
         if (bytes != NULL) {

@@ -280,6 +280,16 @@ static uint32_t take(struct walker *walker, uint32_t number, uint32_t way)
     return to;
 }
 
+static void finish(struct walker *walker)
+{
+    const char *why = NULL;
+    if (!walker->diverged && walker->driver->finish != NULL &&
+        walker->driver->finish(walker->rig, &why) != DRIVE_DONE) {
+        fprintf(walker->out, "at the end of the walk, what was held back:\n");
+        diverge(walker, why);
+    }
+}
+
 /* Along what the last search found; it may lead elsewhere. */
 static uint32_t go(struct walker *walker, uint32_t from, uint32_t to)
 {
@@ -338,6 +348,7 @@ static bool walk_from(struct walker *walker, uint32_t initial, bool new, bool *a
         *any = walk(walker, find_site(walker, initial), new);
         walker->report->walks += *any ? 1 : 0;
     }
+    finish(walker);
     walker->driver->end(walker->rig);
     return true;
 }
