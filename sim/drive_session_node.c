@@ -78,7 +78,7 @@ static void make_configs(struct session_rig *rig)
         .cloud = SESSION_CLOUD,
         .devices = {rig->device_entries, (uint32_t)rig->devices},
         .queue_max = (uint32_t)rig->queue_max,
-        .queue_share_max = (uint32_t)rig->queue_max,
+        .queue_share_max = GATEWAY_QUEUE_MAX, /* shares are none of the spec's */
         .sessions_max = 2 * SESSION_DEVICES,
         .backoff_base_us = 1,
         .backoff_cap_us = 1,
