@@ -237,7 +237,8 @@ enum drive_outcome session_do_leave(struct session_rig *rig, int32_t d, const ch
         return session_failed(why, "the device awaits nothing");
     }
     keep_reserve(rig, d);
-    if (device->dead) {
+    if (device->dead &&
+        !(awaits && rig->link_count % 2 != 0)) { /* else it shows by silence alone */
         session_event(&device->node, EVENT_LINK_DOWN, device->wire.link, false);
     } else if (is_refused) {
         session_data(&device->node, packet.link, packet.bytes, packet.size_bytes);

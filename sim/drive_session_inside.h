@@ -66,9 +66,9 @@ struct session_node {
     struct disk disk;              /* of a server */
     uint64_t disk_writes, read_at; /* changes of it, and how many there were when it was read */
     char disk_path[32];
-    enum disk_operation cut_at; /* while cut_armed: power goes before the first such operation */
-    bool cut_armed;
-    bool dead; /* until the step is over */
+    enum disk_operation cut_at; /* while cut_armed: power goes at the first such operation */
+    bool cut_armed, cut_inside; /* inside: half of it took place */
+    bool dead;                  /* until the step is over */
     bool mute; /* nobody hears what it says and sends: a copy that is only tried out */
 };
 

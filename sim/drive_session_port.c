@@ -282,7 +282,8 @@ static enum disk_verdict on_disk(void *ctx, enum disk_operation operation, uint3
     }
     node->cut_armed = false;
     node->dead = true;
-    return DISK_DIE_BEFORE;
+    node->disk.torn_fraction = UINT16_MAX / 2;
+    return node->cut_inside ? DISK_DIE_TORN : DISK_DIE_BEFORE;
 }
 
 static void on_disk_randomness(void *ctx, uint8_t *bytes, uint32_t size_bytes)

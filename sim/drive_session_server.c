@@ -204,12 +204,14 @@ enum drive_outcome session_do_break_uplink(struct session_rig *rig, int32_t none
 }
 
 /* With bytes in its sockets the power goes inside the step that takes them, before its commit is
- * durable: at the first write of it or, every other time, at the sync. */
+ * durable: in turn before or inside its first write, before or inside the sync. */
 static void die(struct session_node *node, struct session_packets *packets)
 {
     if (packets->count > 0) {
+        const uint64_t turn = node->rig->link_count + node->disk_writes;
         node->cut_armed = true;
-        node->cut_at = node->rig->link_count % 2 == 0 ? DISK_WRITE : DISK_SYNC;
+        node->cut_at = turn % 2 == 0 ? DISK_WRITE : DISK_SYNC;
+        node->cut_inside = turn / 2 % 2 != 0;
         take_all(node, packets);
         if (!node->dead) {
             session_fault(node->rig, "a step that has something to commit writes nothing");
