@@ -21,7 +21,9 @@ static const struct {
     {"check", command_spec_check, "TLC on every spec: claims, liveness, planted bugs, witnesses"},
     {"conform", command_spec_conform, "is the C model the same state machine as its spec?"},
     {"mutate", command_spec_mutate, "does conform notice each changed token of a model?"},
-    {"walks", command_spec_walks, "walks over every edge of a law's graph; the shortest to a bug"},
+    {"walks", command_spec_walks,
+     "walks over every edge of a law's graph, also with the real core"},
+    {"replay", command_spec_replay, "a counterexample, taken to the real core and to a scenario"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
 

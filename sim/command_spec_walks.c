@@ -48,35 +48,6 @@ static void add_json(cJSON *array, const char *law, const char *name,
     cJSON_AddItemToArray(array, row);
 }
 
-/* A planted bug's configuration: the shortest way to what it breaks, as TLC would show it. */
-static bool break_claim(const struct spec_graph *graph, const struct spec_config *config,
-                        struct spec_walks *walks, char *error, size_t error_bytes)
-{
-    const char *claim =
-        config->invariants.count > 0 ? config->invariants.list[0] : config->properties.list[0];
-    uint32_t state, move;
-    int32_t post[SPEC_STATE_WORDS_MAX];
-    if (!spec_find_broken(graph, claim, &state, &move)) {
-        snprintf(error, error_bytes,
-                 "%s: no reachable state or step breaks %s; a response (~>) is for TLC alone",
-                 config->path, claim);
-        return false;
-    }
-    if (move != UINT32_MAX) { /* the step itself comes last */
-        (void)spec_step(graph->instance, &graph->instance->moves[move],
-                        spec_states_at(&graph->states, state), post);
-        spec_walks_to(walks, graph, state);
-        walks->steps = realloc(walks->steps, (walks->step_count + 1) * sizeof *walks->steps);
-        CHECK(walks->steps != NULL);
-        walks->steps[walks->step_count++] =
-            (struct spec_walk_step){move, spec_states_find(&graph->states, post)};
-        walks->begins[1] = walks->step_count;
-    } else {
-        spec_walks_to(walks, graph, state);
-    }
-    return true;
-}
-
 static bool walk_config(const struct request *request, const struct spec_folder *folder,
                         const struct spec_config *config, cJSON *array, char *error,
                         size_t error_bytes)
@@ -90,7 +61,7 @@ static bool walk_config(const struct request *request, const struct spec_folder 
                 spec_explore(&graph, &instance, SPEC_STATES_MAX, error, error_bytes);
     const bool bug = config->role == SPEC_ROLE_BUG;
     if (good && bug) {
-        good = break_claim(&graph, config, &walks, error, error_bytes);
+        good = spec_walks_break(&walks, &graph, config, error, error_bytes);
     } else if (good) {
         spec_walks_cover(&walks, &graph, (uint32_t)request->steps_max);
     }

@@ -8,6 +8,8 @@
 #ifndef BROWNOUT_SIM_DRIVE_H
 #define BROWNOUT_SIM_DRIVE_H
 
+#include "core/evidence.h"
+#include "sim/effect.h"
 #include "sim/spec_instance.h"
 
 enum drive_outcome {
@@ -15,6 +17,22 @@ enum drive_outcome {
     DRIVE_UNDRIVEN, /* a correct core cannot show it here: *why, which specs/<Law>/UNDRIVEN has to
                        list for this action. Nothing has changed, and other moves may follow */
     DRIVE_FAILED,   /* the core did something else: *why. Only end() may follow */
+};
+
+/* How an action shows in a run of the simulated world. */
+enum drive_shows {
+    DRIVE_SILENT,  /* not at all: the fleet does it by itself */
+    DRIVE_SAYS,    /* `node` says `evidence` */
+    DRIVE_STRIKES, /* it is `effect` on `node` */
+    DRIVE_NEVER,   /* no strike does it: why */
+};
+
+struct drive_word {
+    enum drive_shows shows;
+    char node[16]; /* "dev1" */
+    enum evidence_kind evidence;
+    enum effect effect;
+    const char *why; /* static text */
 };
 
 struct driver {
@@ -37,6 +55,11 @@ struct driver {
     /* Print what the last act() made the core do, one line each, behind `indent`. NULL: it cannot
      * tell. */
     void (*tell)(void *rig, const char *indent, FILE *file);
+    /* For scenarios; NULL: none are made. changes: the step changes the spec's state. */
+    void (*word)(const struct spec_instance *instance, const struct spec_move *move, bool changes,
+                 struct drive_word *word);
+    /* The lines of a scenario that give a fleet the instance's constants. */
+    void (*fleet)(const struct spec_instance *instance, FILE *file);
 };
 
 extern const struct driver drive_session, drive_telemetry;

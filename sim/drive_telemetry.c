@@ -89,6 +89,8 @@ static void *begin(const struct spec_instance *instance, char *error, size_t err
         .window_bits = instance->k[CONSTANT_WindowBits],
         .reserve_by = instance->k[CONSTANT_ReserveBy],
         .outbox_max = instance->k[CONSTANT_OutboxMax],
+        .send_beyond_window = instance->k[CONSTANT_SendBeyondWindow] != 0,
+        .ack_before_commit = instance->k[CONSTANT_AckBeforeCommit] != 0,
     };
     rig->draws = (struct random_stream){random_key(1, "drive"), 0};
     make_keys(BENCH_CLOUD, &config.keys, unused);
@@ -286,6 +288,60 @@ static void tell(void *ctx, const char *indent, FILE *file)
     drive_node_tell(&rig->cloud.node, "cloud", indent, file);
 }
 
+/* ---- For scenarios --------------------------------------------------------------------------- */
+
+static void word_of(const struct spec_instance *instance, const struct spec_move *move,
+                    bool changes, struct drive_word *word)
+{
+    static const struct {
+        enum drive_shows shows;
+        bool cloud, idles; /* idles: where it changes nothing the core says nothing */
+        enum evidence_kind evidence;
+    } words[] = {
+        [ACTION_reserve] = {DRIVE_SAYS, false, false, EVIDENCE_RESERVE},
+        [ACTION_sign] = {DRIVE_SAYS, false, false, EVIDENCE_SIGN},
+        [ACTION_store] = {DRIVE_SAYS, false, false, EVIDENCE_STORE},
+        [ACTION_shed] = {DRIVE_SAYS, false, false, EVIDENCE_SHED},
+        [ACTION_send] = {DRIVE_SAYS, false, false, EVIDENCE_SEND},
+        [ACTION_release] = {DRIVE_SAYS, false, false, EVIDENCE_RELEASE},
+        [ACTION_respond] = {DRIVE_SILENT, false, false, EVIDENCE_COUNT},
+        [ACTION_challenge] = {DRIVE_SAYS, true, false, EVIDENCE_CHALLENGE},
+        [ACTION_window] = {DRIVE_SAYS, true, false, EVIDENCE_WINDOW},
+        [ACTION_accept] = {DRIVE_SAYS, true, false, EVIDENCE_ACCEPT},
+        [ACTION_reject] = {DRIVE_SAYS, true, false, EVIDENCE_REJECT},
+        [ACTION_commit] = {DRIVE_SAYS, true, true, EVIDENCE_COMMIT},
+        [ACTION_ack] = {DRIVE_SAYS, true, false, EVIDENCE_ACK},
+        [ACTION_power_loss] = {DRIVE_STRIKES, false, false, EVIDENCE_COUNT},
+        [ACTION_found] = {DRIVE_NEVER, false, false, EVIDENCE_COUNT},
+        [ACTION_cloud_loss] = {DRIVE_STRIKES, true, false, EVIDENCE_COUNT},
+    };
+    (void)instance;
+    memset(word, 0, sizeof *word);
+    word->shows = words[move->action].shows;
+    word->evidence = words[move->action].evidence;
+    word->effect = EFFECT_POWER_CUT;
+    word->why = "no strike of the simulated world makes a device lose its store for certain";
+    if (words[move->action].idles && !changes) {
+        word->shows = DRIVE_SILENT;
+    }
+    if (words[move->action].cloud) {
+        snprintf(word->node, sizeof word->node, "cloud1");
+    } else {
+        snprintf(word->node, sizeof word->node, "dev%d", (int)move->parameters[0]);
+    }
+}
+
+static void fleet(const struct spec_instance *instance, FILE *file)
+{
+    fprintf(file,
+            "    fleet = { devices = %d, gateways = 1 },\n"
+            "    device = { reserve = %d, outbox = %d, window = %d, sample_every = \"10s\" },\n"
+            "    cloud = { window = %d },\n",
+            (int)instance->k[CONSTANT_Devices], (int)instance->k[CONSTANT_ReserveBy],
+            (int)instance->k[CONSTANT_OutboxMax], (int)instance->k[CONSTANT_WindowBits],
+            (int)instance->k[CONSTANT_WindowBits]);
+}
+
 const struct driver drive_telemetry = {
     .law = LAW_NAME,
     .begin = begin,
@@ -295,4 +351,6 @@ const struct driver drive_telemetry = {
     .end = end,
     .key = key,
     .tell = tell,
+    .word = word_of,
+    .fleet = fleet,
 };

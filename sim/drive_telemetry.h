@@ -52,6 +52,9 @@ enum {
 /* The constants that mean something to a core. */
 struct bench_constants {
     int32_t devices, epochs, counters, window_bits, reserve_by, outbox_max;
+    /* The spec has a bug that allows it: then the core is not found guilty of it here, so that a
+     * core with the bug can follow to the end. */
+    bool send_beyond_window, ack_before_commit;
 };
 
 /* ---- Device ---- */
@@ -186,6 +189,7 @@ struct telemetry_rig {
     struct bench_copy copies[BENCH_COPIES_MAX];
     struct random_stream draws; /* which of several equal ways */
     const char *why;            /* of the last act */
+    bool is_over; /* the power went to see what had left by then: nothing may follow */
 };
 
 /* As the driver's; rig->why says why. */

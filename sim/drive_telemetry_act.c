@@ -388,6 +388,9 @@ enum drive_outcome telemetry_act(struct telemetry_rig *rig, const struct spec_mo
 enum drive_outcome telemetry_finish(struct telemetry_rig *rig)
 {
     enum drive_outcome outcome = DRIVE_DONE;
+    if (rig->is_over) {
+        return DRIVE_DONE;
+    }
     begin(rig);
     for (int32_t i = 0; outcome == DRIVE_DONE && i < rig->k.devices; i++) {
         if (is_holding_back(&rig->halves[i])) {

@@ -317,7 +317,9 @@ void bench_cloud_step(struct bench_cloud *bench, const struct bench_copy *copies
     }
     settle(bench);
     check_judgements(bench, copies, count);
-    check_commit(bench, copies, count);
+    if (!bench->k->ack_before_commit) {
+        check_commit(bench, copies, count);
+    }
     read_tops(bench);
 }
 

@@ -210,13 +210,17 @@ enum drive_outcome telemetry_commit(struct telemetry_rig *rig)
 static enum drive_outcome ack_uncommitted(struct telemetry_rig *rig, struct telemetry_half *half)
 {
     const uint32_t index = half->bench.config.id - BENCH_FIRST_DEVICE;
+    rig->is_over = true;
     rig->cloud.node.cut = DRIVE_CUT_WRITE;
     rig->cloud.node.cut_left = 1;
     bench_cloud_step(&rig->cloud, rig->copies, rig->copy_count);
-    return rig->cloud.acked[index]
+    if (!rig->cloud.acked[index]) {
+        return telemetry_fail(rig,
+                              "no ack leaves the cloud before its commit: the power was cut there");
+    }
+    return keep_ack(half, &rig->cloud.acks[index])
                ? DRIVE_DONE
-               : telemetry_fail(
-                     rig, "no ack leaves the cloud before its commit: the power was cut there");
+               : telemetry_fail(rig, "an ack covers less than one before it");
 }
 
 enum drive_outcome telemetry_ack(struct telemetry_rig *rig, struct telemetry_half *half)

@@ -63,6 +63,29 @@ void spec_print_step(const struct spec_instance *instance, const int32_t *pre, c
     fprintf(file, "\n");
 }
 
+uint32_t drive_compare(const struct driver *driver, void *rig, const struct spec_instance *instance,
+                       const int32_t *expected, const char *indent, FILE *file)
+{
+    int32_t cells[SPEC_STATE_WORDS_MAX] = {0};
+    bool seen[SPEC_STATE_WORDS_MAX] = {false};
+    uint32_t count = 0;
+    driver->look(rig, cells, seen);
+    for (uint32_t i = 0; i < instance->cell_count; i++) {
+        char name[SPEC_VALUE_BYTES], spec[SPEC_VALUE_BYTES], core[SPEC_VALUE_BYTES];
+        if (!seen[i] || cells[i] == expected[i]) {
+            continue;
+        }
+        count++;
+        if (file != NULL) {
+            spec_print_cell(instance, i, name, sizeof name);
+            spec_print_value(&instance->cells[i].domain, expected[i], spec, sizeof spec);
+            spec_print_value(&instance->cells[i].domain, cells[i], core, sizeof core);
+            fprintf(file, "%s%s is %s in the spec and %s in the core\n", indent, name, spec, core);
+        }
+    }
+    return count;
+}
+
 /* ---- Sites ----------------------------------------------------------------------------------- */
 
 static void *grow(void *memory, uint64_t capacity, size_t bytes)
@@ -195,21 +218,9 @@ static void compare(struct walker *walker, uint32_t state)
 {
     const struct spec_instance *instance = walker->graph->instance;
     const int32_t *expected = spec_states_at(&walker->graph->states, state);
-    int32_t cells[SPEC_STATE_WORDS_MAX] = {0};
-    bool seen[SPEC_STATE_WORDS_MAX] = {false};
-    walker->driver->look(walker->rig, cells, seen);
-    for (uint32_t i = 0; i < instance->cell_count; i++) {
-        char name[SPEC_VALUE_BYTES], spec[SPEC_VALUE_BYTES], core[SPEC_VALUE_BYTES];
-        if (!seen[i] || cells[i] == expected[i]) {
-            continue;
-        }
-        if (!walker->diverged) {
-            diverge(walker, NULL);
-        }
-        spec_print_cell(instance, i, name, sizeof name);
-        spec_print_value(&instance->cells[i].domain, expected[i], spec, sizeof spec);
-        spec_print_value(&instance->cells[i].domain, cells[i], core, sizeof core);
-        fprintf(walker->out, "  %s is %s in the spec and %s in the core\n", name, spec, core);
+    if (drive_compare(walker->driver, walker->rig, instance, expected, NULL, NULL) > 0) {
+        diverge(walker, NULL);
+        (void)drive_compare(walker->driver, walker->rig, instance, expected, "  ", walker->out);
     }
 }
 

@@ -16,7 +16,6 @@ struct drive_request {
     uint64_t seed;      /* which ways are taken first */
     uint64_t steps_max; /* a walk ends after so many */
     uint64_t sample;    /* stop after so many steps in all; 0: when there is nothing left */
-    bool tell;          /* print each step, and what the core did */
 };
 
 /* Edges of one action that the driver refused for one reason, and nowhere drove. */
@@ -43,10 +42,15 @@ enum drive_end {
     DRIVE_END_REFUSED,  /* the driver cannot be configured to this: error */
 };
 
-/* graph: whole, of the driver's law. out: for the walk that diverged, and what `tell` asks for. */
+/* graph: whole, of the driver's law. out: for the walk that diverged. */
 enum drive_end spec_drive_cover(const struct driver *driver, const struct spec_graph *graph,
                                 const struct drive_request *request, struct drive_report *report,
                                 FILE *out, char *error, size_t error_bytes);
+
+/* How many cells that can be observed are not what is expected; a line each, unless file is NULL.
+ */
+uint32_t drive_compare(const struct driver *driver, void *rig, const struct spec_instance *instance,
+                       const int32_t *expected, const char *indent, FILE *file);
 
 /* One step: the move, and which cells it changes to what. */
 void spec_print_step(const struct spec_instance *instance, const int32_t *pre, const int32_t *post,

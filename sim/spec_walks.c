@@ -265,3 +265,26 @@ bool spec_find_broken(const struct spec_graph *graph, const char *claim, uint32_
     }
     return false;
 }
+
+bool spec_walks_break(struct spec_walks *walks, const struct spec_graph *graph,
+                      const struct spec_config *config, char *error, size_t error_bytes)
+{
+    const char *claim =
+        config->invariants.count > 0 ? config->invariants.list[0] : config->properties.list[0];
+    uint32_t state, move;
+    int32_t post[SPEC_STATE_WORDS_MAX];
+    if (!spec_find_broken(graph, claim, &state, &move)) {
+        snprintf(error, error_bytes,
+                 "%s: no reachable state or step breaks %s; a response (~>) is for TLC alone",
+                 config->path, claim);
+        return false;
+    }
+    spec_walks_to(walks, graph, state);
+    if (move != UINT32_MAX) { /* the step itself comes last */
+        (void)spec_step(graph->instance, &graph->instance->moves[move],
+                        spec_states_at(&graph->states, state), post);
+        add_step(walks, move, spec_states_find(&graph->states, post));
+        walks->begins[1] = walks->step_count;
+    }
+    return true;
+}

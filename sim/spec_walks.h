@@ -46,4 +46,9 @@ void spec_walks_to(struct spec_walks *walks, const struct spec_graph *graph, uin
 bool spec_find_broken(const struct spec_graph *graph, const char *claim, uint32_t *state,
                       uint32_t *move);
 
+/* The shortest walk that breaks the first claim of a configuration, as TLC would show it; its last
+ * step is the one that breaks it. False: error says that nothing does. */
+bool spec_walks_break(struct spec_walks *walks, const struct spec_graph *graph,
+                      const struct spec_config *config, char *error, size_t error_bytes);
+
 #endif
