@@ -67,12 +67,6 @@ static void session_end(void *rig)
 static void *session_begin(const struct spec_instance *instance, char *error, size_t error_bytes)
 {
     const int32_t *k = instance->k;
-    if (k[CONSTANT_EarlyPuback] || k[CONSTANT_EarlyAck] || k[CONSTANT_PubackReleases] ||
-        k[CONSTANT_WindowForgets]) {
-        snprintf(error, error_bytes, "%s: the core cannot be configured to have a planted bug",
-                 instance->name);
-        return NULL;
-    }
     if (k[CONSTANT_Readings] * k[CONSTANT_QueueMax] > SESSION_PACKETS_MAX) {
         snprintf(error, error_bytes, "%s: Readings * QueueMax is above %d", instance->name,
                  SESSION_PACKETS_MAX);
