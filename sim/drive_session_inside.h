@@ -9,13 +9,16 @@
  *
  * All three cores are real. What lies between them is packets in lists, one list for each place at
  * which the spec says that something is on its way. A core goes on as far as it can in one step;
- * the spec does so in several. The difference lies in four lists: staged      a device has sent it,
- * the spec has not yet (Send) at_gateway  the gateway has its bytes in the socket, and takes all of
- * them in one step, whose end is the commit: Insert is one packet more of them, GatewayCommit is
- * the step handed      the gateway has sent it, the spec has not yet (Forward) at_cloud    as
- * at_gateway: Accept and Window are one packet more, CloudCommit is the step A loss of power
- * between Insert and GatewayCommit, or Accept and CloudCommit, falls into that step, before its
- * commit is durable.
+ * the spec does so in several. The difference lies in four lists:
+ *
+ *   staged      a device has sent it, and the spec has not yet (Send)
+ *   at_gateway  the gateway has it in its socket. It takes all of that in one step, which ends
+ *               with the commit: Insert is one packet more, GatewayCommit is the step
+ *   handed      the gateway has sent it, and the spec has not yet (Forward)
+ *   at_cloud    as at_gateway: Accept and Window are one packet more, CloudCommit the step
+ *
+ * A loss of power between Insert and GatewayCommit, or Accept and CloudCommit, falls into that
+ * step, before its commit is durable.
  */
 #ifndef BROWNOUT_SIM_DRIVE_SESSION_INSIDE_H
 #define BROWNOUT_SIM_DRIVE_SESSION_INSIDE_H
@@ -49,6 +52,8 @@ enum {
     SESSION_OTHERS = 4, /* room in an outbox for readings that are none of the spec's */
 };
 
+_Static_assert(SESSION_READINGS + 1 == READING_KEYS, "keys of maps");
+
 #define SESSION_SAMPLE_US      UINT64_C(1001) /* odd: see entropy in drive_session_port.c */
 #define SESSION_ACK_TIMEOUT_US UINT64_C(1000000000000) /* no number of samples takes so long */
 #define SESSION_DELETE_US      UINT64_C(1000001)       /* the gateway's deletions wait no longer */
@@ -68,7 +73,7 @@ struct session_node {
     char disk_path[32];
     enum disk_operation cut_at; /* while cut_armed: power goes at the first such operation */
     bool cut_armed, cut_inside; /* inside: half of it took place */
-    bool dead;                  /* until the step is over */
+    bool dead;                  /* its power is gone, until it boots */
     bool mute; /* nobody hears what it says and sends: a copy that is only tried out */
 };
 
