@@ -36,8 +36,9 @@ spec: build ## the laws: TLC on every spec, every model equal to its spec, every
 	@build/brownout spec conform
 	@build/brownout spec mutate
 
-walks: build ## the real core along every edge of every law that has a driver
+walks: build ## the real core along every edge of each law that has a driver; planted bugs told from it
 	@build/brownout spec walks --core
+	@scripts/walks_mutants.sh build
 
 cuts: build ## every power cut of every life, on every flash part (hours)
 	@scripts/cuts.sh build/cuts

@@ -18,28 +18,21 @@
  * bounds may name constants, as K(Name). Maps are indexed by the key itself: capacity = greatest
  * key + 1.
  *
+ * A law that also judges runs has a wide form (models/spec_wide.h): its sets are of the type
+ * spec_set, and a capacity that differs there is LAW_KEYS(here, there).
+ *
  * The file then defines, for each name: act_<name> (changes the state; false: not enabled),
  * inv_<name>, ap_<name>, and init_state.
  */
 #ifndef BROWNOUT_MODELS_SPEC_LAW_H
 #define BROWNOUT_MODELS_SPEC_LAW_H
 
-#include "models/spec.h"
+#include "models/spec_parts.h"
+#include "models/spec_set.h"
 
-/* Words: an enum, and how the spec writes its values. */
-#define LAW_WORD(constant, text) constant,
-#define LAW_TEXT(constant, text) text,
-#define LAW_ENUM(name, list)                                                                       \
-    enum name { list(LAW_WORD) name##_count };                                                     \
-    static const char *const name##_words[] = {list(LAW_TEXT)};
-LAW_WORDS(LAW_ENUM)
+#define LAW_KEYS(narrow, wide) narrow
 
-/* Types. */
-#define LAW_FIELD_INT(name, low, high) int32_t name;
-#define LAW_FIELD_BOOL(name)           int32_t name;
-struct constants {
-    LAW_CONSTANTS(LAW_FIELD_INT, LAW_FIELD_BOOL)
-};
+/* The state: words, whatever their domain. */
 #define LAW_FIELD_VAR(name, domain)                 int32_t name;
 #define LAW_FIELD_MAP(name, capacity, keys, domain) int32_t name[capacity];
 #define LAW_FIELD_MAP2(name, capacity1, keys1, capacity2, keys2, domain)                           \
@@ -49,43 +42,11 @@ struct state {
 };
 _Static_assert(sizeof(struct state) <= SPEC_STATE_WORDS_MAX * sizeof(int32_t), "a small state");
 
-/* What the file has to define. */
-#define LAW_ACT0(name, Name, actor)                                                                \
-    static bool act_##name(const struct constants *k, struct state *s);
-#define LAW_ACT1(name, Name, actor, a, da)                                                         \
-    static bool act_##name(const struct constants *k, struct state *s, int32_t a);
-#define LAW_ACT2(name, Name, actor, a, da, b, db)                                                  \
-    static bool act_##name(const struct constants *k, struct state *s, int32_t a, int32_t b);
-#define LAW_ACT3(name, Name, actor, a, da, b, db, c, dc)                                           \
-    static bool act_##name(const struct constants *k, struct state *s, int32_t a, int32_t b,       \
-                           int32_t c);
-#define LAW_INV(name, Name)                                                                        \
-    static bool inv_##name(const struct constants *k, const struct state *s);
-#define LAW_AP(name, Name)                                                                         \
-    static bool ap_##name(const struct constants *k, const struct state *s, const struct state *t);
-#define LAW_INV_EACH(name, Name, domain)                                                           \
-    static bool inv_##name(const struct constants *k, const struct state *s, int32_t a);
-#define LAW_AP_EACH(name, Name, domain)                                                            \
-    static bool ap_##name(const struct constants *k, const struct state *s, const struct state *t, \
-                          int32_t a);
-static bool init_state(const struct constants *k, uint32_t index, struct state *s);
-LAW_ACTIONS(LAW_ACT0, LAW_ACT1, LAW_ACT2, LAW_ACT3)
-LAW_INVARIANTS(LAW_INV, LAW_INV_EACH)
-LAW_PROPERTIES(LAW_AP, LAW_AP_EACH)
-
 /* Constants. Each table has a last row of nothing, so that none is empty. */
 #define LAW_CONSTANT_INT(name, low, high) {#name, false, low, high},
 #define LAW_CONSTANT_BOOL(name)           {#name, true, 0, 1},
 static const struct spec_constant law_constants[] = {
     LAW_CONSTANTS(LAW_CONSTANT_INT, LAW_CONSTANT_BOOL){NULL, false, 0, 0}};
-
-/* Domains; `k` is at hand where they stand. */
-#define K(name)            (k->name)
-#define RANGE(low, high)   spec_domain(SPEC_INT, low, high, NULL)
-#define FLAG               spec_domain(SPEC_BOOL, 0, 1, NULL)
-#define SET(low, high)     spec_domain(SPEC_SET, low, high, NULL)
-#define WORDS(name)        spec_domain(SPEC_WORD, 0, name##_count - 1, name##_words)
-#define SET_OF_WORDS(name) spec_domain(SPEC_WORDS, 0, name##_count - 1, name##_words)
 
 #define LAW_AT(name) offsetof(struct state, name) / sizeof(int32_t)
 #define LAW_SHAPE_VAR(name, values)                                                                \
@@ -103,12 +64,6 @@ static void law_variables(const int32_t *words, struct spec_variable *at)
 }
 
 /* Actions. */
-#define LAW_INDEX0(name, Name, actor)                      ACT_##name,
-#define LAW_INDEX1(name, Name, actor, a, da)               ACT_##name,
-#define LAW_INDEX2(name, Name, actor, a, da, b, db)        ACT_##name,
-#define LAW_INDEX3(name, Name, actor, a, da, b, db, c, dc) ACT_##name,
-enum { LAW_ACTIONS(LAW_INDEX0, LAW_INDEX1, LAW_INDEX2, LAW_INDEX3) LAW_ACTION_COUNT };
-
 #define LAW_ROW0(name, Name, actor)                                                                \
     actions[ACT_##name] = (struct spec_action){#Name, NULL, SPEC_##actor, 0, {NULL}, {FLAG}};
 #define LAW_ROW1(name, Name, actor, a, da)                                                         \
@@ -127,27 +82,9 @@ static void law_actions(const int32_t *words, struct spec_action *actions)
     LAW_DEAD(LAW_IS_DEAD)
 }
 
-#define LAW_CASE0(name, Name, actor)                                                               \
-    case ACT_##name:                                                                               \
-        return act_##name(k, s);
-#define LAW_CASE1(name, Name, actor, a, da)                                                        \
-    case ACT_##name:                                                                               \
-        return act_##name(k, s, p[0]);
-#define LAW_CASE2(name, Name, actor, a, da, b, db)                                                 \
-    case ACT_##name:                                                                               \
-        return act_##name(k, s, p[0], p[1]);
-#define LAW_CASE3(name, Name, actor, a, da, b, db, c, dc)                                          \
-    case ACT_##name:                                                                               \
-        return act_##name(k, s, p[0], p[1], p[2]);
 static bool law_step(const int32_t *words, uint32_t action, const int32_t *p, int32_t *state)
 {
-    const struct constants *k = (const struct constants *)words;
-    struct state *s = (struct state *)state;
-    switch (action) {
-        LAW_ACTIONS(LAW_CASE0, LAW_CASE1, LAW_CASE2, LAW_CASE3)
-    default:
-        return false;
-    }
+    return take_step((const struct constants *)words, action, p, (struct state *)state);
 }
 
 static bool law_init(const int32_t *words, uint32_t index, int32_t *state)
@@ -156,71 +93,19 @@ static bool law_init(const int32_t *words, uint32_t index, int32_t *state)
 }
 
 /* Claims. */
-#define LAW_INV_INDEX(name, Name)              INV_##name,
-#define LAW_AP_INDEX(name, Name)               AP_##name,
-#define LAW_INV_INDEX_EACH(name, Name, domain) INV_##name,
-#define LAW_AP_INDEX_EACH(name, Name, domain)  AP_##name,
-#define LAW_CLAIM(name, Name)                  #Name,
-#define LAW_CLAIM_EACH(name, Name, domain)     #Name,
-#define LAW_RESPONSE(Name, bound)              {#Name, bound},
-enum { LAW_INVARIANTS(LAW_INV_INDEX, LAW_INV_INDEX_EACH) LAW_INVARIANT_COUNT };
-enum { LAW_PROPERTIES(LAW_AP_INDEX, LAW_AP_INDEX_EACH) LAW_PROPERTY_COUNT };
-static const char *const law_invariants[] = {LAW_INVARIANTS(LAW_CLAIM, LAW_CLAIM_EACH) NULL};
-static const char *const law_properties[] = {LAW_PROPERTIES(LAW_CLAIM, LAW_CLAIM_EACH) NULL};
+#define LAW_RESPONSE(Name, bound) {#Name, bound},
 static const struct spec_response law_responses[] = {LAW_RESPONSES(LAW_RESPONSE){NULL, 0}};
-_Static_assert((int)LAW_INVARIANT_COUNT <= (int)SPEC_CLAIMS_MAX, "their truth is one number");
-_Static_assert((int)LAW_PROPERTY_COUNT <= (int)SPEC_CLAIMS_MAX, "their truth is one number");
 
-#define LAW_HOLDS(name, Name)                                                                      \
-    case INV_##name:                                                                               \
-        return inv_##name(k, s);
-#define LAW_ALLOWS(name, Name)                                                                     \
-    case AP_##name:                                                                                \
-        return ap_##name(k, s, t);
-#define LAW_HOLDS_EACH(name, Name, values)                                                         \
-    case INV_##name:                                                                               \
-        each = values;                                                                             \
-        for (int32_t a = each.low; holds && a <= each.high; a++) {                                 \
-            holds = inv_##name(k, s, a);                                                           \
-        }                                                                                          \
-        return holds;
-#define LAW_ALLOWS_EACH(name, Name, values)                                                        \
-    case AP_##name:                                                                                \
-        each = values;                                                                             \
-        for (int32_t a = each.low; holds && a <= each.high; a++) {                                 \
-            holds = ap_##name(k, s, t, a);                                                         \
-        }                                                                                          \
-        return holds;
 static bool law_holds(const int32_t *words, uint32_t invariant, const int32_t *state)
 {
-    const struct constants *k = (const struct constants *)words;
-    const struct state *s = (const struct state *)state;
-    struct spec_domain each = FLAG;
-    bool holds = true;
-    switch (invariant) {
-        LAW_INVARIANTS(LAW_HOLDS, LAW_HOLDS_EACH)
-    default:
-        (void)k;
-        (void)s;
-        return holds && each.low != 0;
-    }
+    return claim_holds((const struct constants *)words, invariant, (const struct state *)state);
 }
 
 static bool law_allows(const int32_t *words, uint32_t property, const int32_t *pre,
                        const int32_t *post)
 {
-    const struct constants *k = (const struct constants *)words;
-    const struct state *s = (const struct state *)pre, *t = (const struct state *)post;
-    struct spec_domain each = FLAG;
-    bool holds = true;
-    switch (property) {
-        LAW_PROPERTIES(LAW_ALLOWS, LAW_ALLOWS_EACH)
-    default:
-        (void)k;
-        (void)s;
-        (void)t;
-        return holds && each.low != 0;
-    }
+    return claim_allows((const struct constants *)words, property, (const struct state *)pre,
+                        (const struct state *)post);
 }
 
 #define LAW_ROWS(table) (uint32_t)(sizeof(table) / sizeof(table)[0])

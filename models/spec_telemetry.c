@@ -1,28 +1,38 @@
-/* specs/Telemetry/Telemetry.tla, action by action. */
+/* specs/Telemetry/Telemetry.tla, action by action. Compiled twice: see models/spec_set.h. */
 #include "models/telemetry.def"
 #include "models/spec_law.h"
 
 /* All up to the floor are closed for the device. */
 static int32_t floor_of(const struct state *s, int32_t d)
 {
-    return set_least(s->held[d], s->next[d]) - 1;
+    return spec_set_least(&s->held[d], s->next[d]) - 1;
 }
 
 static bool is_fresh(const struct constants *k, const struct state *s, int32_t d, int32_t c)
 {
-    return c > s->top[d] || (c + k->WindowBits > s->top[d] && !set_has(s->seen[d], c));
+    return c > s->top[d] || (c + k->WindowBits > s->top[d] && !spec_set_has(&s->seen[d], c));
 }
 
 /* What an ack covers: below the window everything. */
-static int32_t covers(const struct constants *k, int32_t bits, int32_t top)
+static void cover(const struct constants *k, const spec_set *bits, int32_t top, spec_set *covered)
 {
-    return set_range(1, top - k->WindowBits) | (bits & set_range(1, top));
+    spec_set_copy(covered, bits);
+    spec_set_remove_range(covered, top + 1, k->Counters);
+    spec_set_add_range(covered, 1, top - k->WindowBits);
 }
 
 static bool is_committed(const struct state *s, int32_t d)
 {
     return s->durable_epoch[d] == s->window_epoch[d] && s->durable_top[d] == s->top[d] &&
-           s->durable_seen[d] == s->seen[d] && s->durable_rows[d] == s->rows[d];
+           spec_set_equal(&s->durable_seen[d], &s->seen[d]) &&
+           spec_set_equal(&s->durable_rows[d], &s->rows[d]);
+}
+
+static void forget_answers(const struct constants *k, struct state *s, int32_t d)
+{
+    for (int32_t e = 1; e <= k->Epochs; e++) {
+        spec_set_clear(&s->answers[d][e]);
+    }
 }
 
 static bool init_state(const struct constants *k, uint32_t index, struct state *s)
@@ -42,61 +52,93 @@ static bool act_reserve(const struct constants *k, struct state *s, int32_t d)
         return false;
     }
     s->reserved[d] = s->next[d] + k->ReserveBy;
-    s->stored[d] = set_without(s->stored[d], set_range(1, floor_of(s, d)));
+    spec_set_remove_range(&s->stored[d], 1, floor_of(s, d));
+    return true;
+}
+
+static bool act_skip(const struct constants *k, struct state *s, int32_t d)
+{
+    (void)k;
+    if (s->fresh[d] != 0 || s->next[d] >= s->reserved[d]) {
+        return false;
+    }
+    spec_set_add(&s->used[d], s->next[d]++);
     return true;
 }
 
 static bool act_sign(const struct constants *k, struct state *s, int32_t d)
 {
-    if (s->fresh[d] != 0 || s->next[d] >= s->reserved[d] || set_count(s->held[d]) >= k->OutboxMax) {
+    if (s->fresh[d] != 0 || s->next[d] >= s->reserved[d] ||
+        spec_set_count(&s->held[d]) >= k->OutboxMax) {
         return false;
     }
-    s->used[d] |= set_of(s->next[d]);
+    spec_set_add(&s->used[d], s->next[d]);
     s->fresh[d] = s->next[d]++;
     return true;
 }
 
 static bool act_store(const struct constants *k, struct state *s, int32_t d, int32_t over)
 {
-    const bool room = over == 0 ? set_count(s->stored[d]) < k->OutboxMax
-                                : set_has(set_without(s->stored[d], s->held[d]), over);
+    const bool room = over == 0
+                          ? spec_set_count(&s->stored[d]) < k->OutboxMax
+                          : spec_set_has(&s->stored[d], over) && !spec_set_has(&s->held[d], over);
     if (s->fresh[d] == 0 || !room) {
         return false;
     }
-    s->stored[d] = set_without(s->stored[d], set_of(over)) | set_of(s->fresh[d]);
-    s->held[d] |= set_of(s->fresh[d]);
+    spec_set_remove(&s->stored[d], over);
+    spec_set_add(&s->stored[d], s->fresh[d]);
+    spec_set_add(&s->held[d], s->fresh[d]);
     s->fresh[d] = 0;
+    return true;
+}
+
+static bool act_lose(const struct constants *k, struct state *s, int32_t d)
+{
+    const bool signed_one = s->fresh[d] != 0;
+    (void)k;
+    s->fresh[d] = 0;
+    return signed_one;
+}
+
+static bool act_compact(const struct constants *k, struct state *s, int32_t d, int32_t c)
+{
+    (void)k;
+    if (!spec_set_has(&s->stored[d], c) || spec_set_has(&s->held[d], c)) {
+        return false;
+    }
+    spec_set_remove(&s->stored[d], c);
     return true;
 }
 
 static bool act_shed(const struct constants *k, struct state *s, int32_t d)
 {
-    const int32_t oldest = set_of(floor_of(s, d) + 1);
-    if (s->fresh[d] != 0 || set_count(s->held[d]) < k->OutboxMax) {
+    const int32_t oldest = floor_of(s, d) + 1;
+    if (spec_set_is_empty(&s->held[d]) || (s->fresh[d] == 0 && s->next[d] != s->reserved[d] &&
+                                           spec_set_count(&s->held[d]) < k->OutboxMax)) {
         return false;
     }
-    s->held[d] = set_without(s->held[d], oldest);
-    s->shed[d] |= oldest;
+    spec_set_remove(&s->held[d], oldest);
+    spec_set_add(&s->shed[d], oldest);
     return true;
 }
 
 static bool act_send(const struct constants *k, struct state *s, int32_t d, int32_t c)
 {
-    if (s->fresh[d] != 0 || !set_has(s->held[d], c) ||
+    if (s->fresh[d] != 0 || !spec_set_has(&s->held[d], c) ||
         (c > floor_of(s, d) + k->WindowBits && !k->SendBeyondWindow)) {
         return false;
     }
-    s->sent[d][s->epoch[d]] |= set_of(c);
+    spec_set_add(&s->sent[d][s->epoch[d]], c);
     return true;
 }
 
 static bool act_release(const struct constants *k, struct state *s, int32_t d, int32_t c)
 {
     (void)k;
-    if (s->fresh[d] != 0 || !set_has(s->held[d] & s->acked[d], c)) {
+    if (s->fresh[d] != 0 || !spec_set_has(&s->held[d], c) || !spec_set_has(&s->acked[d], c)) {
         return false;
     }
-    s->held[d] = set_without(s->held[d], set_of(c));
+    spec_set_remove(&s->held[d], c);
     return true;
 }
 
@@ -106,8 +148,7 @@ static bool act_respond(const struct constants *k, struct state *s, int32_t d)
     if (s->fresh[d] != 0 || !s->asked[d]) {
         return false;
     }
-    s->answer_epoch[d] = s->epoch[d];
-    s->answer_floor[d] = floor_of(s, d);
+    spec_set_add(&s->answers[d][s->epoch[d]], floor_of(s, d));
     return true;
 }
 
@@ -117,40 +158,43 @@ static bool act_challenge(const struct constants *k, struct state *s, int32_t d,
 {
     (void)k;
     s->asked[d] = true;
-    return s->sent[d][e] != 0 && e > s->window_epoch[d];
+    return !spec_set_is_empty(&s->sent[d][e]) && e > s->window_epoch[d];
 }
 
-static bool act_window(const struct constants *k, struct state *s, int32_t d)
+static bool act_window(const struct constants *k, struct state *s, int32_t d, int32_t e,
+                       int32_t floor)
 {
-    const int32_t e = s->answer_epoch[d], floor = s->answer_floor[d];
-    if (!s->asked[d] || e == 0 || e < s->window_epoch[d] ||
+    if (!s->asked[d] || !spec_set_has(&s->answers[d][e], floor) || e < s->window_epoch[d] ||
         (e == s->window_epoch[d] && floor < s->top[d])) {
         return false;
     }
-    s->rows[d] = e == s->window_epoch[d] ? s->rows[d] : 0;
+    if (e != s->window_epoch[d]) {
+        spec_set_clear(&s->rows[d]);
+    }
     s->window_epoch[d] = e;
     s->top[d] = floor;
-    s->seen[d] = set_without(set_range(1, floor), set_range(1, floor - k->WindowBits));
+    spec_set_clear(&s->seen[d]);
+    spec_set_add_range(&s->seen[d], floor > k->WindowBits ? floor - k->WindowBits + 1 : 1, floor);
     s->asked[d] = false;
-    s->answer_epoch[d] = s->answer_floor[d] = 0;
+    forget_answers(k, s, d);
     return true;
 }
 
 static bool act_accept(const struct constants *k, struct state *s, int32_t d, int32_t e, int32_t c)
 {
-    if (!set_has(s->sent[d][e], c) || e != s->window_epoch[d] || !is_fresh(k, s, d, c)) {
+    if (!spec_set_has(&s->sent[d][e], c) || e != s->window_epoch[d] || !is_fresh(k, s, d, c)) {
         return false;
     }
     s->top[d] = c > s->top[d] ? c : s->top[d];
-    s->seen[d] = set_without(s->seen[d] | set_of(c), set_range(1, s->top[d] - k->WindowBits));
-    s->rows[d] |= set_of(c);
+    spec_set_add(&s->seen[d], c);
+    spec_set_remove_range(&s->seen[d], 1, s->top[d] - k->WindowBits);
+    spec_set_add(&s->rows[d], c);
     return true;
 }
 
 static bool act_reject(const struct constants *k, struct state *s, int32_t d, int32_t e, int32_t c)
 {
-    return set_has(s->sent[d][e], c) && e <= s->window_epoch[d] &&
-           (e != s->window_epoch[d] || !is_fresh(k, s, d, c));
+    return spec_set_has(&s->sent[d][e], c) && (e != s->window_epoch[d] || !is_fresh(k, s, d, c));
 }
 
 static bool act_commit(const struct constants *k, struct state *s)
@@ -158,8 +202,8 @@ static bool act_commit(const struct constants *k, struct state *s)
     for (int32_t d = 1; d <= k->Devices; d++) {
         s->durable_epoch[d] = s->window_epoch[d];
         s->durable_top[d] = s->top[d];
-        s->durable_seen[d] = s->seen[d];
-        s->durable_rows[d] = s->rows[d];
+        spec_set_copy(&s->durable_seen[d], &s->seen[d]);
+        spec_set_copy(&s->durable_rows[d], &s->rows[d]);
     }
     return true;
 }
@@ -170,7 +214,9 @@ static bool act_ack(const struct constants *k, struct state *s, int32_t d)
         return false;
     }
     if (s->window_epoch[d] == s->epoch[d]) {
-        s->acked[d] |= covers(k, s->seen[d], s->top[d]);
+        spec_set covered;
+        cover(k, &s->seen[d], s->top[d], &covered);
+        spec_set_add_all(&s->acked[d], &covered);
     }
     return true;
 }
@@ -181,7 +227,7 @@ static bool act_power_loss(const struct constants *k, struct state *s, int32_t d
 {
     const bool back = k->ResumeFromUsed && s->reserved[d] > k->ReserveBy;
     s->next[d] = s->reserved[d] - (back ? k->ReserveBy : 0);
-    s->held[d] = s->stored[d];
+    spec_set_copy(&s->held[d], &s->stored[d]);
     s->fresh[d] = 0;
     return s->device_losses++ < k->DeviceLosses;
 }
@@ -191,10 +237,16 @@ static bool act_found(const struct constants *k, struct state *s, int32_t d)
     if (s->epoch[d] >= k->Epochs) {
         return false;
     }
-    s->epoch[d] += k->KeepEpoch ? 0 : 1;
-    s->used[d] = k->KeepEpoch ? s->used[d] : 0;
+    if (!k->KeepEpoch) {
+        s->epoch[d]++;
+        spec_set_clear(&s->used[d]);
+    }
     s->reserved[d] = s->next[d] = 1;
-    s->stored[d] = s->held[d] = s->fresh[d] = s->shed[d] = s->acked[d] = 0;
+    s->fresh[d] = 0;
+    spec_set_clear(&s->stored[d]);
+    spec_set_clear(&s->held[d]);
+    spec_set_clear(&s->shed[d]);
+    spec_set_clear(&s->acked[d]);
     return true;
 }
 
@@ -203,9 +255,10 @@ static bool act_cloud_loss(const struct constants *k, struct state *s)
     for (int32_t d = 1; d <= k->Devices; d++) {
         s->window_epoch[d] = s->durable_epoch[d];
         s->top[d] = s->durable_top[d];
-        s->seen[d] = s->durable_seen[d];
-        s->rows[d] = s->durable_rows[d];
-        s->asked[d] = s->answer_epoch[d] = s->answer_floor[d] = 0;
+        spec_set_copy(&s->seen[d], &s->durable_seen[d]);
+        spec_set_copy(&s->rows[d], &s->durable_rows[d]);
+        s->asked[d] = false;
+        forget_answers(k, s, d);
     }
     return s->cloud_losses++ < k->CloudLosses;
 }
@@ -215,41 +268,46 @@ static bool act_cloud_loss(const struct constants *k, struct state *s)
 static bool inv_nonce_unique(const struct constants *k, const struct state *s, int32_t d)
 {
     (void)k;
-    return !set_has(s->used[d], s->next[d]);
+    return !spec_set_has(&s->used[d], s->next[d]);
 }
 
+/* What is not fresh is covered. */
 static bool inv_accept_once(const struct constants *k, const struct state *s, int32_t d)
 {
-    bool holds = true;
-    for (int32_t c = 1; c <= k->Counters; c++) {
-        holds = holds && !(set_has(s->rows[d], c) && is_fresh(k, s, d, c));
-    }
-    return holds;
+    spec_set covered;
+    cover(k, &s->seen[d], s->top[d], &covered);
+    return spec_set_within(&s->rows[d], &covered);
 }
 
 static bool inv_authentic(const struct constants *k, const struct state *s, int32_t d)
 {
     (void)k;
-    return s->rows[d] == 0 ||
-           (s->window_epoch[d] != 0 && set_within(s->rows[d], s->sent[d][s->window_epoch[d]]));
+    return spec_set_is_empty(&s->rows[d]) ||
+           (s->window_epoch[d] != 0 &&
+            spec_set_within(&s->rows[d], &s->sent[d][s->window_epoch[d]]));
 }
 
 static bool inv_ack_is_true(const struct constants *k, const struct state *s, int32_t d)
 {
-    return s->acked[d] == 0 ||
-           (s->durable_epoch[d] == s->epoch[d] &&
-            set_within(s->acked[d], covers(k, s->durable_seen[d], s->durable_top[d])));
+    spec_set covered;
+    cover(k, &s->durable_seen[d], s->durable_top[d], &covered);
+    return spec_set_is_empty(&s->acked[d]) ||
+           (s->durable_epoch[d] == s->epoch[d] && spec_set_within(&s->acked[d], &covered));
 }
 
 static bool inv_acked_is_durable(const struct constants *k, const struct state *s, int32_t d)
 {
+    spec_set owed;
     (void)k;
-    return set_within(s->stored[d] & s->acked[d], s->durable_rows[d] | s->shed[d]);
+    spec_set_copy(&owed, &s->stored[d]);
+    spec_set_keep_common(&owed, &s->acked[d]);
+    spec_set_remove_all(&owed, &s->durable_rows[d]);
+    return spec_set_within(&owed, &s->shed[d]);
 }
 
 static bool inv_outbox_bounded(const struct constants *k, const struct state *s, int32_t d)
 {
-    return set_count(s->stored[d]) <= k->OutboxMax;
+    return spec_set_count(&s->stored[d]) <= k->OutboxMax;
 }
 
 /* ---- What no step does, to any device -------------------------------------------------------- */
@@ -267,7 +325,7 @@ static bool ap_rows_kept(const struct constants *k, const struct state *s, const
 {
     (void)k;
     return t->durable_epoch[d] != s->durable_epoch[d] ||
-           set_within(s->durable_rows[d], t->durable_rows[d]);
+           spec_set_within(&s->durable_rows[d], &t->durable_rows[d]);
 }
 
 static bool ap_reserve_monotone(const struct constants *k, const struct state *s,
@@ -280,7 +338,10 @@ static bool ap_reserve_monotone(const struct constants *k, const struct state *s
 static bool ap_forgets_by_rule(const struct constants *k, const struct state *s,
                                const struct state *t, int32_t d)
 {
+    spec_set gone;
     (void)k;
-    return t->epoch[d] != s->epoch[d] ||
-           set_within(set_without(s->held[d], t->held[d]), s->acked[d] | t->shed[d]);
+    spec_set_copy(&gone, &s->held[d]);
+    spec_set_remove_all(&gone, &t->held[d]);
+    spec_set_remove_all(&gone, &s->acked[d]);
+    return t->epoch[d] != s->epoch[d] || spec_set_within(&gone, &t->shed[d]);
 }

@@ -37,8 +37,10 @@ static enum err port_clock_read(void *ctx, struct clock_reading *now)
 static enum err port_entropy(void *ctx, uint8_t *bytes, uint32_t size_bytes)
 {
     struct drive_node *node = ctx;
+    const bool none = (node->entropy_fails & 1u) != 0;
+    node->entropy_fails >>= 1;
     random_bytes(&node->entropy, bytes, size_bytes);
-    return answer(node);
+    return none ? ERR_IO : answer(node);
 }
 
 static enum err port_sensor_read(void *ctx, uint32_t sensor, int32_t *value)
@@ -46,7 +48,7 @@ static enum err port_sensor_read(void *ctx, uint32_t sensor, int32_t *value)
     struct drive_node *node = ctx;
     (void)sensor;
     *value = node->sensor++;
-    return answer(node);
+    return node->sensor_fails ? ERR_IO : answer(node);
 }
 
 static enum err port_actuator_set(void *ctx, uint32_t actuator, int32_t value)
@@ -117,7 +119,9 @@ static enum err port_flash_program(void *ctx, uint32_t offset, const uint8_t *by
                                    uint32_t size_bytes)
 {
     struct drive_node *node = ctx;
-    if (!node->dead && node->cut_armed) {
+    const bool fails =
+        node->cut == DRIVE_PROGRAMS_FAIL && (node->cut_armed || node->cut_kind == EVIDENCE_COUNT);
+    if (!node->dead && node->cut_armed && !fails) {
         node->dead = true;
         if (node->cut == DRIVE_CUT_TORN) {
             const enum err err = flash_program_torn(node->flash, offset, bytes, size_bytes,
@@ -126,7 +130,7 @@ static enum err port_flash_program(void *ctx, uint32_t offset, const uint8_t *by
             node->flash_changed = true;
         }
     }
-    if (node->dead || node->cut == DRIVE_PROGRAMS_FAIL) {
+    if (node->dead || fails) {
         return ERR_IO;
     }
     node->flash_changed = true;
@@ -245,7 +249,7 @@ static void port_evidence(void *ctx, const struct evidence *evidence)
     }
     if (evidence->kind == node->cut_kind) {
         node->dead = node->cut == DRIVE_CUT_SAID;
-        node->cut_armed = node->cut == DRIVE_CUT_PROGRAM || node->cut == DRIVE_CUT_TORN;
+        node->cut_armed = node->cut != DRIVE_CUT_SAID;
     }
 }
 
@@ -336,6 +340,8 @@ static void power_on(struct drive_node *node)
     node->cut_kind = EVIDENCE_COUNT;
     node->cut_left = 0;
     node->cut_armed = false;
+    node->sensor_fails = false;
+    node->entropy_fails = 0;
     node->dead = false;
 }
 

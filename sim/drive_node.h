@@ -30,7 +30,7 @@ enum drive_cut {
     DRIVE_CUT_TORN,    /* behind it, inside the next program of flash */
     DRIVE_CUT_WRITE,   /* before the n-th write to the disk (cut_left) */
     DRIVE_CUT_WRITE_TORN,
-    DRIVE_PROGRAMS_FAIL, /* no cut: the flash refuses every program, and the power stays */
+    DRIVE_PROGRAMS_FAIL, /* no cut: the flash refuses all programs, of cut_kind those behind it */
 };
 
 struct drive_said {
@@ -48,6 +48,8 @@ struct drive_node {
     char disk_path[32];
     struct random_stream entropy, sqlite, reads;
     int32_t sensor;
+    bool sensor_fails;
+    uint32_t entropy_fails; /* bit i: the i-th call of entropy from now has none */
 
     bool link_asked, link_open; /* the newest link, the only one; asked: not yet up */
     uint32_t link, link_peer;

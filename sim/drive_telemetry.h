@@ -88,6 +88,8 @@ void bench_device_boot(struct bench_device *bench);
 void bench_device_erase(struct bench_device *bench);
 /* A reading is due. The cut is that of node.cut, set behind drive_node_begin. */
 void bench_device_sample(struct bench_device *bench);
+/* Others write to its store, until the records have moved. False: the store does not take it. */
+bool bench_device_compact(struct bench_device *bench);
 /* End the link, if there is one, and begin a new one: what is unacked is sent again. False: the
  * device does not connect. */
 bool bench_device_connect(struct bench_device *bench);
@@ -111,6 +113,7 @@ struct bench_copy {
     bool is_challenged;          /* REJECT: for want of a window */
     uint32_t epoch;
     uint64_t counter;
+    bool draws, in_vain; /* it makes the cloud draw a nonce, and there is no entropy for one */
 };
 
 /* The ack that the cloud gave last, as a device would read it. */
@@ -165,15 +168,18 @@ struct telemetry_half {
     bool shed, reserve, sign; /* held back */
     bool broken;              /* its store has failed, and is read-only until the next boot */
     int32_t releasing, done;  /* what an ack releases, and what of it the spec has released */
+    int32_t compacted;        /* forgotten readings that the spec has left behind so far */
     uint32_t release_by;      /* this ack */
     int32_t sent[BENCH_EPOCHS + 1];
     uint32_t
         ack_count; /* of this epoch: what the network has; each covers more than those before */
     struct bench_ack acks[BENCH_ACKS_MAX];
     bool asked, nonce_known; /* known: the challenge has left the cloud */
-    struct envelope answer;  /* to that nonce; no bytes: none */
-    int32_t answer_epoch, answer_floor;
+    /* Answers to that nonce, by epoch and floor. */
+    int32_t floors[BENCH_EPOCHS + 1];
+    struct envelope answers[BENCH_EPOCHS + 1][BENCH_COUNTERS + 1];
     struct envelope spent; /* an answer to a nonce that is over: the cloud refuses it and acks */
+    int32_t window_epoch;  /* as the cloud works, copies held back included */
     bool window_held, challenge_held; /* among the copies */
     int32_t changed;                  /* copies held back that change the cloud */
 };
@@ -199,7 +205,8 @@ enum drive_outcome telemetry_finish(struct telemetry_rig *rig);
 /* The cloud's (drive_telemetry_cloud_act.c). */
 enum drive_outcome telemetry_challenge(struct telemetry_rig *rig, struct telemetry_half *half,
                                        int32_t epoch);
-enum drive_outcome telemetry_window(struct telemetry_rig *rig, struct telemetry_half *half);
+enum drive_outcome telemetry_window(struct telemetry_rig *rig, struct telemetry_half *half,
+                                    int32_t epoch, int32_t floor);
 enum drive_outcome telemetry_accept(struct telemetry_rig *rig, struct telemetry_half *half,
                                     int32_t epoch, int32_t counter);
 enum drive_outcome telemetry_reject(struct telemetry_rig *rig, struct telemetry_half *half,

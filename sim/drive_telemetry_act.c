@@ -14,6 +14,9 @@
 #include "sim/drive_telemetry.h"
 
 static const char held_back[] = "the core reserves in the step that signs";
+static const char together[] = "the records of a store move together";
+static const char moves_apart[] = "a sample moves no records where there is room";
+static const char never_full[] = "so few readings always find room in flash";
 static const char read_only[] = "a store that failed is read-only until the next boot";
 static const char room_first[] = "the core makes room before it reserves";
 static const char releasing[] = "an ack releases all that it covers in one step";
@@ -39,16 +42,31 @@ static bool is_holding_back(const struct telemetry_half *half)
     return half->shed || half->reserve || half->sign || half->releasing != 0;
 }
 
-static enum drive_outcome act_shed(struct telemetry_rig *rig, struct telemetry_half *half)
+/* Is a sample free to begin, or to go on? */
+static enum drive_outcome begin_sample(struct telemetry_rig *rig, const struct telemetry_half *half)
 {
     if (half->releasing != 0) {
         return telemetry_undriven(rig, releasing);
     }
+    return half->compacted != 0 ? telemetry_undriven(rig, together) : DRIVE_DONE;
+}
+
+static bool is_full(const struct telemetry_rig *rig, const struct telemetry_half *half)
+{
+    return !half->shed && set_count(bench_device_held(&half->bench)) >= rig->k.outbox_max;
+}
+
+static enum drive_outcome act_shed(struct telemetry_rig *rig, struct telemetry_half *half)
+{
+    const enum drive_outcome begins = begin_sample(rig, half);
+    if (begins != DRIVE_DONE) {
+        return begins;
+    }
     if (half->reserve) {
         return telemetry_undriven(rig, room_first);
     }
-    if (half->broken) {
-        return telemetry_undriven(rig, read_only);
+    if (half->sign || !is_full(rig, half)) {
+        return telemetry_undriven(rig, never_full);
     }
     half->shed = true;
     return DRIVE_DONE;
@@ -56,13 +74,14 @@ static enum drive_outcome act_shed(struct telemetry_rig *rig, struct telemetry_h
 
 static enum drive_outcome act_reserve(struct telemetry_rig *rig, struct telemetry_half *half)
 {
-    if (half->releasing != 0) {
-        return telemetry_undriven(rig, releasing);
+    const enum drive_outcome begins = begin_sample(rig, half);
+    if (begins != DRIVE_DONE) {
+        return begins;
     }
     if (half->broken) {
         return telemetry_undriven(rig, read_only);
     }
-    if (!half->shed && set_count(bench_device_held(&half->bench)) >= rig->k.outbox_max) {
+    if (is_full(rig, half)) {
         return telemetry_undriven(rig, room_first);
     }
     half->reserve = true;
@@ -71,14 +90,9 @@ static enum drive_outcome act_reserve(struct telemetry_rig *rig, struct telemetr
 
 static enum drive_outcome act_sign(struct telemetry_rig *rig, struct telemetry_half *half)
 {
-    if (half->releasing != 0) {
-        return telemetry_undriven(rig, releasing);
-    }
-    if (half->broken) {
-        return telemetry_undriven(rig, read_only);
-    }
-    half->sign = true;
-    return DRIVE_DONE;
+    const enum drive_outcome begins = begin_sample(rig, half);
+    half->sign = begins == DRIVE_DONE;
+    return begins;
 }
 
 /* What was said is what was held back, up to `last`, and no more. */
@@ -89,7 +103,7 @@ static bool is_sample(const struct telemetry_half *half, enum evidence_kind last
            drive_node_count(node, EVIDENCE_RESERVE) == (half->reserve ? 1 : 0) &&
            drive_node_count(node, EVIDENCE_SIGN) == (half->sign ? 1 : 0) &&
            drive_node_count(node, EVIDENCE_STORE) == (last == EVIDENCE_STORE ? 1 : 0) &&
-           drive_node_count(node, EVIDENCE_LOSE) == 0;
+           drive_node_count(node, EVIDENCE_LOSE) == (last == EVIDENCE_LOSE ? 1 : 0);
 }
 
 /* What a sample has made disappear from flash, but for what a reserve dropped with its floor.
@@ -116,6 +130,9 @@ static enum drive_outcome act_store(struct telemetry_rig *rig, struct telemetry_
                                     int32_t over)
 {
     struct bench_device *bench = &half->bench;
+    if (half->broken) {
+        return telemetry_undriven(rig, read_only);
+    }
     struct bench_device *before = malloc(sizeof *before);
     struct flash *flash = flash_snapshot(bench->node.flash);
     CHECK(before != NULL && flash != NULL);
@@ -140,6 +157,65 @@ static enum drive_outcome act_store(struct telemetry_rig *rig, struct telemetry_
     return outcome;
 }
 
+/* The sensor fails: the number is gone. */
+static enum drive_outcome act_skip(struct telemetry_rig *rig, struct telemetry_half *half)
+{
+    struct drive_node *node = &half->bench.node;
+    const enum drive_outcome begins = begin_sample(rig, half);
+    if (begins != DRIVE_DONE) {
+        return begins;
+    }
+    if (is_full(rig, half)) {
+        return telemetry_undriven(rig, room_first);
+    }
+    node->sensor_fails = true;
+    bench_device_sample(&half->bench);
+    node->sensor_fails = false;
+    if (!is_sample(half, EVIDENCE_LOSE)) {
+        return telemetry_fail(rig, "a sample without a value is not what the spec makes of it");
+    }
+    half->shed = half->reserve = false;
+    return DRIVE_DONE;
+}
+
+/* The flash refuses the record. */
+static enum drive_outcome act_lose(struct telemetry_rig *rig, struct telemetry_half *half)
+{
+    struct drive_node *node = &half->bench.node;
+    node->cut = DRIVE_PROGRAMS_FAIL;
+    node->cut_kind = EVIDENCE_SIGN;
+    bench_device_sample(&half->bench);
+    node->cut = DRIVE_NO_CUT;
+    node->cut_kind = EVIDENCE_COUNT;
+    if (!is_sample(half, EVIDENCE_LOSE)) {
+        return telemetry_fail(rig, "a reading that is lost is not what the spec makes of it");
+    }
+    half->shed = half->reserve = half->sign = false;
+    half->broken = true;
+    return DRIVE_DONE;
+}
+
+/* All that is forgotten is left behind at once. */
+static enum drive_outcome act_compact(struct telemetry_rig *rig, struct telemetry_half *half,
+                                      int32_t counter)
+{
+    struct bench_device *bench = &half->bench;
+    if (is_holding_back(half)) {
+        return telemetry_undriven(rig, half->releasing != 0 ? releasing : moves_apart);
+    }
+    if (half->broken) {
+        return telemetry_undriven(rig, read_only);
+    }
+    bench_device_inspect(bench);
+    half->compacted |= set_of(counter);
+    if (half->compacted != (bench->stored & ~bench_device_held(bench))) {
+        return DRIVE_DONE;
+    }
+    half->compacted = 0;
+    return bench_device_compact(bench) ? DRIVE_DONE
+                                       : telemetry_fail(rig, "the store takes no more");
+}
+
 /* The device has made room, and goes on without the reading that it was for: the flash refuses its
  * state. False: it does something else. */
 static bool shed_alone(struct telemetry_half *half)
@@ -162,7 +238,14 @@ static enum drive_outcome turn_away(struct telemetry_rig *rig, struct telemetry_
     if (half->releasing != 0) {
         return telemetry_undriven(rig, releasing);
     }
+    if (half->compacted != 0) {
+        return telemetry_undriven(rig, together);
+    }
     if (half->reserve || half->sign) {
+        return telemetry_undriven(rig, held_back);
+    }
+    if (half->shed &&
+        half->bench.device.outbox.counter_next < half->bench.device.outbox.counter_reserved) {
         return telemetry_undriven(rig, held_back);
     }
     return half->shed && !shed_alone(half)
@@ -247,9 +330,11 @@ static enum drive_outcome act_respond(struct telemetry_rig *rig, struct telemetr
         message_read_response(&parsed, &response) != ERR_OK) {
         return telemetry_fail(rig, "the device does not answer the challenge");
     }
-    half->answer = bench->response;
-    half->answer_epoch = (int32_t)response.epoch;
-    half->answer_floor = (int32_t)response.floor;
+    if (response.epoch > BENCH_EPOCHS || response.floor > BENCH_COUNTERS) {
+        return telemetry_fail(rig, "an answer that the spec does not have");
+    }
+    half->answers[response.epoch][response.floor] = bench->response;
+    half->floors[response.epoch] |= set_of((int32_t)response.floor);
     return DRIVE_DONE;
 }
 
@@ -268,7 +353,7 @@ static void cut_device(struct telemetry_rig *rig, struct telemetry_half *half)
         }
     } else if (half->sign) {
         static const enum drive_cut ways[] = {DRIVE_CUT_SAID, DRIVE_CUT_PROGRAM, DRIVE_CUT_TORN};
-        node->cut = ways[random_below(&rig->draws, 3)];
+        node->cut = half->broken ? DRIVE_CUT_SAID : ways[random_below(&rig->draws, 3)];
         node->cut_fraction = (uint16_t)random_below(&rig->draws, 32768);
         node->cut_kind = EVIDENCE_SIGN;
         bench_device_sample(bench);
@@ -283,6 +368,9 @@ static enum drive_outcome act_power_loss(struct telemetry_rig *rig, struct telem
                                          bool lose_store)
 {
     const bool at_work = is_holding_back(half);
+    if (half->compacted != 0 && !lose_store) {
+        return telemetry_undriven(rig, together);
+    }
     const enum evidence_kind last = half->sign      ? EVIDENCE_SIGN
                                     : half->reserve ? EVIDENCE_RESERVE
                                                     : EVIDENCE_SHED;
@@ -292,7 +380,7 @@ static enum drive_outcome act_power_loss(struct telemetry_rig *rig, struct telem
         return telemetry_fail(rig, "the device does not come to where the power is to go");
     }
     half->shed = half->reserve = half->sign = half->broken = false;
-    half->releasing = half->done = 0;
+    half->releasing = half->done = half->compacted = 0;
     if (lose_store) {
         bench_device_erase(&half->bench);
         half->ack_count = 0; /* a device knows nothing of another epoch's acks */
@@ -309,6 +397,12 @@ static enum drive_outcome act_device(struct telemetry_rig *rig, struct telemetry
     switch (move->action) {
     case ACTION_reserve:
         return act_reserve(rig, half);
+    case ACTION_skip:
+        return act_skip(rig, half);
+    case ACTION_lose:
+        return act_lose(rig, half);
+    case ACTION_compact:
+        return act_compact(rig, half, move->parameters[1]);
     case ACTION_sign:
         return act_sign(rig, half);
     case ACTION_store:
@@ -336,7 +430,7 @@ static enum drive_outcome act_cloud(struct telemetry_rig *rig, struct telemetry_
     case ACTION_challenge:
         return telemetry_challenge(rig, half, move->parameters[1]);
     case ACTION_window:
-        return telemetry_window(rig, half);
+        return telemetry_window(rig, half, move->parameters[1], move->parameters[2]);
     case ACTION_accept:
         return telemetry_accept(rig, half, move->parameters[1], move->parameters[2]);
     case ACTION_reject:

@@ -312,7 +312,11 @@ void bench_cloud_step(struct bench_cloud *bench, const struct bench_copy *copies
     memset(bench->challenged, 0, sizeof bench->challenged);
     bench->downlinks = 0;
     bench->node.said_first = bench->node.said_count;
+    uint32_t draws = 0;
     for (uint32_t i = 0; i < count; i++) {
+        if (copies[i].draws) {
+            bench->node.entropy_fails |= (copies[i].in_vain ? 1u : 0u) << draws++;
+        }
         post(bench, &copies[i].envelope);
     }
     settle(bench);

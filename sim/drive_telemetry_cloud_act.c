@@ -29,7 +29,8 @@ static bool is_held(const struct telemetry_rig *rig, const struct bench_copy *co
             return false;
         }
         if (other->device == copy->device && other->epoch == copy->epoch &&
-            other->counter == copy->counter && other->kind == copy->kind) {
+            other->counter == copy->counter && other->kind == copy->kind &&
+            other->in_vain == copy->in_vain && other->draws == copy->draws) {
             return true;
         }
     }
@@ -68,6 +69,7 @@ enum drive_outcome telemetry_challenge(struct telemetry_rig *rig, struct telemet
     struct bench_copy copy =
         reading_of(half, epoch, set_least(half->sent[epoch], 1), EVIDENCE_REJECT);
     copy.is_challenged = true;
+    copy.draws = !half->asked;
     if (half->window_held) {
         half->asked = half->challenge_held = true;
         return hold(rig, &copy);
@@ -86,18 +88,19 @@ enum drive_outcome telemetry_challenge(struct telemetry_rig *rig, struct telemet
     return DRIVE_DONE;
 }
 
-enum drive_outcome telemetry_window(struct telemetry_rig *rig, struct telemetry_half *half)
+enum drive_outcome telemetry_window(struct telemetry_rig *rig, struct telemetry_half *half,
+                                    int32_t epoch, int32_t floor)
 {
     const struct bench_copy copy = {.kind = COPY_RESPONSE,
                                     .device = half->bench.config.id,
-                                    .envelope = half->answer,
+                                    .envelope = half->answers[epoch][floor],
                                     .expected = EVIDENCE_WINDOW,
-                                    .epoch = (uint32_t)half->answer_epoch,
-                                    .counter = (uint64_t)half->answer_floor};
+                                    .epoch = (uint32_t)epoch,
+                                    .counter = (uint64_t)floor};
     half->asked = half->nonce_known = half->challenge_held = false;
     half->window_held = true;
-    half->answer.size_bytes = 0;
-    half->answer_epoch = half->answer_floor = 0;
+    half->window_epoch = epoch;
+    memset(half->floors, 0, sizeof half->floors);
     return hold(rig, &copy);
 }
 
@@ -108,10 +111,28 @@ enum drive_outcome telemetry_accept(struct telemetry_rig *rig, struct telemetry_
     return hold(rig, &copy);
 }
 
+/* Of a copy that there is no window for: the cloud challenges, unless it has no entropy. */
+static enum drive_outcome reject_unknown(struct telemetry_rig *rig, struct telemetry_half *half,
+                                         struct bench_copy *copy)
+{
+    copy->is_challenged = true;
+    copy->draws = copy->in_vain = !half->asked;
+    if (half->window_held) {
+        return hold(rig, copy);
+    }
+    bench_cloud_step(&rig->cloud, copy, 1);
+    return rig->cloud.challenged[half->bench.config.id - BENCH_FIRST_DEVICE] == half->asked
+               ? DRIVE_DONE
+               : telemetry_fail(rig, "the cloud challenges without a nonce, or not");
+}
+
 enum drive_outcome telemetry_reject(struct telemetry_rig *rig, struct telemetry_half *half,
                                     int32_t epoch, int32_t counter)
 {
-    const struct bench_copy copy = reading_of(half, epoch, counter, EVIDENCE_REJECT);
+    struct bench_copy copy = reading_of(half, epoch, counter, EVIDENCE_REJECT);
+    if (epoch > half->window_epoch) {
+        return reject_unknown(rig, half, &copy);
+    }
     if (rig->copy_count > 0) {
         return hold(rig, &copy);
     }
@@ -244,11 +265,12 @@ static void lose_copies(struct telemetry_rig *rig)
 {
     for (int32_t i = 0; i < rig->k.devices; i++) {
         struct telemetry_half *half = &rig->halves[i];
-        if (half->answer.size_bytes > 0) {
-            half->spent = half->answer;
+        for (int32_t epoch = 1; epoch <= BENCH_EPOCHS; epoch++) {
+            if (half->floors[epoch] != 0) {
+                half->spent = half->answers[epoch][set_least(half->floors[epoch], 0)];
+            }
         }
-        half->answer.size_bytes = 0;
-        half->answer_epoch = half->answer_floor = 0;
+        memset(half->floors, 0, sizeof half->floors);
         half->asked = half->nonce_known = false;
     }
     forget_copies(rig);
@@ -306,6 +328,7 @@ enum drive_outcome telemetry_cloud_loss(struct telemetry_rig *rig)
     /* What it works with now: it shows in an ack alone. */
     bench_cloud_inspect(cloud);
     for (int32_t i = 0; i < rig->k.devices; i++) {
+        rig->halves[i].window_epoch = cloud->rows[i].epoch;
         if (cloud->rows[i].epoch != 0 && !ask_for_ack(rig, &rig->halves[i])) {
             return telemetry_fail(rig, "the cloud does not ack what it has stored");
         }

@@ -5,16 +5,20 @@
 #include "core/check.h"
 #include "core/outbox.h"
 #include "core/record_id.h"
+#include "core/store.h"
 #include "core/topic.h"
 #include "sim/drive_telemetry.h"
 
 enum {
     SECTOR_BYTES = 2048,
     SECTOR_COUNT = 8,
+    PUTS_MAX = 400, /* until each sector has been erased once */
     TURNS_MAX = 64, /* of bytes, from one end to the other and back, until a link is quiet */
 };
 
-/* A part so large that a walk never compacts it. */
+#define LASTED_US UINT64_C(31000000) /* a connection that was so long is not held for useless */
+
+/* A part so large that a walk never compacts it by itself. */
 static const struct flash_profile part = {
     .geometry = {.sector_bytes = SECTOR_BYTES,
                  .sector_count = SECTOR_COUNT,
@@ -74,8 +78,9 @@ static void hear_send(struct bench_device *bench, const struct evidence *said)
 static void hear(void *ctx, const struct evidence *said)
 {
     struct bench_device *bench = ctx;
-    const bool counts =
-        said->kind == EVIDENCE_SIGN || said->kind == EVIDENCE_SEND || said->kind == EVIDENCE_SHED;
+    const bool counts = said->kind == EVIDENCE_SIGN || said->kind == EVIDENCE_SEND ||
+                        said->kind == EVIDENCE_SHED ||
+                        (said->kind == EVIDENCE_LOSE && said->counter != 0);
     if (!counts) {
         return;
     }
@@ -86,6 +91,8 @@ static void hear(void *ctx, const struct evidence *said)
         hear_sign(bench, said);
     } else if (said->kind == EVIDENCE_SEND) {
         hear_send(bench, said);
+    } else if (said->kind == EVIDENCE_LOSE) {
+        bench->used |= set_of((int32_t)said->counter);
     } else {
         bench->shed |= set_of((int32_t)said->counter);
     }
@@ -242,6 +249,7 @@ bool bench_device_connect(struct bench_device *bench)
     if (bench->device.client.state != MQTT_CLIENT_CLOSED) {
         bench->node.link_open = bench->node.link_asked = false;
         bench->node.out_bytes = 0;
+        bench->node.now_us += LASTED_US; /* or its backoff would grow from one to the next */
         step(bench, &(struct event){.kind = EVENT_LINK_DOWN, .link = bench->node.link});
         settle(bench);
     }
@@ -274,6 +282,28 @@ void bench_device_downlink(struct bench_device *bench, const struct envelope *en
                                               envelope->bytes, envelope->size_bytes);
     CHECK(err == ERR_OK);
     settle(bench);
+}
+
+/* ---- Its store ------------------------------------------------------------------------------- */
+
+static void run_put(void *role, const struct port *port, const void *argument)
+{
+    static const uint8_t bytes[400];
+    struct store *store = role;
+    const uint64_t erases = store->erases;
+    bool *good = (bool *)(uintptr_t)argument;
+    *good = true;
+    for (uint32_t i = 0; *good && i < PUTS_MAX && store->erases < erases + SECTOR_COUNT; i++) {
+        *good = store_put(store, port, RECORD_PROGRESS, bytes, sizeof bytes) == ERR_OK;
+    }
+    (void)store_forget(store, RECORD_PROGRESS);
+}
+
+bool bench_device_compact(struct bench_device *bench)
+{
+    bool good = false;
+    drive_node_call(&bench->node, run_put, &bench->device.outbox.store, &good);
+    return good;
 }
 
 /* ---- What a boot would find ------------------------------------------------------------------ */
