@@ -110,9 +110,17 @@ uint32_t drive_node_accept(struct drive_node *node, uint32_t peer)
 static enum err port_flash_read(void *ctx, uint32_t offset, uint8_t *bytes, uint32_t size_bytes)
 {
     struct drive_node *node = ctx;
-    return node->dead
-               ? ERR_IO
-               : flash_read(node->flash, offset, bytes, size_bytes, random_next(&node->reads));
+    if (node->dead) {
+        return ERR_IO;
+    }
+    const enum err err =
+        flash_read(node->flash, offset, bytes, size_bytes, random_next(&node->reads));
+    for (uint32_t at = node->garbled_from; at < node->garbled_to; at++) {
+        if (at >= offset && at - offset < size_bytes) {
+            bytes[at - offset] = (uint8_t)(bytes[at - offset] ^ 0x10u);
+        }
+    }
+    return err;
 }
 
 static enum err port_flash_program(void *ctx, uint32_t offset, const uint8_t *bytes,
@@ -341,6 +349,7 @@ static void power_on(struct drive_node *node)
     node->cut_left = 0;
     node->cut_armed = false;
     node->sensor_fails = false;
+    node->garbled_from = node->garbled_to = 0;
     node->entropy_fails = 0;
     node->dead = false;
 }

@@ -49,7 +49,8 @@ struct drive_node {
     struct random_stream entropy, sqlite, reads;
     int32_t sensor;
     bool sensor_fails;
-    uint32_t entropy_fails; /* bit i: the i-th call of entropy from now has none */
+    uint32_t garbled_from, garbled_to; /* what reads of these bytes answer is not what is there */
+    uint32_t entropy_fails;            /* bit i: the i-th call of entropy from now has none */
 
     bool link_asked, link_open; /* the newest link, the only one; asked: not yet up */
     uint32_t link, link_peer;

@@ -88,6 +88,11 @@ void bench_device_boot(struct bench_device *bench);
 void bench_device_erase(struct bench_device *bench);
 /* A reading is due. The cut is that of node.cut, set behind drive_node_begin. */
 void bench_device_sample(struct bench_device *bench);
+/* The record of the oldest reading does not read back while it is to be sent. False: it does not
+ * connect. */
+bool bench_device_garble(struct bench_device *bench);
+/* A number is drawn for something else. The cut is that of node.cut. */
+void bench_device_number(struct bench_device *bench);
 /* Others write to its store, until the records have moved. False: the store does not take it. */
 bool bench_device_compact(struct bench_device *bench);
 /* End the link, if there is one, and begin a new one: what is unacked is sent again. False: the

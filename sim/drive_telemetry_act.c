@@ -56,17 +56,32 @@ static bool is_full(const struct telemetry_rig *rig, const struct telemetry_half
     return !half->shed && set_count(bench_device_held(&half->bench)) >= rig->k.outbox_max;
 }
 
+/* Without a sample: the record of the oldest does not read back. False: it is not shed. */
+static bool shed_alone(struct telemetry_half *half)
+{
+    struct drive_node *node = &half->bench.node;
+    const uint32_t before = drive_node_count(node, EVIDENCE_SHED);
+    half->shed = false;
+    return bench_device_garble(&half->bench) && drive_node_count(node, EVIDENCE_SHED) == before + 1;
+}
+
 static enum drive_outcome act_shed(struct telemetry_rig *rig, struct telemetry_half *half)
 {
     const enum drive_outcome begins = begin_sample(rig, half);
     if (begins != DRIVE_DONE) {
         return begins;
     }
+    if (half->sign) {
+        return telemetry_undriven(rig, never_full);
+    }
     if (half->reserve) {
         return telemetry_undriven(rig, room_first);
     }
-    if (half->sign || !is_full(rig, half)) {
-        return telemetry_undriven(rig, never_full);
+    if (half->shed && !shed_alone(half)) {
+        return telemetry_fail(rig, "the device does not shed");
+    }
+    if (!is_full(rig, half)) {
+        return shed_alone(half) ? DRIVE_DONE : telemetry_fail(rig, "the device does not shed");
     }
     half->shed = true;
     return DRIVE_DONE;
@@ -81,10 +96,7 @@ static enum drive_outcome act_reserve(struct telemetry_rig *rig, struct telemetr
     if (half->broken) {
         return telemetry_undriven(rig, read_only);
     }
-    if (is_full(rig, half)) {
-        return telemetry_undriven(rig, room_first);
-    }
-    half->reserve = true;
+    half->reserve = true; /* with a full outbox: for a number that is no reading's */
     return DRIVE_DONE;
 }
 
@@ -157,7 +169,8 @@ static enum drive_outcome act_store(struct telemetry_rig *rig, struct telemetry_
     return outcome;
 }
 
-/* The sensor fails: the number is gone. */
+/* The sensor fails, and the number is gone; or, where a sample would first make room, the number is
+ * drawn for something else. */
 static enum drive_outcome act_skip(struct telemetry_rig *rig, struct telemetry_half *half)
 {
     struct drive_node *node = &half->bench.node;
@@ -165,13 +178,15 @@ static enum drive_outcome act_skip(struct telemetry_rig *rig, struct telemetry_h
     if (begins != DRIVE_DONE) {
         return begins;
     }
-    if (is_full(rig, half)) {
-        return telemetry_undriven(rig, room_first);
+    const bool full = is_full(rig, half);
+    if (full) {
+        bench_device_number(&half->bench);
+    } else {
+        node->sensor_fails = true;
+        bench_device_sample(&half->bench);
+        node->sensor_fails = false;
     }
-    node->sensor_fails = true;
-    bench_device_sample(&half->bench);
-    node->sensor_fails = false;
-    if (!is_sample(half, EVIDENCE_LOSE)) {
+    if (!is_sample(half, full ? EVIDENCE_RESERVE : EVIDENCE_LOSE)) {
         return telemetry_fail(rig, "a sample without a value is not what the spec makes of it");
     }
     half->shed = half->reserve = false;
@@ -195,41 +210,37 @@ static enum drive_outcome act_lose(struct telemetry_rig *rig, struct telemetry_h
     return DRIVE_DONE;
 }
 
+/* In flash, and not in RAM; what a reserve that is held back drops is none of it. */
+static int32_t forgotten(const struct telemetry_half *half)
+{
+    const int32_t held = bench_device_held(&half->bench);
+    const int32_t next = (int32_t)half->bench.device.outbox.counter_next;
+    const int32_t dropped = half->reserve ? set_range(1, set_least(held, next) - 1) : 0;
+    return half->bench.stored & ~held & ~dropped;
+}
+
 /* All that is forgotten is left behind at once. */
 static enum drive_outcome act_compact(struct telemetry_rig *rig, struct telemetry_half *half,
                                       int32_t counter)
 {
     struct bench_device *bench = &half->bench;
-    if (is_holding_back(half)) {
-        return telemetry_undriven(rig, half->releasing != 0 ? releasing : moves_apart);
+    if (half->releasing != 0 || half->broken) {
+        return telemetry_undriven(rig, half->broken ? read_only : releasing);
     }
-    if (half->broken) {
-        return telemetry_undriven(rig, read_only);
+    if (half->shed && (half->reserve || half->sign)) {
+        return telemetry_undriven(rig, moves_apart);
+    }
+    if (half->shed && !shed_alone(half)) {
+        return telemetry_fail(rig, "the device does not shed");
     }
     bench_device_inspect(bench);
     half->compacted |= set_of(counter);
-    if (half->compacted != (bench->stored & ~bench_device_held(bench))) {
+    if (half->compacted != forgotten(half)) {
         return DRIVE_DONE;
     }
     half->compacted = 0;
     return bench_device_compact(bench) ? DRIVE_DONE
                                        : telemetry_fail(rig, "the store takes no more");
-}
-
-/* The device has made room, and goes on without the reading that it was for: the flash refuses its
- * state. False: it does something else. */
-static bool shed_alone(struct telemetry_half *half)
-{
-    struct drive_node *node = &half->bench.node;
-    node->cut = DRIVE_PROGRAMS_FAIL;
-    bench_device_sample(&half->bench);
-    node->cut = DRIVE_NO_CUT;
-    const bool good =
-        drive_node_count(node, EVIDENCE_SHED) == 1 && drive_node_count(node, EVIDENCE_LOSE) == 1 &&
-        drive_node_count(node, EVIDENCE_RESERVE) == 0 && drive_node_count(node, EVIDENCE_SIGN) == 0;
-    half->shed = false;
-    half->broken = true;
-    return good;
 }
 
 /* The device does something else than a sample: is it free to? */
@@ -244,13 +255,8 @@ static enum drive_outcome turn_away(struct telemetry_rig *rig, struct telemetry_
     if (half->reserve || half->sign) {
         return telemetry_undriven(rig, held_back);
     }
-    if (half->shed &&
-        half->bench.device.outbox.counter_next < half->bench.device.outbox.counter_reserved) {
-        return telemetry_undriven(rig, held_back);
-    }
-    return half->shed && !shed_alone(half)
-               ? telemetry_fail(rig, "the device does not shed, and lose")
-               : DRIVE_DONE;
+    return half->shed && !shed_alone(half) ? telemetry_fail(rig, "the device does not shed")
+                                           : DRIVE_DONE;
 }
 
 static enum drive_outcome act_send(struct telemetry_rig *rig, struct telemetry_half *half,
@@ -360,7 +366,11 @@ static void cut_device(struct telemetry_rig *rig, struct telemetry_half *half)
     } else if (half->shed || half->reserve) {
         node->cut = DRIVE_CUT_SAID;
         node->cut_kind = half->reserve ? EVIDENCE_RESERVE : EVIDENCE_SHED;
-        bench_device_sample(bench);
+        if (is_full(rig, half)) {
+            bench_device_number(bench);
+        } else {
+            bench_device_sample(bench);
+        }
     }
 }
 

@@ -299,6 +299,36 @@ static void run_put(void *role, const struct port *port, const void *argument)
     (void)store_forget(store, RECORD_PROGRESS);
 }
 
+bool bench_device_garble(struct bench_device *bench)
+{
+    const struct store *store = &bench->device.outbox.store;
+    const uint64_t id = RECORD_READING + bench->device.outbox.entries[0].slot;
+    for (uint32_t i = 0; i < store->entry_count; i++) {
+        if (store->entries[i].id == id) {
+            bench->node.garbled_from = store->entries[i].offset;
+            bench->node.garbled_to = store->entries[i].offset + store->entries[i].size_bytes;
+        }
+    }
+    const bool connected = bench_device_connect(bench);
+    bench->node.garbled_from = bench->node.garbled_to = 0;
+    return connected;
+}
+
+static void run_number(void *role, const struct port *port, const void *argument)
+{
+    struct bench_device *bench = role;
+    uint64_t number = 0;
+    (void)argument;
+    if (outbox_number(&bench->device.outbox, port, &number) == ERR_OK && number <= BENCH_COUNTERS) {
+        bench->used |= set_of((int32_t)number);
+    }
+}
+
+void bench_device_number(struct bench_device *bench)
+{
+    drive_node_call(&bench->node, run_number, bench, NULL);
+}
+
 bool bench_device_compact(struct bench_device *bench)
 {
     bool good = false;

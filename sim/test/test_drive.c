@@ -233,7 +233,7 @@ int main(void)
         printf("skipped: limits are too small for a step of the cloud with several copies\n");
         return 77;
     }
-    instance_of("MC");
+    instance_of("MC_reserve");
     EXPECT(spec_explore(&graph, &instance, SPEC_STATES_MAX, error, sizeof error));
     RUN(the_core_goes_along);
     RUN(what_is_not_so_is_told);
