@@ -125,7 +125,7 @@ static bool is_bitmap(const struct ack *ack)
         return false;
     }
     uint32_t end = ack->bitmap_bytes * 8;
-    while (end > 0 && (ack->bitmap[(end - 1) / 8] >> ((end - 1) % 8) & 1u) == 0) {
+    while (end > 0 && ((uint32_t)ack->bitmap[(end - 1) / 8] >> ((end - 1) % 8) & 1u) == 0) {
         end--;
     }
     return ack->floor <= UINT64_MAX - end;

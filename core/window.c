@@ -68,7 +68,7 @@ bool window_restore(struct window *window, uint32_t bits, uint64_t top, const ui
     uint32_t end = bitmap_bytes * 8; /* behind the bit of the top */
     CHECK(bitmap != NULL || bitmap_bytes == 0);
     CHECK(bitmap_bytes <= WINDOW_BITS_MAX / 8);
-    while (end > 0 && (bitmap[(end - 1) / 8] >> ((end - 1) % 8) & 1u) == 0) {
+    while (end > 0 && ((uint32_t)bitmap[(end - 1) / 8] >> ((end - 1) % 8) & 1u) == 0) {
         end--;
     }
     if (end > top || (end == 0 && top > 0)) {
@@ -78,7 +78,8 @@ bool window_restore(struct window *window, uint32_t bits, uint64_t top, const ui
     window_init(window, bits, floor);
     for (uint32_t i = 0; i < end; i++) {
         const uint64_t counter = floor + 1 + i;
-        if ((bitmap[i / 8] >> (i % 8) & 1u) != 0 && window_look(window, counter) == REFUSAL_NONE) {
+        if (((uint32_t)bitmap[i / 8] >> (i % 8) & 1u) != 0 &&
+            window_look(window, counter) == REFUSAL_NONE) {
             window_accept(window, counter);
         }
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sim/drive.h"
 #include "sim/drive_node.h"
 #include "sim/explore.h"
 #include "sim/node.h"
@@ -15,6 +16,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     node_check_failed(file, line, what);
     explore_check_failed(file, line, what);
     drive_check_failed(file, line, what);
+    session_check_failed(file, line, what);
     fprintf(stderr, "brownout: %s:%d: the harness itself failed: %s\n", file, line, what);
     exit(4);
 }

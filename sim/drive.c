@@ -5,7 +5,8 @@
 #include "sim/drive_update.h"
 
 /* One line a law, and NULL behind them. */
-static const struct driver *const drivers[] = {&drive_telemetry, &drive_update, NULL};
+static const struct driver *const drivers[] = {&drive_session, &drive_telemetry, &drive_update,
+                                               NULL};
 
 const struct driver *driver_of(const char *law)
 {

@@ -62,7 +62,11 @@ struct driver {
     void (*fleet)(const struct spec_instance *instance, FILE *file);
 };
 
-extern const struct driver drive_telemetry;
+extern const struct driver drive_session, drive_telemetry;
+
+/* A CHECK failed, in any code of this process. Leaves the step of the core that drive_session
+ * drives; returns if there is none, or if it was the simulator's own. */
+void session_check_failed(const char *file, int line, const char *what);
 
 /* All laws that have one (sim/drive_<law>.c); NULL: none for this law. */
 const struct driver *driver_of(const char *law);
