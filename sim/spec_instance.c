@@ -115,29 +115,6 @@ static bool is_sound(const struct spec_variable *shape, const struct spec_domain
            shape->name != NULL;
 }
 
-static bool pack_cells(struct spec_instance *instance, char *error, size_t error_bytes)
-{
-    int64_t weight = 1;
-    for (uint32_t i = 0; i < instance->cell_count; i++) {
-        struct spec_cell *cell = &instance->cells[i];
-        const int64_t radix = (int64_t)spec_domain_size(&cell->domain) + 1;
-        if (i > 0 && weight * radix > INT32_MAX) {
-            instance->packed_count++;
-            weight = 1;
-        }
-        cell->packed = instance->packed_count;
-        cell->weight = (int32_t)weight;
-        weight *= radix;
-    }
-    instance->packed_count++;
-    if (instance->packed_count > SPEC_PACKED_MAX) {
-        snprintf(error, error_bytes, "%s, %s: a state does not fit %d numbers; use fewer actors",
-                 instance->model->name, instance->name, SPEC_PACKED_MAX);
-        return false;
-    }
-    return true;
-}
-
 static bool lay_out_cells(struct spec_instance *instance, char *error, size_t error_bytes)
 {
     for (uint32_t v = 0; v < instance->model->variable_count; v++) {
@@ -160,7 +137,7 @@ static bool lay_out_cells(struct spec_instance *instance, char *error, size_t er
             }
         }
     }
-    return pack_cells(instance, error, error_bytes);
+    return true;
 }
 
 static bool list_moves(struct spec_instance *instance, char *error, size_t error_bytes)
@@ -261,15 +238,6 @@ bool spec_is_typed(const struct spec_instance *instance, const int32_t *cells)
         }
     }
     return true;
-}
-
-void spec_pack(const struct spec_instance *instance, const int32_t *cells, int32_t *packed)
-{
-    memset(packed, 0, instance->packed_count * sizeof *packed);
-    for (uint32_t i = 0; i < instance->cell_count; i++) {
-        const struct spec_cell *cell = &instance->cells[i];
-        packed[cell->packed] += cell->weight * (int32_t)spec_domain_index(&cell->domain, cells[i]);
-    }
 }
 
 /* ---- For people ------------------------------------------------------------------------------ */

