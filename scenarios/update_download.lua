@@ -3,6 +3,7 @@
 
 ---@type Life
 return {
+    image = 16 * 1024, -- with parts of small sectors in mind: progress is counted by sectors
     releases = { { level = 1 }, { level = 2 }, { level = 3 } },
     life = {
         { download = 2, sectors = 3 },
