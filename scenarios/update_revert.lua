@@ -4,6 +4,7 @@
 
 ---@type Life
 return {
+    image = 16 * 1024, -- with parts of small sectors in mind: progress is counted by sectors
     releases = { { level = 1 }, { level = 3, defect = "mute" } },
     reverts = 1,
     life = {

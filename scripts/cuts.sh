@@ -1,6 +1,6 @@
 #!/bin/sh
 # Explores every life of scenarios/ on every part of sim/parts, as many at once as there are processors
-# (JOBS=1: fewer), one line each, certificates in FOLDER.
+# (JOBS=1: one, for the largest take 15 GB), one line each, certificates in FOLDER.
 #   scripts/cuts.sh FOLDER
 # Exit code 1: one did not close.
 set -eu
@@ -8,7 +8,7 @@ set -eu
 explore() {
     name=$(basename "$2" .lua).$(basename "$3" .part)
     begin=$(date +%s)
-    if build/brownout cuts "$2" --part "$3" --certificate "$1/$name.cert" \
+    if build/brownout cuts "$2" --part "$3" --images 16000000 --certificate "$1/$name.cert" \
         >"$1/$name.txt" 2>"$1/$name.err"; then
         outcome=closed
         images=$(sed -n 's/^\([0-9]*\) crash images.*/\1/p' "$1/$name.txt")

@@ -12,7 +12,12 @@
 #include "sim/print.h"
 #include "sim/status.h"
 
-enum { IMAGES_MAX = 4000000, DUMP_BYTES_MAX = 64 << 20, ERROR_BYTES = 768 };
+enum {
+    IMAGES_DEFAULT = 4000000,
+    IMAGES_MAX = 64000000,
+    DUMP_BYTES_MAX = 64 << 20,
+    ERROR_BYTES = 768
+};
 
 struct call {
     const char *path; /* the life */
@@ -436,7 +441,7 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .min = 1,
          .max = IMAGES_MAX,
          .value = "N",
-         .doc = "look at so many images at the most (4000000)"},
+         .doc = "look at so many images at the most (4000000; 2 GB a million)"},
         {.name = "--no-torn",
          .kind = OPTION_FLAG,
          .target = &call->no_torn,
@@ -492,7 +497,7 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
     };
     memset(call, 0, sizeof *call);
     call->depth = EXPLORE_NO_BOUND;
-    call->images = IMAGES_MAX;
+    call->images = IMAGES_DEFAULT;
     return command_parse(&verb, argc, argv, &call->path, exit_code);
 }
 
@@ -512,8 +517,9 @@ static const char *conflict(const struct call *call)
     if (works > 0 && call->certificate != NULL) {
         return "--certificate is for a search: it is what a search writes";
     }
-    if (call->verify != NULL && (call->part != NULL || call->depth != EXPLORE_NO_BOUND ||
-                                 call->images != IMAGES_MAX || call->no_torn || call->no_demonic)) {
+    if (call->verify != NULL &&
+        (call->part != NULL || call->depth != EXPLORE_NO_BOUND || call->images != IMAGES_DEFAULT ||
+         call->no_torn || call->no_demonic)) {
         return "a certificate says what was explored: leave --part and all bounds out";
     }
     if (call->json && (call->verify != NULL || call->explain != NULL)) {
