@@ -209,14 +209,6 @@ const struct slot_layout *explore_layout(const struct explore *explore)
     return &explore->layout;
 }
 
-struct flash *explore_root(const struct explore *explore, struct life_state *state)
-{
-    struct flash *flash = flash_snapshot(explore->root);
-    CHECK(flash != NULL);
-    *state = explore->root_state;
-    return flash;
-}
-
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
 void explore_begin(struct explore *explore, enum run_mode mode, const struct flash *flash,
@@ -424,76 +416,6 @@ void explore_live(struct explore *explore)
     }
 }
 
-/* The device as it leaves the line. */
-static void make_root(struct explore *explore)
-{
-    struct life_state *state = &explore->root_state;
-    explore->root = flash_create(&explore->profile);
-    CHECK(explore->root != NULL);
-    firmware_install(explore->firmware, explore->root);
-    memset(state, 0, sizeof *state);
-    update_law_init(&state->law, &explore->law, 1);
-    state->law.floor = 0; /* the first boot raises it */
-}
-
-/* From the root until the life is done; what is there then takes the root's place. */
-static enum escape live_on(struct explore *explore)
-{
-    struct run *run = &explore->run;
-    run->depth = 0;
-    run->choice_fixed = 0;
-    explore_begin(explore, RUN_UNCUT, explore->root, &explore->root_state, 0);
-    const int escape = setjmp(run->escape);
-    if (escape == ESCAPE_NONE) {
-        explore_live(explore);
-        flash_reset(run->flash); /* its cache comes to rest before the power goes */
-        explore_judge_image(explore, run->flash, 0, &run->state);
-        flash_free(explore->root);
-        explore->root = flash_snapshot(run->flash);
-        CHECK(explore->root != NULL);
-        explore->root_state = run->state;
-    }
-    explore_end(explore);
-    return (enum escape)escape;
-}
-
-enum escape explore_live_before(struct explore *explore)
-{
-    struct life *life = &explore->life;
-    const bool masked = explore->options.masked;
-    if (explore->root != NULL) {
-        return ESCAPE_NONE;
-    }
-    make_root(explore);
-    if (life->before_count == 0) {
-        return ESCAPE_NONE;
-    }
-    const uint32_t goal_count = life->goal_count;
-    life->goal_count = life->before_count;
-    explore->options.masked = false;
-    const enum escape escape = live_on(explore);
-    explore->options.masked = masked;
-    life->goal_count = goal_count;
-    return escape;
-}
-
-static enum escape live_uncut(struct explore *explore)
-{
-    struct life_state state;
-    struct flash *flash = explore_root(explore, &state);
-    struct run *run = &explore->run;
-    run->depth = 0;
-    run->choice_fixed = 0;
-    explore_begin(explore, RUN_UNCUT, flash, &state, 0);
-    const int escape = setjmp(run->escape);
-    if (escape == ESCAPE_NONE) {
-        explore_live(explore);
-    }
-    explore_end(explore);
-    flash_free(flash);
-    return (enum escape)escape;
-}
-
 /* ---- The result ------------------------------------------------------------------------------ */
 
 /* Was everything cut, and did every fault strike? */
@@ -569,7 +491,7 @@ static enum escape search(struct explore *explore)
     explore->uncut_done = false;
     memset(&explore->result->counts, 0, sizeof explore->result->counts);
     if (escape == ESCAPE_NONE) {
-        escape = live_uncut(explore);
+        escape = explore_live_uncut(explore);
     }
     if (escape == ESCAPE_NONE && explore->options.depth > 0) {
         escape = explore_search(explore);

@@ -10,6 +10,7 @@
  * proved.
  *
  *   explore.c         opening and closing, runs and their branches, the result
+ *   explore_uncut.c   the life without a cut, and where the search begins
  *   explore_search.c  the search: crash images that wait, in two halves
  *   explore_graph.c   halves, and the cuts between them
  *   explore_point.c   keys of images, and of points that a run may pass twice
@@ -272,8 +273,13 @@ bool explore_is_new(const struct explore *explore);
 /* The next branch: the last choice that has another answer takes it. False: there is none. */
 bool explore_next_branch(struct explore *explore);
 uint32_t explore_choices(const struct run *run);
+
+/* ---- explore_uncut.c ---- */
+
 /* Reach the goals before the search, without a cut, once. */
 enum escape explore_live_before(struct explore *explore);
+/* And from there to the end of the life. */
+enum escape explore_live_uncut(struct explore *explore);
 /* The device as the search finds it first. To be dropped. */
 struct flash *explore_root(const struct explore *explore, struct life_state *state);
 
