@@ -1,6 +1,6 @@
 #!/bin/sh
 # Explores every life of scenarios/ on every part of sim/parts, as many at once as there are processors
-# (JOBS=1: one, for the largest take 15 GB), one line each, certificates in FOLDER.
+# (JOBS=1: one, for the largest takes 12 GB), one line each, certificates in FOLDER.
 #   scripts/cuts.sh FOLDER
 # Exit code 1: one did not close.
 set -eu
