@@ -40,7 +40,7 @@ walks: build ## the real core along every edge of each law that has a driver; pl
 	@build/brownout spec walks --core
 	@scripts/walks_mutants.sh build
 
-cuts: build ## every power cut of every life, on every flash part (hours)
+cuts: build ## every power cut of every life, on every flash part (an hour)
 	@scripts/cuts.sh build/cuts
 
 format: setup ## format all C files
