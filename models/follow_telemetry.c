@@ -115,7 +115,7 @@ void follow_tell(struct follow_telemetry *follow, struct follow_device *device,
 }
 
 void follow_tell_move(struct follow_telemetry *follow, struct follow_device *device,
-                      enum telemetry_action action, int32_t second, int32_t third)
+                      enum law_action action, int32_t second, int32_t third)
 {
     struct follow_step step = follow_step_of(device, action, second, third);
     follow_tell(follow, device, &step);
@@ -128,7 +128,7 @@ void follow_tell_move(struct follow_telemetry *follow, struct follow_device *dev
 static void draw_to(struct follow_telemetry *follow, struct follow_device *device, int32_t next)
 {
     while (device->next < next && device->next < device->reserved && !device->left) {
-        follow_tell_move(follow, device, TELEMETRY_Skip, 0, 0);
+        follow_tell_move(follow, device, ACT_skip, 0, 0);
         device->next++;
     }
 }
@@ -150,8 +150,8 @@ static void drop_below_floor(struct follow_device *device)
 
 static void reserve(struct follow_telemetry *follow, struct follow_device *device, int32_t reserved)
 {
-    struct follow_step step = follow_step_of(device, TELEMETRY_Reserve, 0, 0);
-    follow_see(&step, TELEMETRY_reserved, FOLLOW_IS, reserved, 0);
+    struct follow_step step = follow_step_of(device, ACT_reserve, 0, 0);
+    follow_see(&step, VAR_reserved, FOLLOW_IS, reserved, 0);
     follow_tell(follow, device, &step);
     drop_below_floor(device);
     device->reserved = reserved;
@@ -174,9 +174,9 @@ static void sign(struct follow_telemetry *follow, struct follow_device *device,
 {
     const int32_t counter = (int32_t)observation->counter;
     draw_to(follow, device, counter);
-    struct follow_step step = follow_step_of(device, TELEMETRY_Sign, 0, 0);
-    follow_see(&step, TELEMETRY_fresh, FOLLOW_IS, counter, 0);
-    follow_see(&step, TELEMETRY_epoch, FOLLOW_IS, (int32_t)observation->epoch, 0);
+    struct follow_step step = follow_step_of(device, ACT_sign, 0, 0);
+    follow_see(&step, VAR_fresh, FOLLOW_IS, counter, 0);
+    follow_see(&step, VAR_epoch, FOLLOW_IS, (int32_t)observation->epoch, 0);
     follow_tell(follow, device, &step);
     device->fresh = counter;
     device->next = counter + 1;
@@ -186,8 +186,8 @@ static void store_in(struct follow_telemetry *follow, struct follow_device *devi
                      int32_t counter)
 {
     struct follow_slot *slot = &device->slots[number];
-    struct follow_step step = follow_step_of(device, TELEMETRY_Store, slot->counter, 0);
-    follow_see(&step, TELEMETRY_held, FOLLOW_HAS, counter, 0);
+    struct follow_step step = follow_step_of(device, ACT_store, slot->counter, 0);
+    follow_see(&step, VAR_held, FOLLOW_HAS, counter, 0);
     follow_tell(follow, device, &step);
     *slot = (struct follow_slot){.counter = counter, .held = true};
     device->held++;
@@ -213,7 +213,7 @@ static void store(struct follow_telemetry *follow, struct follow_device *device,
 static void lose(struct follow_telemetry *follow, struct follow_device *device, int32_t counter)
 {
     if (counter != 0 && counter == device->fresh) {
-        follow_tell_move(follow, device, TELEMETRY_Lose, 0, 0);
+        follow_tell_move(follow, device, ACT_lose, 0, 0);
         device->fresh = 0;
     } else if (counter != 0) {
         draw_to(follow, device, counter + 1);
@@ -233,11 +233,11 @@ static void forget(struct follow_telemetry *follow, struct follow_device *device
         if (device->fresh == 0 && device->held < follow->config->outbox_max) {
             draw_to(follow, device, device->reserved);
         }
-        struct follow_step step = follow_step_of(device, TELEMETRY_Shed, 0, 0);
-        follow_see(&step, TELEMETRY_shed, FOLLOW_HAS, counter, 0);
+        struct follow_step step = follow_step_of(device, ACT_shed, 0, 0);
+        follow_see(&step, VAR_shed, FOLLOW_HAS, counter, 0);
         follow_tell(follow, device, &step);
     } else {
-        follow_tell_move(follow, device, TELEMETRY_Release, counter, 0);
+        follow_tell_move(follow, device, ACT_release, counter, 0);
     }
     if (slot != NULL && slot->held) {
         const uint32_t number = (uint32_t)(slot - device->slots);
@@ -255,8 +255,8 @@ static void respond(struct follow_telemetry *follow, struct follow_device *devic
     if (device->held == 0) {
         draw_to(follow, device, floor + 1);
     }
-    struct follow_step step = follow_step_of(device, TELEMETRY_Respond, 0, 0);
-    follow_see(&step, TELEMETRY_answers, FOLLOW_HAS, floor, device->epoch);
+    struct follow_step step = follow_step_of(device, ACT_respond, 0, 0);
+    follow_see(&step, VAR_answers, FOLLOW_HAS, floor, device->epoch);
     follow_tell(follow, device, &step);
 }
 
@@ -270,7 +270,7 @@ static void settle_records(struct follow_telemetry *follow, struct follow_device
         struct follow_slot *slot = &device->slots[i];
         const bool overwritten = device->strange != 0 && (int32_t)i == device->strange_slot;
         if (slot->counter != 0 && !slot->returned && !overwritten) {
-            follow_tell_move(follow, device, TELEMETRY_Compact, slot->counter, 0);
+            follow_tell_move(follow, device, ACT_compact, slot->counter, 0);
             slot->counter = 0;
         }
     }
@@ -282,11 +282,11 @@ static void settle_records(struct follow_telemetry *follow, struct follow_device
 
 static void lose_power(struct follow_telemetry *follow, struct follow_device *device, bool last)
 {
-    struct follow_step step = follow_step_of(device, TELEMETRY_PowerLoss, 0, 0);
-    follow_see(&step, TELEMETRY_held, FOLLOW_COUNT, (int32_t)device->listed, 0);
+    struct follow_step step = follow_step_of(device, ACT_power_loss, 0, 0);
+    follow_see(&step, VAR_held, FOLLOW_COUNT, (int32_t)device->listed, 0);
     if (last) {
-        follow_see(&step, TELEMETRY_next, FOLLOW_IS, device->listed_next, 0);
-        follow_see(&step, TELEMETRY_epoch, FOLLOW_IS, device->listed_epoch, 0);
+        follow_see(&step, VAR_next, FOLLOW_IS, device->listed_next, 0);
+        follow_see(&step, VAR_epoch, FOLLOW_IS, device->listed_epoch, 0);
     }
     follow_tell(follow, device, &step);
     device->held = 0;
@@ -305,7 +305,7 @@ static void found(struct follow_telemetry *follow, struct follow_device *device)
         follow_leave(follow, device);
         return;
     }
-    follow_tell_move(follow, device, TELEMETRY_Found, 0, 0);
+    follow_tell_move(follow, device, ACT_found, 0, 0);
     device->epoch++;
     device->reserved = device->next = 1;
     device->fresh = 0;
@@ -403,7 +403,7 @@ static void hear_device(struct follow_telemetry *follow, struct follow_device *d
         lose(follow, device, counter);
         break;
     case EVIDENCE_SEND:
-        follow_tell_move(follow, device, TELEMETRY_Send, counter, 0);
+        follow_tell_move(follow, device, ACT_send, counter, 0);
         break;
     case EVIDENCE_SHED:
     case EVIDENCE_RELEASE:

@@ -21,7 +21,7 @@ static void commit(struct follow_telemetry *follow)
         struct follow_device *device = &follow->devices[follow->pending - 1];
         follow->pending = device->pending_next;
         device->pending = false;
-        follow_tell_move(follow, device, TELEMETRY_Commit, 0, 0);
+        follow_tell_move(follow, device, ACT_commit, 0, 0);
         device->durable = device->said;
     }
 }
@@ -33,7 +33,7 @@ static void roll_back(struct follow_telemetry *follow)
     for (uint32_t i = 0; i < follow->device_count; i++) {
         struct follow_device *device = &follow->devices[i];
         if (device->pending || device->asked) {
-            follow_tell_move(follow, device, TELEMETRY_CloudLoss, 0, 0);
+            follow_tell_move(follow, device, ACT_cloud_loss, 0, 0);
         }
         device->pending = device->asked = false;
         device->said = device->durable;
@@ -78,10 +78,10 @@ static bool find_verdict(const struct follow_telemetry *follow, bool *committed)
 
 static void settle_device(struct follow_telemetry *follow, struct follow_device *device)
 {
-    struct follow_step step = follow_step_of(device, TELEMETRY_CloudLoss, 0, 0);
-    follow_see(&step, TELEMETRY_window_epoch, FOLLOW_IS, (int32_t)device->image.epoch, 0);
-    follow_see(&step, TELEMETRY_top, FOLLOW_IS, device->image.top, 0);
-    follow_see(&step, TELEMETRY_rows, FOLLOW_COUNT, device->image.rows, 0);
+    struct follow_step step = follow_step_of(device, ACT_cloud_loss, 0, 0);
+    follow_see(&step, VAR_window_epoch, FOLLOW_IS, (int32_t)device->image.epoch, 0);
+    follow_see(&step, VAR_top, FOLLOW_IS, device->image.top, 0);
+    follow_see(&step, VAR_rows, FOLLOW_COUNT, device->image.rows, 0);
     follow_tell(follow, device, &step);
     device->asked = false;
     device->said = device->durable = device->image;
@@ -119,7 +119,7 @@ static void end_image(struct follow_telemetry *follow, bool good)
 static void accept(struct follow_telemetry *follow, struct follow_device *device, int32_t epoch,
                    int32_t counter)
 {
-    follow_tell_move(follow, device, TELEMETRY_Accept, epoch, counter);
+    follow_tell_move(follow, device, ACT_accept, epoch, counter);
     device->said.top = counter > device->said.top ? counter : device->said.top;
     device->said.rows++;
     touch(follow, device);
@@ -128,7 +128,7 @@ static void accept(struct follow_telemetry *follow, struct follow_device *device
 static void window(struct follow_telemetry *follow, struct follow_device *device, int32_t epoch,
                    int32_t floor)
 {
-    follow_tell_move(follow, device, TELEMETRY_Window, epoch, floor);
+    follow_tell_move(follow, device, ACT_window, epoch, floor);
     if (device->said.epoch != (uint32_t)epoch) {
         device->said.rows = 0;
     }
@@ -149,9 +149,9 @@ static bool refuses_reading(uint64_t refusal)
 static void ack(struct follow_telemetry *follow, struct follow_device *device, int32_t epoch,
                 int32_t top)
 {
-    struct follow_step step = follow_step_of(device, TELEMETRY_Ack, 0, 0);
-    follow_see(&step, TELEMETRY_window_epoch, FOLLOW_IS, epoch, 0);
-    follow_see(&step, TELEMETRY_top, FOLLOW_IS, top, 0);
+    struct follow_step step = follow_step_of(device, ACT_ack, 0, 0);
+    follow_see(&step, VAR_window_epoch, FOLLOW_IS, epoch, 0);
+    follow_see(&step, VAR_top, FOLLOW_IS, top, 0);
     follow_tell(follow, device, &step);
 }
 
@@ -166,7 +166,7 @@ static void hear_of_device(struct follow_telemetry *follow, struct follow_device
     switch (observation->kind) {
     case EVIDENCE_CHALLENGE:
         device->asked = true;
-        follow_tell_move(follow, device, TELEMETRY_Challenge, epoch, 0);
+        follow_tell_move(follow, device, ACT_challenge, epoch, 0);
         break;
     case EVIDENCE_WINDOW:
         window(follow, device, epoch, counter);
@@ -176,7 +176,7 @@ static void hear_of_device(struct follow_telemetry *follow, struct follow_device
         break;
     case EVIDENCE_REJECT:
         if (refuses_reading(observation->value)) {
-            follow_tell_move(follow, device, TELEMETRY_Reject, epoch, counter);
+            follow_tell_move(follow, device, ACT_reject, epoch, counter);
         }
         break;
     case EVIDENCE_ACK:

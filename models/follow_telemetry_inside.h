@@ -7,7 +7,9 @@
 #define BROWNOUT_MODELS_FOLLOW_TELEMETRY_INSIDE_H
 
 #include "models/follow_telemetry.h"
-#include "models/telemetry_moves.h"
+
+#include "models/telemetry.def"
+#include "models/spec_names.h"
 
 enum { FOLLOW_SLOTS_MAX = 256 };
 
@@ -58,16 +60,16 @@ struct follow_telemetry {
 
 /* A step of this device, with the observation that is being heard. */
 static inline struct follow_step follow_step_of(const struct follow_device *device,
-                                                enum telemetry_action action, int32_t second,
+                                                enum law_action action, int32_t second,
                                                 int32_t third)
 {
     /* The two that all devices share have no parameters. */
-    const bool shared = action == TELEMETRY_Commit || action == TELEMETRY_CloudLoss;
+    const bool shared = action == ACT_commit || action == ACT_cloud_loss;
     return (struct follow_step){.actor = device->number,
                                 .move = {(uint32_t)action, {shared ? 0 : 1, second, third}}};
 }
 
-static inline void follow_see(struct follow_step *step, enum telemetry_variable variable,
+static inline void follow_see(struct follow_step *step, enum law_variable variable,
                               enum follow_relation relation, int32_t value, int32_t key)
 {
     step->sights[step->sight_count++] =
@@ -78,7 +80,7 @@ void follow_tell(struct follow_telemetry *follow, struct follow_device *device,
                  struct follow_step *step);
 /* Without sights. */
 void follow_tell_move(struct follow_telemetry *follow, struct follow_device *device,
-                      enum telemetry_action action, int32_t second, int32_t third);
+                      enum law_action action, int32_t second, int32_t third);
 void follow_leave(struct follow_telemetry *follow, struct follow_device *device);
 /* NULL: not one, or no longer followed. */
 struct follow_device *follow_device_of(struct follow_telemetry *follow, uint32_t node);

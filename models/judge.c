@@ -6,7 +6,7 @@
 #include "models/custody.h"
 #include "models/judge_update.h"
 #include "models/ruling.h"
-#include "models/spec_judge.h"
+#include "models/judge_telemetry.h"
 #include "models/telemetry.h"
 #include "models/update.h"
 
@@ -17,14 +17,13 @@ struct judge {
     struct custody_model *custody;
     struct cadence_model *cadence;
     struct update_law_config releases;
-    struct spec_judge *specs;
+    struct judge_telemetry *spec_telemetry;
     struct update_law *updates; /* [node_count]; NULL where firmware is not managed, as is */
     struct judge_update *spec_update;
 };
 
 static size_t updates_bytes(const struct judge_config *config);
 static void observe_update(struct judge *judge, const struct observation *observation);
-static size_t aligned(size_t size_bytes);
 
 static const struct {
     const char *name;
@@ -47,10 +46,12 @@ const char *law_statement(enum law law)
 
 size_t judge_size_bytes(const struct judge_config *config)
 {
-    return aligned(sizeof(struct judge)) + aligned(config->node_count * sizeof(uint64_t)) +
-           aligned(telemetry_size_bytes(config)) + aligned(custody_size_bytes(config)) +
-           aligned(cadence_size_bytes(config)) + aligned(spec_judge_size_bytes(config)) +
-           updates_bytes(config) + aligned(judge_update_size_bytes(config));
+    return ruling_aligned(sizeof(struct judge)) +
+           ruling_aligned(config->node_count * sizeof(uint64_t)) +
+           ruling_aligned(telemetry_size_bytes(config)) +
+           ruling_aligned(custody_size_bytes(config)) + ruling_aligned(cadence_size_bytes(config)) +
+           ruling_aligned(judge_telemetry_size_bytes(config)) + updates_bytes(config) +
+           ruling_aligned(judge_update_size_bytes(config));
 }
 
 void judge_init(struct judge *judge, const struct judge_config *config)
@@ -58,17 +59,17 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     unsigned char *memory = (unsigned char *)judge;
     judge->config = *config;
     judge->ruling.node_count = config->node_count;
-    memory += aligned(sizeof(struct judge));
+    memory += ruling_aligned(sizeof(struct judge));
     judge->ruling.void_at = (uint64_t *)(void *)memory;
-    memory += aligned(config->node_count * sizeof(uint64_t));
+    memory += ruling_aligned(config->node_count * sizeof(uint64_t));
     judge->telemetry = (struct telemetry_model *)(void *)memory;
-    memory += aligned(telemetry_size_bytes(config));
+    memory += ruling_aligned(telemetry_size_bytes(config));
     judge->custody = (struct custody_model *)(void *)memory;
-    memory += aligned(custody_size_bytes(config));
+    memory += ruling_aligned(custody_size_bytes(config));
     judge->cadence = (struct cadence_model *)(void *)memory;
-    memory += aligned(cadence_size_bytes(config));
-    judge->specs = (struct spec_judge *)(void *)memory;
-    memory += aligned(spec_judge_size_bytes(config));
+    memory += ruling_aligned(cadence_size_bytes(config));
+    judge->spec_telemetry = (struct judge_telemetry *)(void *)memory;
+    memory += ruling_aligned(judge_telemetry_size_bytes(config));
     judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
     memory += updates_bytes(config);
     judge->spec_update = config->trials != 0 ? (struct judge_update *)(void *)memory : NULL;
@@ -80,7 +81,7 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     if (judge->spec_update != NULL) {
         judge_update_init(judge->spec_update, &judge->config);
     }
-    spec_judge_init(judge->specs, &judge->config, &judge->ruling);
+    judge_telemetry_init(judge->spec_telemetry, &judge->config, &judge->ruling);
 }
 
 bool judge_observe(struct judge *judge, const struct observation *observation,
@@ -92,7 +93,7 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     telemetry_observe(judge->telemetry, observation, ruling);
     custody_observe(judge->custody, observation, ruling);
     cadence_observe(judge->cadence, observation, ruling);
-    spec_judge_observe(judge->specs, observation);
+    judge_telemetry_observe(judge->spec_telemetry, observation);
     if (judge->updates != NULL) {
         observe_update(judge, observation);
         judge_update_observe(judge->spec_update, observation, ruling);
@@ -125,7 +126,7 @@ bool judge_found(struct judge *judge, enum law law, const struct observation *ob
 
 static size_t updates_bytes(const struct judge_config *config)
 {
-    return config->trials != 0 ? aligned(config->node_count * sizeof(struct update_law)) : 0;
+    return config->trials != 0 ? ruling_aligned(config->node_count * sizeof(struct update_law)) : 0;
 }
 
 /* One law for each device. The factory's release is the first that the world tells of, and all
@@ -183,7 +184,7 @@ void judge_void(struct judge *judge, enum law law, uint32_t node)
     }
     if (law == LAW_SPEC_TELEMETRY) {
         const bool here = node < ruling->node_count && (ruling->void_at[node] & bit) != 0;
-        spec_judge_leave(judge->specs, here ? node : 0);
+        judge_telemetry_leave(judge->spec_telemetry, here ? node : 0);
     }
 }
 
@@ -191,7 +192,7 @@ uint32_t judge_unfollowed(const struct judge *judge)
 {
     const uint32_t updates =
         judge->spec_update != NULL ? judge_update_unfollowed(judge->spec_update) : 0;
-    return spec_judge_left(judge->specs) + updates;
+    return judge_telemetry_unfollowed(judge->spec_telemetry) + updates;
 }
 
 bool judge_is_void(const struct judge *judge, enum law law)
@@ -201,7 +202,7 @@ bool judge_is_void(const struct judge *judge, enum law law)
 
 uint64_t judge_steps(const struct judge *judge, uint32_t action)
 {
-    return spec_judge_steps(judge->specs, action);
+    return judge_telemetry_steps(judge->spec_telemetry, action);
 }
 
 uint64_t judge_exercised(const struct judge *judge, enum law law)
@@ -232,11 +233,4 @@ void ruling_break(struct ruling *ruling, enum law law, uint32_t subject,
     for (size_t i = 0; i + 1 < VIOLATION_WHAT_BYTES && difference.what[i] != '\0'; i++) {
         what[i] = difference.what[i];
     }
-}
-
-/* Each model's memory begins as aligned as the judge's. */
-static size_t aligned(size_t size_bytes)
-{
-    const size_t unit = sizeof(uint64_t) * 2;
-    return (size_bytes + unit - 1) / unit * unit;
 }

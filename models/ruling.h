@@ -25,6 +25,13 @@ struct ruling {
 
 _Static_assert(LAW_COUNT <= 64, "a set of laws is a word");
 
+/* Models lie behind each other in one piece of memory, each as aligned as the first. */
+static inline size_t ruling_aligned(size_t size_bytes)
+{
+    const size_t unit = sizeof(uint64_t) * 2;
+    return (size_bytes + unit - 1) / unit * unit;
+}
+
 static inline void ruling_exercise(struct ruling *ruling, enum law law)
 {
     ruling->exercised[law]++;

@@ -1,18 +1,20 @@
 /* Turns the lists of one law into its types and its table. To be included once, by
  * models/spec_<law>.c, behind its .def, which defines:
  *
- *   LAW_NAME "Telemetry", LAW_MODEL spec_telemetry, LAW_SOURCE "models/spec_telemetry.c"
- *   LAW_WORDS(ENUM)           ENUM(phase, PHASES), where PHASES(WORD) lists WORD(PHASE_IDLE,
- * "idle") LAW_CONSTANTS(INT, BOOL)  INT(Name, low, high), BOOL(Name) LAW_VARIABLES(VAR, MAP, MAP2)
- *                             VAR(name, domain), MAP(name, capacity, keys, domain),
- *                             MAP2(name, capacity, keys, capacity, keys, domain)
+ *   LAW_NAME                 "Telemetry"
+ *   LAW_MODEL, LAW_SOURCE    spec_telemetry, "models/spec_telemetry.c"
+ *   LAW_WORDS(ENUM)          ENUM(phase, PHASES), where PHASES(WORD) lists WORD(IDLE, "idle")
+ *   LAW_CONSTANTS(INT, BOOL) INT(Name, low, high), BOOL(Name)
+ *   LAW_VARIABLES(VAR, MAP, MAP2)
+ *                            VAR(name, domain), MAP(name, capacity, keys, domain),
+ *                            MAP2(name, capacity, keys, capacity, keys, domain)
  *   LAW_ACTIONS(ACTION0, ACTION1, ACTION2, ACTION3)
- *                             ACTION2(name, Name, SYSTEM or FAULT, a, domain, b, domain)
- *   LAW_DEAD(DEAD)            DEAD(name, "why it is never taken in the checked instances")
+ *                            ACTION2(name, Name, SYSTEM or FAULT, a, domain, b, domain)
+ *   LAW_DEAD(DEAD)           DEAD(name, "why it is never taken in the checked instances")
  *   LAW_INVARIANTS(INV, EACH), LAW_PROPERTIES(AP, EACH)
- *                             INV(name, Name), AP(name, Name); EACH(name, Name, domain): one for
- * each actor, inv_<name> or ap_<name> has it as its last parameter LAW_RESPONSES(LIVE) LIVE(Name,
- * bound_s)
+ *                            INV(name, Name), AP(name, Name); EACH(name, Name, domain) is one for
+ *                            each actor, the last parameter of inv_<name> or ap_<name>
+ *   LAW_RESPONSES(LIVE)      LIVE(Name, bound_s)
  *
  * A domain is RANGE(low, high), FLAG, WORDS(phase), SET(low, high) or SET_OF_WORDS(phase); its
  * bounds may name constants, as K(Name). Maps are indexed by the key itself: capacity = greatest
@@ -29,18 +31,7 @@
 
 #include "models/spec_parts.h"
 #include "models/spec_set.h"
-
-#define LAW_KEYS(narrow, wide) narrow
-
-/* The state: words, whatever their domain. */
-#define LAW_FIELD_VAR(name, domain)                 int32_t name;
-#define LAW_FIELD_MAP(name, capacity, keys, domain) int32_t name[capacity];
-#define LAW_FIELD_MAP2(name, capacity1, keys1, capacity2, keys2, domain)                           \
-    int32_t name[capacity1][capacity2];
-struct state {
-    LAW_VARIABLES(LAW_FIELD_VAR, LAW_FIELD_MAP, LAW_FIELD_MAP2)
-};
-_Static_assert(sizeof(struct state) <= SPEC_STATE_WORDS_MAX * sizeof(int32_t), "a small state");
+#include "models/spec_shape.h"
 
 /* Constants. Each table has a last row of nothing, so that none is empty. */
 #define LAW_CONSTANT_INT(name, low, high) {#name, false, low, high},
@@ -110,15 +101,10 @@ static bool law_allows(const int32_t *words, uint32_t property, const int32_t *p
 
 #define LAW_ROWS(table) (uint32_t)(sizeof(table) / sizeof(table)[0])
 
-#define LAW_ONE_VAR(name, domain)                                      +1
-#define LAW_ONE_MAP(name, capacity, keys, domain)                      +1
-#define LAW_ONE_MAP2(name, capacity1, keys1, capacity2, keys2, domain) +1
-enum { LAW_VARIABLE_COUNT = 0 LAW_VARIABLES(LAW_ONE_VAR, LAW_ONE_MAP, LAW_ONE_MAP2) };
 _Static_assert((int)LAW_VARIABLE_COUNT <= (int)SPEC_VARIABLES_MAX, "few variables");
 _Static_assert((int)LAW_ACTION_COUNT <= (int)SPEC_ACTIONS_MAX, "few actions");
 _Static_assert(LAW_ROWS(law_constants) <= SPEC_CONSTANTS_MAX + 1, "few constants");
 
-extern const struct spec_model LAW_MODEL;
 const struct spec_model LAW_MODEL = {
     .name = LAW_NAME,
     .source = LAW_SOURCE,

@@ -1,26 +1,16 @@
-/* What both forms of a law have in common, besides their state: its words, its constants, what its
- * file has to define, and the way from a number to an action or a claim. For models/spec_law.h and
- * models/spec_wide.h alone.
+/* What both forms of a law have in common, besides their state: what its file has to define, and
+ * the way from a number to an action or a claim. For models/spec_law.h and models/spec_wide.h
+ * alone.
  */
 #ifndef BROWNOUT_MODELS_SPEC_PARTS_H
 #define BROWNOUT_MODELS_SPEC_PARTS_H
 
-#include "models/spec.h"
+#include "models/spec_names.h"
 
-/* Words: an enum, and how the spec writes its values. */
-#define LAW_WORD(constant, text) constant,
+/* How the spec writes its words. */
 #define LAW_TEXT(constant, text) text,
-#define LAW_ENUM(name, list)                                                                       \
-    enum name { list(LAW_WORD) name##_count };                                                     \
-    static const char *const name##_words[] = {list(LAW_TEXT)};
-LAW_WORDS(LAW_ENUM)
-
-/* Constants. */
-#define LAW_FIELD_INT(name, low, high) int32_t name;
-#define LAW_FIELD_BOOL(name)           int32_t name;
-struct constants {
-    LAW_CONSTANTS(LAW_FIELD_INT, LAW_FIELD_BOOL)
-};
+#define LAW_TEXTS(name, list)    static const char *const name##_words[] = {list(LAW_TEXT)};
+LAW_WORDS(LAW_TEXTS)
 
 struct state;
 
@@ -57,12 +47,6 @@ LAW_PROPERTIES(LAW_AP, LAW_AP_EACH)
 #define SET_OF_WORDS(name) spec_domain(SPEC_WORDS, 0, name##_count - 1, name##_words)
 
 /* Actions. */
-#define LAW_INDEX0(name, Name, actor)                      ACT_##name,
-#define LAW_INDEX1(name, Name, actor, a, da)               ACT_##name,
-#define LAW_INDEX2(name, Name, actor, a, da, b, db)        ACT_##name,
-#define LAW_INDEX3(name, Name, actor, a, da, b, db, c, dc) ACT_##name,
-enum { LAW_ACTIONS(LAW_INDEX0, LAW_INDEX1, LAW_INDEX2, LAW_INDEX3) LAW_ACTION_COUNT };
-
 #define LAW_CASE0(name, Name, actor)                                                               \
     case ACT_##name:                                                                               \
         return act_##name(k, s);

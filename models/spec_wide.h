@@ -93,11 +93,6 @@ static inline bool wide_see_set(const spec_set *set, const struct follow_sight *
     _Generic((of), const int32_t *: wide_see_number, const spec_set *: wide_see_set)(of, sight,    \
                                                                                      actual)
 
-#define WIDE_INDEX_VAR(name, domain)                                      VAR_##name,
-#define WIDE_INDEX_MAP(name, capacity, keys, domain)                      VAR_##name,
-#define WIDE_INDEX_MAP2(name, capacity1, keys1, capacity2, keys2, domain) VAR_##name,
-enum { LAW_VARIABLES(WIDE_INDEX_VAR, WIDE_INDEX_MAP, WIDE_INDEX_MAP2) WIDE_VARIABLE_COUNT };
-
 #define WIDE_SEE_VAR(name, domain)                                                                 \
     case VAR_##name:                                                                               \
         return WIDE_SEE(&s->name);

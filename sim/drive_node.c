@@ -303,6 +303,22 @@ void drive_node_tell(const struct drive_node *node, const char *who, const char 
     }
 }
 
+/* ---- Links ----------------------------------------------------------------------------------- */
+
+bool drive_node_take(struct drive_node *node, uint32_t link, uint8_t bytes[DRIVE_LINK_BYTES],
+                     struct event *event)
+{
+    const uint32_t size_bytes = node->out_bytes;
+    if (size_bytes == 0) {
+        return false;
+    }
+    memcpy(bytes, node->out, size_bytes);
+    node->out_bytes = 0;
+    *event = (struct event){
+        .kind = EVENT_LINK_DATA, .link = link, .bytes = bytes, .size_bytes = size_bytes};
+    return true;
+}
+
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
 static void make_port(struct drive_node *node, const struct port_crypto *crypto)

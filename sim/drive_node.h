@@ -76,6 +76,11 @@ struct drive_node {
     jmp_buf escape;
 };
 
+/* What the role has sent and nobody has carried on, as what the other end of `link` gets; bytes has
+ * room for it. False: nothing. */
+bool drive_node_take(struct drive_node *node, uint32_t link, uint8_t bytes[DRIVE_LINK_BYTES],
+                     struct event *event);
+
 /* A blank machine with this port; draws of its own by `name`. crypto is copied. */
 void drive_node_init(struct drive_node *node, const char *name, const struct port_crypto *crypto);
 /* Forget what was said, and set the power back: before each call of the role. */

@@ -220,6 +220,13 @@ static int32_t forgotten(const struct telemetry_half *half)
 }
 
 /* All that is forgotten is left behind at once. */
+static enum drive_outcome leave_behind(struct telemetry_rig *rig, struct telemetry_half *half)
+{
+    half->compacted = 0;
+    return bench_device_compact(&half->bench) ? DRIVE_DONE
+                                              : telemetry_fail(rig, "the store takes no more");
+}
+
 static enum drive_outcome act_compact(struct telemetry_rig *rig, struct telemetry_half *half,
                                       int32_t counter)
 {
@@ -235,12 +242,7 @@ static enum drive_outcome act_compact(struct telemetry_rig *rig, struct telemetr
     }
     bench_device_inspect(bench);
     half->compacted |= set_of(counter);
-    if (half->compacted != forgotten(half)) {
-        return DRIVE_DONE;
-    }
-    half->compacted = 0;
-    return bench_device_compact(bench) ? DRIVE_DONE
-                                       : telemetry_fail(rig, "the store takes no more");
+    return half->compacted == forgotten(half) ? leave_behind(rig, half) : DRIVE_DONE;
 }
 
 /* The device does something else than a sample: is it free to? */
@@ -487,8 +489,8 @@ enum drive_outcome telemetry_act(struct telemetry_rig *rig, const struct spec_mo
     return verdict(rig, act_cloud(rig, &rig->halves[move->parameters[0] - 1], move));
 }
 
-/* What was held back is done as far as the spec has come: the power goes behind it, and the cloud
- * commits. */
+/* What was held back is done as far as the spec has come: a store that has left some behind leaves
+ * the others behind as well, the power goes, and the cloud commits. */
 enum drive_outcome telemetry_finish(struct telemetry_rig *rig)
 {
     enum drive_outcome outcome = DRIVE_DONE;
@@ -497,8 +499,12 @@ enum drive_outcome telemetry_finish(struct telemetry_rig *rig)
     }
     begin(rig);
     for (int32_t i = 0; outcome == DRIVE_DONE && i < rig->k.devices; i++) {
-        if (is_holding_back(&rig->halves[i])) {
-            outcome = act_power_loss(rig, &rig->halves[i], false);
+        struct telemetry_half *half = &rig->halves[i];
+        if (half->compacted != 0) {
+            outcome = leave_behind(rig, half);
+        }
+        if (outcome == DRIVE_DONE && is_holding_back(half)) {
+            outcome = act_power_loss(rig, half, false);
         }
     }
     return verdict(rig, outcome == DRIVE_DONE ? telemetry_commit(rig) : outcome);

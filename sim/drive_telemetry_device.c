@@ -208,15 +208,11 @@ static bool carry(struct drive_node *from,
                   struct bench_device *bench, uint32_t link)
 {
     uint8_t bytes[DRIVE_LINK_BYTES];
-    const uint32_t size_bytes = from->out_bytes;
-    if (size_bytes == 0) {
+    struct event event;
+    if (!drive_node_take(from, link, bytes, &event)) {
         return false;
     }
-    memcpy(bytes, from->out, size_bytes);
-    from->out_bytes = 0;
-    give(bench,
-         &(struct event){
-             .kind = EVENT_LINK_DATA, .link = link, .bytes = bytes, .size_bytes = size_bytes});
+    give(bench, &event);
     return true;
 }
 

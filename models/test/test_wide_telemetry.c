@@ -7,7 +7,9 @@
 
 #include "core/test/test.h"
 #include "models/wide_telemetry.h"
-#include "models/telemetry_moves.h"
+
+#include "models/telemetry.def"
+#include "models/spec_names.h"
 
 extern const struct spec_model spec_telemetry;
 
@@ -88,9 +90,9 @@ static uint32_t draw_action(void)
 {
     for (;;) {
         const uint32_t action = draw(spec_telemetry.action_count);
-        const bool rare = action == TELEMETRY_Found || action == TELEMETRY_PowerLoss ||
-                          action == TELEMETRY_CloudLoss || action == TELEMETRY_Lose ||
-                          action == TELEMETRY_Skip || action == TELEMETRY_Shed;
+        const bool rare = action == ACT_found || action == ACT_power_loss ||
+                          action == ACT_cloud_loss || action == ACT_lose || action == ACT_skip ||
+                          action == ACT_shed;
         if (!rare || draw(20) == 0) {
             return action;
         }
@@ -200,13 +202,13 @@ static struct wide_telemetry *life;
 static void *life_before;
 static struct difference why;
 
-static enum wide_outcome does(enum telemetry_action action, int32_t second, int32_t third)
+static enum wide_outcome does(enum law_action action, int32_t second, int32_t third)
 {
     const struct follow_step step = {.actor = 1, .move = {(uint32_t)action, {1, second, third}}};
     return wide_telemetry_take(life, life_before, k, &step, &why);
 }
 
-#define TAKEN(action, ...) EXPECT_EQUAL(does(TELEMETRY_##action, __VA_ARGS__), WIDE_TAKEN)
+#define TAKEN(action, ...) EXPECT_EQUAL(does(ACT_##action, __VA_ARGS__), WIDE_TAKEN)
 
 static void new_life(void)
 {
@@ -221,32 +223,32 @@ static void new_life(void)
 /* One reading of a reserve, and a cut that passes over the others. */
 static void sample(int32_t c)
 {
-    TAKEN(Reserve, 0, 0);
-    TAKEN(Sign, 0, 0);
-    TAKEN(Store, 0, 0);
-    TAKEN(Send, c, 0);
+    TAKEN(reserve, 0, 0);
+    TAKEN(sign, 0, 0);
+    TAKEN(store, 0, 0);
+    TAKEN(send, c, 0);
 }
 
 static void open_window(void)
 {
-    TAKEN(Challenge, 1, 0);
-    TAKEN(Respond, 0, 0);
-    TAKEN(Window, 1, 0);
+    TAKEN(challenge, 1, 0);
+    TAKEN(respond, 0, 0);
+    TAKEN(window, 1, 0);
 }
 
 static void deliver(int32_t c)
 {
-    TAKEN(Accept, 1, c);
-    TAKEN(Commit, 0, 0);
-    TAKEN(Ack, 0, 0);
-    TAKEN(Release, c, 0);
-    TAKEN(Compact, c, 0);
+    TAKEN(accept, 1, c);
+    TAKEN(commit, 0, 0);
+    TAKEN(ack, 0, 0);
+    TAKEN(release, c, 0);
+    TAKEN(compact, c, 0);
 }
 
 static void expect_rows(int32_t rows, enum wide_outcome outcome)
 {
-    struct follow_step step = {.actor = 1, .move = {TELEMETRY_CloudLoss, {0}}, .sight_count = 1};
-    step.sights[0] = (struct follow_sight){TELEMETRY_rows, rows, FOLLOW_COUNT, 0};
+    struct follow_step step = {.actor = 1, .move = {ACT_cloud_loss, {0}}, .sight_count = 1};
+    step.sights[0] = (struct follow_sight){VAR_rows, rows, FOLLOW_COUNT, 0};
     EXPECT_EQUAL(wide_telemetry_take(life, life_before, k, &step, &why), outcome);
 }
 
@@ -261,13 +263,13 @@ static void history_is_joined_and_still_holds(void)
             open_window();
         }
         deliver(c);
-        TAKEN(PowerLoss, 0, 0);
+        TAKEN(power_loss, 0, 0);
     }
     expect_rows(ROUNDS, WIDE_TAKEN);
-    TAKEN(Reject, 1, 1);
-    TAKEN(Reject, 1, 2); /* never sent, and as closed as if it had been */
-    TAKEN(Reject, 1, c - RESERVE);
-    EXPECT_EQUAL(does(TELEMETRY_Accept, 1, 1), WIDE_BROKEN);
+    TAKEN(reject, 1, 1);
+    TAKEN(reject, 1, 2); /* never sent, and as closed as if it had been */
+    TAKEN(reject, 1, c - RESERVE);
+    EXPECT_EQUAL(does(ACT_accept, 1, 1), WIDE_BROKEN);
     EXPECT(strcmp(why.what, "Accept: a counter that is not fresh (top, counter)") == 0);
     EXPECT_EQUAL(why.expected, c - RESERVE);
     EXPECT_EQUAL(why.actual, 1);
@@ -283,7 +285,7 @@ static void a_row_that_is_missing_shows_behind_joined_history(void)
             open_window();
         }
         deliver(c);
-        TAKEN(PowerLoss, 0, 0);
+        TAKEN(power_loss, 0, 0);
     }
     expect_rows(ROUNDS - 1, WIDE_BROKEN);
     EXPECT(strcmp(why.what, "rows behind the step") == 0);
@@ -298,14 +300,14 @@ static void open_history_is_never_joined(void)
     enum wide_outcome outcome = WIDE_TAKEN;
     int32_t rounds = 0;
     for (int32_t c = 1; outcome == WIDE_TAKEN && rounds < 1000; c += RESERVE, rounds++) {
-        TAKEN(Reserve, 0, 0);
-        TAKEN(Sign, 0, 0);
-        TAKEN(Store, 0, 0);
-        outcome = does(TELEMETRY_Send, c, 0);
+        TAKEN(reserve, 0, 0);
+        TAKEN(sign, 0, 0);
+        TAKEN(store, 0, 0);
+        outcome = does(ACT_send, c, 0);
         if (outcome == WIDE_TAKEN) {
-            TAKEN(PowerLoss, 0, 0);
-            TAKEN(Shed, 0, 0);
-            TAKEN(Compact, c, 0);
+            TAKEN(power_loss, 0, 0);
+            TAKEN(shed, 0, 0);
+            TAKEN(compact, c, 0);
         }
     }
     EXPECT_EQUAL(outcome, WIDE_BEYOND);

@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/test/test.h"
 #include "sim/run.h"
+#include "sim/test/small_fleet.h"
 
 enum { MINUTE_US = 60000000, DEVICE = 4 /* one cloud, two gateways */, DEVICES = 3 };
 
@@ -17,39 +18,24 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     abort();
 }
 
-static void set(struct plan *plan, const char *key, const char *value)
+static void flash_fleet(struct plan *plan, uint64_t seed)
 {
-    char error[256];
-    if (!settings_set(&plan->settings, key, value, error, sizeof error)) {
-        fprintf(stderr, "%s\n", error);
-        exit(1);
-    }
-}
-
-static void small_fleet(struct plan *plan, uint64_t seed)
-{
-    plan_init(plan, seed);
-    set(plan, "crypto", "ideal");
-    set(plan, "fleet.gateways", "2");
-    set(plan, "fleet.devices", "3");
-    set(plan, "run.duration", "20m");
-    set(plan, "run.heal", "15m");
-    set(plan, "sample_every", "20s");
-    set(plan, "flash.sectors", "16");
+    small_fleet(plan, seed);
+    small_fleet_set(plan, "flash.sectors", "16");
 }
 
 static void managed(struct plan *plan)
 {
-    set(plan, "firmware.image", "4000");
-    set(plan, "firmware.release", "4m");
-    set(plan, "firmware.trial", "2m");
+    small_fleet_set(plan, "firmware.image", "4000");
+    small_fleet_set(plan, "firmware.release", "4m");
+    small_fleet_set(plan, "firmware.trial", "2m");
 }
 
 static void cuts(struct plan *plan)
 {
-    set(plan, "faults.power_cut", "2m");
-    set(plan, "faults.power_cut.on", "device");
-    set(plan, "faults.power_cut.lasts", "1s..20s");
+    small_fleet_set(plan, "faults.power_cut", "2m");
+    small_fleet_set(plan, "faults.power_cut.on", "device");
+    small_fleet_set(plan, "faults.power_cut.lasts", "1s..20s");
     EXPECT(plan_draw_faults(plan));
 }
 
@@ -88,10 +74,10 @@ static void the_default_part_is_the_flash_without_one(void)
 {
     struct plan plan;
     struct run_result without, with;
-    small_fleet(&plan, 1);
+    flash_fleet(&plan, 1);
     cuts(&plan);
     run_plan(&plan, &without);
-    set(&plan, "flash.part", "default");
+    small_fleet_set(&plan, "flash.part", "default");
     run_plan(&plan, &with);
     expect_pass(&without);
     EXPECT(memcmp(without.digest, with.digest, sizeof with.digest) == 0);
@@ -109,9 +95,9 @@ static void every_part_serves_a_fleet_under_cuts(void)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         struct plan plan;
         struct run_result result;
-        small_fleet(&plan, 2 + i);
+        flash_fleet(&plan, 2 + i);
         managed(&plan);
-        set(&plan, "flash.part", parts[i]);
+        small_fleet_set(&plan, "flash.part", parts[i]);
         cuts(&plan);
         run_plan(&plan, &result);
         if (result.verdict != VERDICT_PASS) {
@@ -137,8 +123,8 @@ static void a_plan_brings_its_part_along(void)
     struct plan plan, back;
     struct run_result first, again;
     char error[256], here[512];
-    small_fleet(&plan, 3);
-    set(&plan, "flash.part", "./sim/parts/ecc-8.part");
+    flash_fleet(&plan, 3);
+    small_fleet_set(&plan, "flash.part", "./sim/parts/ecc-8.part");
     cuts(&plan);
     run_plan(&plan, &first);
     expect_pass(&first);
@@ -186,9 +172,9 @@ static void a_part_that_cannot_serve_is_refused(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct plan plan;
         struct run_result result;
-        small_fleet(&plan, 1);
-        set(&plan, "flash.part", cases[i].part);
-        set(&plan, "firmware.image", cases[i].image);
+        flash_fleet(&plan, 1);
+        small_fleet_set(&plan, "flash.part", cases[i].part);
+        small_fleet_set(&plan, "firmware.image", cases[i].image);
         run_plan(&plan, &result);
         EXPECT_EQUAL(result.verdict, VERDICT_USAGE);
         if (strstr(result.message, cases[i].says) == NULL) {
@@ -208,8 +194,8 @@ static void a_fault_that_nobody_catches_resets_the_device(void)
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct plan plan;
         struct run_result result;
-        small_fleet(&plan, seed);
-        set(&plan, "flash.part", "./sim/parts/hostile/ecc-8-fault.part");
+        flash_fleet(&plan, seed);
+        small_fleet_set(&plan, "flash.part", "./sim/parts/hostile/ecc-8-fault.part");
         cuts(&plan);
         run_plan(&plan, &result);
         resets += result.probes[PROBE_ecc_fault];
@@ -228,7 +214,7 @@ static void run_struck(uint64_t seed, enum effect effect, enum port_operation op
                        struct run_result *result)
 {
     struct plan plan;
-    small_fleet(&plan, seed);
+    flash_fleet(&plan, seed);
     managed(&plan);
     for (uint32_t i = 0; i < DEVICES; i++) {
         EXPECT(plan_append(&plan, &(struct plan_entry){.when = PLAN_OPERATION,
@@ -297,8 +283,8 @@ static void each_fault_strikes_and_voids_what_it_says_and_nothing_else(void)
         struct plan plan;
         struct run_result result, calm;
         const enum effect effect = faults[i].effect;
-        small_fleet(&plan, 20 + i);
-        set(&plan, "sample_every", "5s"); /* so that sectors are erased, too */
+        flash_fleet(&plan, 20 + i);
+        small_fleet_set(&plan, "sample_every", "5s"); /* so that sectors are erased, too */
         run_plan(&plan, &calm);
         strike_all(&plan, effect, 5 * (uint64_t)MINUTE_US, faults[i].amount);
         run_plan(&plan, &result);
@@ -329,9 +315,9 @@ static void rot_on_ecc_is_corrected_or_refused(void)
 {
     struct plan plan;
     struct run_result result;
-    small_fleet(&plan, 30);
+    flash_fleet(&plan, 30);
     managed(&plan);
-    set(&plan, "flash.part", "ecc-16");
+    small_fleet_set(&plan, "flash.part", "ecc-16");
     strike_all(&plan, EFFECT_FLASH_ROT, 10 * (uint64_t)MINUTE_US, 40);
     strike_all(&plan, EFFECT_POWER_CUT, 11 * (uint64_t)MINUTE_US, 0); /* all is read again */
     run_plan(&plan, &result);
@@ -347,8 +333,9 @@ static void a_fault_at_one_device_voids_nothing_at_another(void)
 {
     struct plan plan;
     struct run_result result;
-    small_fleet(&plan, 40);
-    set(&plan, "run.heal", "0"); /* nothing that the others signed last can have arrived */
+    flash_fleet(&plan, 40);
+    small_fleet_set(&plan, "run.heal",
+                    "0"); /* nothing that the others signed last can have arrived */
     strike_all(&plan, EFFECT_FLASH_BAD, 5 * (uint64_t)MINUTE_US, 1);
     EXPECT(plan_append(&plan, &(struct plan_entry){.when = PLAN_AT,
                                                    .at_us = 1,
@@ -379,12 +366,13 @@ static void faults_of_a_part_void_their_laws_from_the_start(void)
 {
     struct plan plan;
     struct run_result result;
-    small_fleet(&plan, 50);
-    set(&plan, "sample_every", "5s");
-    set(&plan, "flash.part",
+    flash_fleet(&plan, 50);
+    small_fleet_set(&plan, "sample_every", "5s");
+    small_fleet_set(
+        &plan, "flash.part",
         "old: sectors=16x4096; unit=8; program_time=25us; erase_time=45ms; endurance=1; worn=loud; "
         "disturb=5; retention=10m");
-    set(&plan, "flash.sectors", "6");
+    small_fleet_set(&plan, "flash.sectors", "6");
     run_plan(&plan, &result);
     expect_pass(&result);
     EXPECT(result.figures[FIGURE_flash_worn] > 0);

@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/test/test.h"
 #include "sim/run.h"
+#include "sim/test/small_fleet.h"
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
@@ -13,40 +14,20 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     abort();
 }
 
-static void set(struct plan *plan, const char *key, const char *value)
-{
-    char error[256];
-    if (!settings_set(&plan->settings, key, value, error, sizeof error)) {
-        fprintf(stderr, "%s\n", error);
-        exit(1);
-    }
-}
-
-static void small_fleet(struct plan *plan, uint64_t seed)
-{
-    plan_init(plan, seed);
-    set(plan, "crypto", "ideal");
-    set(plan, "fleet.gateways", "2");
-    set(plan, "fleet.devices", "3");
-    set(plan, "run.duration", "20m");
-    set(plan, "run.heal", "15m");
-    set(plan, "sample_every", "20s");
-}
-
 static void rough(struct plan *plan)
 {
-    set(plan, "faults.power_cut", "5m");
-    set(plan, "faults.power_cut.lasts", "1s..30s");
-    set(plan, "faults.crash", "10m");
-    set(plan, "faults.crash.lasts", "1s..10s");
-    set(plan, "faults.link_reset", "3m");
-    set(plan, "faults.link_half_open", "10m");
-    set(plan, "faults.partition", "10m");
-    set(plan, "faults.partition.lasts", "10s..2m");
-    set(plan, "faults.hang", "20m");
-    set(plan, "faults.suspend", "20m");
-    set(plan, "faults.wall_step", "10m");
-    set(plan, "faults.disk_full", "20m");
+    small_fleet_set(plan, "faults.power_cut", "5m");
+    small_fleet_set(plan, "faults.power_cut.lasts", "1s..30s");
+    small_fleet_set(plan, "faults.crash", "10m");
+    small_fleet_set(plan, "faults.crash.lasts", "1s..10s");
+    small_fleet_set(plan, "faults.link_reset", "3m");
+    small_fleet_set(plan, "faults.link_half_open", "10m");
+    small_fleet_set(plan, "faults.partition", "10m");
+    small_fleet_set(plan, "faults.partition.lasts", "10s..2m");
+    small_fleet_set(plan, "faults.hang", "20m");
+    small_fleet_set(plan, "faults.suspend", "20m");
+    small_fleet_set(plan, "faults.wall_step", "10m");
+    small_fleet_set(plan, "faults.disk_full", "20m");
 }
 
 static void run_drawn(const struct plan *base, const struct world_options *options,
@@ -120,7 +101,7 @@ static void both_providers_have_one_history(void)
     small_fleet(&plan, 3);
     rough(&plan);
     run_drawn(&plan, &options, &ideal);
-    set(&plan, "crypto", "openssl");
+    small_fleet_set(&plan, "crypto", "openssl");
     run_drawn(&plan, &options, &openssl);
     EXPECT_EQUAL(ideal.verdict, VERDICT_PASS);
     EXPECT_EQUAL(ideal.events, openssl.events);
@@ -179,7 +160,7 @@ static void a_plan_that_is_written_reads_back_the_same(void)
     char error[256];
     small_fleet(&plan, 5);
     rough(&plan);
-    set(&plan, "faults.disk_error", "10m");
+    small_fleet_set(&plan, "faults.disk_error", "10m");
     EXPECT(plan_draw_faults(&plan));
     FILE *file = tmpfile();
     EXPECT(file != NULL && plan_write(&plan, file));

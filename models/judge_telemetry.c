@@ -1,9 +1,9 @@
-#include "models/spec_judge.h"
+#include "models/judge_telemetry.h"
 
 #include "models/follow_telemetry.h"
 #include "models/wide_telemetry.h"
 
-struct spec_judge {
+struct judge_telemetry {
     const struct judge_config *config;
     struct ruling *ruling;
     int32_t k[SPEC_CONSTANTS_MAX];
@@ -16,12 +16,6 @@ struct spec_judge {
 
 static bool on_step(void *ctx, const struct follow_step *step);
 
-static size_t aligned(size_t size_bytes)
-{
-    const size_t unit = sizeof(uint64_t) * 2;
-    return (size_bytes + unit - 1) / unit * unit;
-}
-
 static uint32_t device_count(const struct judge_config *config)
 {
     uint32_t count = 0;
@@ -31,27 +25,28 @@ static uint32_t device_count(const struct judge_config *config)
     return count;
 }
 
-size_t spec_judge_size_bytes(const struct judge_config *config)
+size_t judge_telemetry_size_bytes(const struct judge_config *config)
 {
-    return aligned(sizeof(struct spec_judge)) + aligned(follow_telemetry_size_bytes(config)) +
-           aligned(wide_telemetry_before_bytes()) +
-           device_count(config) * aligned(wide_telemetry_size_bytes()) +
-           aligned(config->node_count * sizeof(uint32_t));
+    return ruling_aligned(sizeof(struct judge_telemetry)) +
+           ruling_aligned(follow_telemetry_size_bytes(config)) +
+           ruling_aligned(wide_telemetry_before_bytes()) +
+           device_count(config) * ruling_aligned(wide_telemetry_size_bytes()) +
+           ruling_aligned(config->node_count * sizeof(uint32_t));
 }
 
-void spec_judge_init(struct spec_judge *judge, const struct judge_config *config,
-                     struct ruling *ruling)
+void judge_telemetry_init(struct judge_telemetry *judge, const struct judge_config *config,
+                          struct ruling *ruling)
 {
-    unsigned char *memory = (unsigned char *)judge + aligned(sizeof *judge);
-    const size_t state_bytes = aligned(wide_telemetry_size_bytes());
+    unsigned char *memory = (unsigned char *)judge + ruling_aligned(sizeof *judge);
+    const size_t state_bytes = ruling_aligned(wide_telemetry_size_bytes());
     const uint32_t count = device_count(config);
     judge->config = config;
     judge->ruling = ruling;
     follow_telemetry_constants(config, judge->k);
     judge->follow = (struct follow_telemetry *)(void *)memory;
-    memory += aligned(follow_telemetry_size_bytes(config));
+    memory += ruling_aligned(follow_telemetry_size_bytes(config));
     judge->before = memory;
-    memory += aligned(wide_telemetry_before_bytes());
+    memory += ruling_aligned(wide_telemetry_before_bytes());
     judge->states = memory;
     judge->places = (uint32_t *)(void *)(memory + count * state_bytes);
     uint32_t place = 0;
@@ -68,8 +63,8 @@ void spec_judge_init(struct spec_judge *judge, const struct judge_config *config
 
 static bool on_step(void *ctx, const struct follow_step *step)
 {
-    struct spec_judge *judge = ctx;
-    const size_t state_bytes = aligned(wide_telemetry_size_bytes());
+    struct judge_telemetry *judge = ctx;
+    const size_t state_bytes = ruling_aligned(wide_telemetry_size_bytes());
     struct wide_telemetry *wide =
         (struct wide_telemetry *)(void *)(judge->states + judge->places[step->actor] * state_bytes);
     struct difference difference = {NULL, 0, 0};
@@ -87,22 +82,22 @@ static bool on_step(void *ctx, const struct follow_step *step)
     return outcome == WIDE_TAKEN;
 }
 
-void spec_judge_observe(struct spec_judge *judge, const struct observation *observation)
+void judge_telemetry_observe(struct judge_telemetry *judge, const struct observation *observation)
 {
     follow_telemetry_observe(judge->follow, observation);
 }
 
-void spec_judge_leave(struct spec_judge *judge, uint32_t node)
+void judge_telemetry_leave(struct judge_telemetry *judge, uint32_t node)
 {
     follow_telemetry_leave(judge->follow, node);
 }
 
-uint32_t spec_judge_left(const struct spec_judge *judge)
+uint32_t judge_telemetry_unfollowed(const struct judge_telemetry *judge)
 {
     return follow_telemetry_left(judge->follow);
 }
 
-uint64_t spec_judge_steps(const struct spec_judge *judge, uint32_t action)
+uint64_t judge_telemetry_steps(const struct judge_telemetry *judge, uint32_t action)
 {
     return judge->steps[action];
 }
