@@ -136,14 +136,12 @@ static bool written_over(const struct telemetry_half *half, const struct bench_d
 
 /* Which forgotten reading is written over the core alone decides: it is shown, and taken back if
  * the spec wants another one. */
-/* Which forgotten reading is written over the core alone decides: it is shown, and taken back if
- * the spec wants another one. */
 static enum drive_outcome act_store(struct telemetry_rig *rig, struct telemetry_half *half,
                                     int32_t over)
 {
     struct bench_device *bench = &half->bench;
-    if (half->broken) {
-        return telemetry_undriven(rig, read_only);
+    if (half->broken || half->compacted != 0) {
+        return telemetry_undriven(rig, half->broken ? read_only : together);
     }
     struct bench_device *before = malloc(sizeof *before);
     struct flash *flash = flash_snapshot(bench->node.flash);
@@ -197,6 +195,9 @@ static enum drive_outcome act_skip(struct telemetry_rig *rig, struct telemetry_h
 static enum drive_outcome act_lose(struct telemetry_rig *rig, struct telemetry_half *half)
 {
     struct drive_node *node = &half->bench.node;
+    if (half->compacted != 0) {
+        return telemetry_undriven(rig, together);
+    }
     node->cut = DRIVE_PROGRAMS_FAIL;
     node->cut_kind = EVIDENCE_SIGN;
     bench_device_sample(&half->bench);
