@@ -21,9 +21,7 @@ struct constants {
 #define LAW_INDEX1(name, Name, actor, a, da)               ACT_##name,
 #define LAW_INDEX2(name, Name, actor, a, da, b, db)        ACT_##name,
 #define LAW_INDEX3(name, Name, actor, a, da, b, db, c, dc) ACT_##name,
-enum law_action {
-    LAW_ACTIONS(LAW_INDEX0, LAW_INDEX1, LAW_INDEX2, LAW_INDEX3) LAW_ACTION_COUNT
-};
+enum law_action { LAW_ACTIONS(LAW_INDEX0, LAW_INDEX1, LAW_INDEX2, LAW_INDEX3) LAW_ACTION_COUNT };
 
 #define LAW_VARIABLE(name, domain)                                          VAR_##name,
 #define LAW_VARIABLE_MAP(name, capacity, keys, domain)                      VAR_##name,
