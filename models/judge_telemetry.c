@@ -69,7 +69,8 @@ static bool on_step(void *ctx, const struct follow_step *step)
         (struct wide_telemetry *)(void *)(judge->states + judge->places[step->actor] * state_bytes);
     struct difference difference = {NULL, 0, 0};
     if (judge->config->heard != NULL) {
-        judge->config->heard(judge->config->heard_ctx, "Telemetry", judge->k, step);
+        judge->config->heard(judge->config->heard_ctx, "Telemetry", judge->k, step,
+                             wide_telemetry_shape(wide, judge->k));
     }
     ruling_exercise(judge->ruling, LAW_SPEC_TELEMETRY);
     const enum wide_outcome outcome =

@@ -94,8 +94,10 @@ struct judge_config {
     uint32_t image_bytes;     /* of each release; >= 1 where firmware is managed, as are */
     uint32_t sector_bytes;    /* of a device's flash */
     /* Hears each step of a law that has a spec, before it is judged (models/follow.h): the name of
-     * the law, and the constants of its spec in this run. NULL: nobody does. */
-    void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step);
+     * the law, the constants of its spec in this run, and the kind of state that the step is taken
+     * in: at most 32 bits of the law's own. NULL: nobody does. */
+    void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
+                  uint32_t shape);
     void *heard_ctx;
 };
 

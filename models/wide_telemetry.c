@@ -358,6 +358,44 @@ static void explain(const struct constants *k, const struct state *s, const stru
     }
 }
 
+/* ---- Its shape ------------------------------------------------------------------------------- */
+
+/* 0: none, 1: one, 2: several, 3: as many as there is room for. */
+static uint32_t amount(int32_t count, int32_t room)
+{
+    return count == 0 ? 0 : count >= room ? 3 : count == 1 ? 1 : 2;
+}
+
+uint32_t wide_telemetry_shape(const struct wide_telemetry *wide, const int32_t *words)
+{
+    const struct constants *k = (const struct constants *)words;
+    const struct state *s = &wide->now;
+    const int32_t epoch = s->epoch[1], oldest = floor_of(s, 1) + 1;
+    const bool windowed = s->window_epoch[1] == epoch;
+    const spec_set *held = &s->held[1];
+    const uint32_t facts[] = {
+        epoch > 1,
+        s->fresh[1] != 0,
+        s->next[1] == s->reserved[1],
+        !spec_set_within(&s->stored[1], held), /* records of forgotten readings */
+        !spec_set_within(held, &s->sent[1][epoch]),
+        s->asked[1] != 0,
+        !spec_set_is_empty(&s->answers[1][epoch]),
+        s->window_epoch[1] != 0,
+        windowed,
+        windowed && oldest <= s->top[1],
+        windowed && oldest + k->WindowBits <= s->top[1],
+        windowed && spec_set_has(&s->seen[1], oldest),
+        s->durable_epoch[1] == s->window_epoch[1],
+        s->durable_top[1] == s->top[1],
+    };
+    uint32_t shape = amount(spec_set_count(held), k->OutboxMax);
+    for (uint32_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        shape = shape << 1 | (facts[i] ? 1u : 0u);
+    }
+    return shape;
+}
+
 /* ---- For comparison with the narrow form ----------------------------------------------------- */
 
 int32_t wide_telemetry_value(const struct wide_telemetry *wide, uint32_t variable, int32_t key)

@@ -30,6 +30,9 @@ void wide_telemetry_init(struct wide_telemetry *wide, const int32_t *k);
 enum wide_outcome wide_telemetry_take(struct wide_telemetry *wide, void *before, const int32_t *k,
                                       const struct follow_step *step,
                                       struct difference *difference);
+/* What kind of state it is, in few bits: for coverage, where two devices count as one that differ
+ * only in their numbers. */
+uint32_t wide_telemetry_shape(const struct wide_telemetry *wide, const int32_t *k);
 /* For comparison with the narrow form: a variable of actor 1 as a number, or as a word with a bit
  * for each element up to SPEC_ELEMENT_MAX; and its invariants. */
 int32_t wide_telemetry_value(const struct wide_telemetry *wide, uint32_t variable, int32_t key);

@@ -245,6 +245,7 @@ int command_run(int argc, char **argv)
     run_request_init(&request);
     request.scenario = call.scenario;
     request.seed = call.seed;
+    request.coverage = call.db != NULL;
     command_settings(&settings, &call.settings, &request);
     if (call.trace) {
         CHECK(trace_open(&trace, true));

@@ -24,6 +24,7 @@ static const struct {
     {"trace", command_spec_trace, "does TLC accept what devices did in recorded runs?"},
     {"walks", command_spec_walks,
      "walks over every edge of a law's graph, also with the real core"},
+    {"edges", command_spec_edges, "which edges of a law's graph has no recorded run ever taken?"},
     {"replay", command_spec_replay, "a counterexample, taken to the real core and to a scenario"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

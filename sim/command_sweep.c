@@ -240,6 +240,7 @@ static void job_request(void *ctx, uint64_t job, struct run_request *request)
     const struct sweep *sweep = ctx;
     request->scenario = sweep->scenarios[job_scenario(sweep, job)].path;
     request->seed = job_seed(sweep, job);
+    request->coverage = true;
     job_settings(sweep, job, &settings);
     command_settings(&list, &settings, request);
 }

@@ -17,12 +17,22 @@
 
 enum { SAID_BYTES = 320 };
 
-/* What goes over the socket; the plan's text and the items follow. Both ends are one program. */
+/* What goes over the socket; the plan's text, the items and the keys of coverage follow. Both ends
+ * are one program. */
 struct message {
     uint64_t plan_bytes; /* with its terminating zero; 0: none */
     uint64_t item_first, item_count;
     struct run_result result; /* without its pointers */
 };
+
+static uint64_t key_count(const struct message *message)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
+        count += message->result.coverage[i].count;
+    }
+    return count;
+}
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
@@ -100,6 +110,9 @@ static _Noreturn void child(const struct lane_work *work, uint64_t job, int out,
     message.result = witness.result;
     message.result.plan.entries = NULL;
     message.result.plan.entry_count = message.result.plan.entry_capacity = 0;
+    for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
+        message.result.coverage[i].keys = NULL;
+    }
     message.plan_bytes = witness.plan == NULL ? 0 : strlen(witness.plan) + 1;
     message.item_count = trace_kept(&witness.trace);
     message.item_first = witness.trace.count - message.item_count;
@@ -110,6 +123,10 @@ static _Noreturn void child(const struct lane_work *work, uint64_t job, int out,
         fwrite(witness.plan, message.plan_bytes, 1, file);
     }
     (void)trace_each(&witness.trace, write_item, file);
+    for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
+        const struct coverage_set *set = &witness.result.coverage[i];
+        fwrite(set->keys, sizeof *set->keys, set->count, file);
+    }
     _exit(fclose(file) == 0 ? 0 : VERDICT_HARNESS);
 }
 
@@ -174,8 +191,9 @@ static bool is_whole(const struct bytes *bytes)
         return false;
     }
     memcpy(&message, bytes->at, sizeof message);
-    return bytes->size ==
-           sizeof message + message.plan_bytes + message.item_count * sizeof(struct world_item);
+    return bytes->size == sizeof message + message.plan_bytes +
+                              message.item_count * sizeof(struct world_item) +
+                              key_count(&message) * sizeof(uint64_t);
 }
 
 /* Read what the child writes until it closes. False: it took too long. Ends this process if the
@@ -306,6 +324,37 @@ bool lane_give(struct lane *lane, uint64_t job)
     return true;
 }
 
+static bool take_items(struct lane *lane, const struct message *message, struct trace *trace)
+{
+    if (message->item_count == 0) {
+        return true;
+    }
+    CHECK(trace_open(trace, false));
+    trace->count = message->item_first;
+    for (uint64_t i = 0; i < message->item_count; i++) {
+        struct world_item item;
+        if (!read_all(lane->socket, &item, sizeof item)) {
+            return false;
+        }
+        trace_item(trace, &item);
+    }
+    return true;
+}
+
+static bool take_keys(struct lane *lane, struct run_result *result)
+{
+    for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
+        struct coverage_set *set = &result->coverage[i];
+        const size_t size = set->count * sizeof *set->keys;
+        set->keys = size == 0 ? NULL : malloc(size);
+        CHECK(size == 0 || set->keys != NULL);
+        if (!read_all(lane->socket, set->keys, size)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool take(struct lane *lane, struct witness *witness)
 {
     static struct message message;
@@ -320,19 +369,7 @@ static bool take(struct lane *lane, struct witness *witness)
             return false;
         }
     }
-    if (message.item_count == 0) {
-        return true;
-    }
-    CHECK(trace_open(&witness->trace, false));
-    witness->trace.count = message.item_first;
-    for (uint64_t i = 0; i < message.item_count; i++) {
-        struct world_item item;
-        if (!read_all(lane->socket, &item, sizeof item)) {
-            return false;
-        }
-        trace_item(&witness->trace, &item);
-    }
-    return true;
+    return take_items(lane, &message, &witness->trace) && take_keys(lane, &witness->result);
 }
 
 void lane_take(struct lane *lane, struct witness *witness)

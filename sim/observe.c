@@ -1,5 +1,6 @@
 #include "sim/world_inside.h"
 
+#include "sim/coverage.h"
 #include "sim/image.h"
 #include "sim/roles.h"
 
@@ -39,6 +40,9 @@ void observe_effect(struct world *world, uint32_t index, uint32_t phase)
                                     .b = phase,
                                     .result = entry->amount,
                                     .value = entry->lasts_us};
+    if (world->options.coverage != NULL) {
+        coverage_effect(world->options.coverage, entry, phase == 1, item.time_us);
+    }
     show(world, &item);
 }
 
@@ -51,6 +55,18 @@ void observe_violation(struct world *world, const struct violation *violation)
     world->violation = *violation;
     if (world->options.violated != NULL) {
         world->options.violated(world->options.item_ctx);
+    }
+}
+
+void observe_step(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
+                  uint32_t shape)
+{
+    struct world *world = ctx;
+    if (world->options.coverage != NULL) {
+        coverage_step(world->options.coverage, law, k, step, shape);
+    }
+    if (world->options.heard != NULL) {
+        world->options.heard(world->options.heard_ctx, law, k, step, shape);
     }
 }
 

@@ -270,3 +270,20 @@ void record_found_free(struct record_found *found)
     free(found->plan);
     found->settings = found->plan = NULL;
 }
+
+bool record_coverage(struct record *record, enum coverage_kind kind,
+                     void (*each)(void *ctx, uint64_t key, uint64_t runs), void *ctx, char *error,
+                     size_t error_bytes)
+{
+    sqlite3_stmt *statement = record_statement(record, RECORD_COVERAGE_EACH);
+    int stepped = SQLITE_ERROR;
+    if (statement != NULL &&
+        sqlite3_bind_text(statement, 1, coverage_kind_name(kind), -1, SQLITE_STATIC) == SQLITE_OK) {
+        while ((stepped = sqlite3_step(statement)) == SQLITE_ROW) {
+            each(ctx, (uint64_t)sqlite3_column_int64(statement, 0),
+                 (uint64_t)sqlite3_column_int64(statement, 1));
+        }
+        sqlite3_reset(statement);
+    }
+    return stepped == SQLITE_DONE || record_explain(record, error, error_bytes);
+}

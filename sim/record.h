@@ -18,7 +18,7 @@
 
 enum {
     RECORD_APPLICATION = 0x62726f77, /* "brow" */
-    RECORD_SCHEMA = 2,               /* pragma user_version */
+    RECORD_SCHEMA = 3,               /* pragma user_version */
     RECORD_ERROR_BYTES = 512,
 };
 #define RECORD_FILE "runs.db"
@@ -72,6 +72,11 @@ struct record_found {
 bool record_find(struct record *record, int64_t id, struct record_found *found, char *error,
                  size_t error_bytes);
 void record_found_free(struct record_found *found);
+
+/* Call `each` with every key of this kind that any run showed, ascending. */
+bool record_coverage(struct record *record, enum coverage_kind kind,
+                     void (*each)(void *ctx, uint64_t key, uint64_t runs), void *ctx, char *error,
+                     size_t error_bytes);
 
 /* Put a trace in place of the events of a run that stands in the file. */
 bool record_trace(struct record *record, int64_t id, const struct settings *settings,

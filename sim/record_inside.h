@@ -14,6 +14,10 @@
            "?13, ?14, ?15)")                                                                       \
     X(LAW, "INSERT INTO run_law VALUES (?1, ?2, ?3, ?4, ?5)")                                      \
     X(STEP, "INSERT INTO run_step VALUES (?1, ?2, ?3, ?4)")                                        \
+    X(COVERAGE_KEY, "INSERT INTO coverage VALUES (?1, ?2, ?3, 1) "                                 \
+                    "ON CONFLICT DO UPDATE SET runs = runs + 1 RETURNING runs")                    \
+    X(COVERAGE, "INSERT INTO run_coverage VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                        \
+    X(COVERAGE_EACH, "SELECT key, runs FROM coverage WHERE kind = ?1 ORDER BY key")                \
     X(FAULT, "INSERT INTO run_fault VALUES (?1, ?2, ?3, ?4)")                                      \
     X(PROBE, "INSERT INTO run_probe VALUES (?1, ?2, ?3)")                                          \
     X(FIGURE, "INSERT INTO run_figure VALUES (?1, ?2, ?3)")                                        \

@@ -1,4 +1,4 @@
-/* The run database, version 2. SQLite keeps these comments: `sqlite3 runs.db .schema` shows them.
+/* The run database, version 3. SQLite keeps these comments: `sqlite3 runs.db .schema` shows them.
  *
  * Times are microseconds (_us); simulated ones count from the start of the run. 64-bit counts that
  * have no upper bound are stored as two's complement: -1 is 2^64 - 1. A change of this schema
@@ -49,6 +49,22 @@ const char *const record_schema[] = {
     "  action TEXT NOT NULL,\n"
     "  steps INTEGER NOT NULL, -- how often the run took it\n"
     "  PRIMARY KEY (run, spec, action)\n"
+    ") STRICT, WITHOUT ROWID",
+    "CREATE TABLE run_coverage ( -- what a run showed: sim/coverage.h\n"
+    "  run INTEGER NOT NULL REFERENCES run(id),\n"
+    "  kind TEXT NOT NULL, -- transition edge\n"
+    "  count INTEGER NOT NULL, -- keys\n"
+    "  fresh INTEGER NOT NULL, -- of them, those that no earlier run of this file had\n"
+    "  outcome TEXT NOT NULL, -- hash of the keys: two runs with the same one showed the same\n"
+    "  keys BLOB NOT NULL, -- ascending; differences, LEB128\n"
+    "  PRIMARY KEY (run, kind)\n"
+    ") STRICT, WITHOUT ROWID",
+    "CREATE TABLE coverage ( -- all that any run of this file showed\n"
+    "  kind TEXT NOT NULL,\n"
+    "  key INTEGER NOT NULL,\n"
+    "  first_run INTEGER NOT NULL REFERENCES run(id),\n"
+    "  runs INTEGER NOT NULL, -- that showed it\n"
+    "  PRIMARY KEY (kind, key)\n"
     ") STRICT, WITHOUT ROWID",
     "CREATE TABLE run_fault ( -- every fault class in every run\n"
     "  run INTEGER NOT NULL REFERENCES run(id),\n"
@@ -130,6 +146,15 @@ const char *const record_schema[] = {
     "CREATE VIEW steps AS -- every action of a spec: which has no scenario ever taken?\n"
     "SELECT spec, action, sum(steps) AS steps, sum(steps > 0) AS runs\n"
     "FROM run_step GROUP BY spec, action ORDER BY runs, spec, action",
+    "CREATE VIEW saturation AS -- how much of what can be shown was shown: the chance that the "
+    "next\n"
+    "  -- run shows something new is about fresh_chance (Good and Turing: keys of one run only)\n"
+    "SELECT kind, count(*) AS keys, sum(runs = 1) AS once, sum(runs = 2) AS twice,\n"
+    "  (SELECT count(*) FROM run_coverage AS r WHERE r.kind = coverage.kind) AS runs,\n"
+    "  (SELECT count(DISTINCT outcome) FROM run_coverage AS r WHERE r.kind = coverage.kind)\n"
+    "    AS outcomes,\n"
+    "  round(1.0 * sum(runs = 1) / sum(runs), 6) AS fresh_chance\n"
+    "FROM coverage GROUP BY kind",
     "CREATE VIEW faults AS -- every fault class: planned, and really struck\n"
     "SELECT fault, sum(filed) AS filed, sum(fired) AS fired, sum(filed > 0) AS runs_filed,\n"
     "  sum(fired > 0) AS runs_fired\n"

@@ -1,6 +1,7 @@
 /* Rows of a run database: one run, one transaction. */
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -70,6 +71,12 @@ static void row_text(struct row *row, const char *text)
 {
     row->good = row->good && sqlite3_bind_text(row->statement, ++row->index, text, -1,
                                                SQLITE_TRANSIENT) == SQLITE_OK;
+}
+
+static void row_bytes(struct row *row, const void *bytes, size_t size_bytes)
+{
+    row->good = row->good && sqlite3_bind_blob64(row->statement, ++row->index, bytes, size_bytes,
+                                                 SQLITE_TRANSIENT) == SQLITE_OK;
 }
 
 static bool row_write(struct row *row)
@@ -164,9 +171,56 @@ static bool write_steps(struct record *record, const struct run_result *result, 
     return good;
 }
 
+/* Into what all runs showed; *fresh: it is the first one. */
+static bool write_key(struct record *record, const char *kind, uint64_t key, int64_t id,
+                      bool *fresh)
+{
+    struct row row = row_begin(record, RECORD_COVERAGE_KEY);
+    row_text(&row, kind);
+    row_number(&row, key);
+    row_number(&row, (uint64_t)id);
+    const bool good = row.good && sqlite3_step(row.statement) == SQLITE_ROW;
+    *fresh = good && sqlite3_column_int64(row.statement, 0) == 1;
+    return good && sqlite3_step(row.statement) == SQLITE_DONE;
+}
+
+static bool write_coverage(struct record *record, const char *kind, const struct coverage_set *set,
+                           int64_t id)
+{
+    char outcome[HASH_TEXT_BYTES];
+    uint64_t digest[2], fresh_count = 0;
+    size_t size_bytes;
+    bool good = true;
+    for (uint32_t i = 0; good && i < set->count; i++) {
+        bool fresh;
+        good = write_key(record, kind, set->keys[i], id, &fresh);
+        fresh_count += fresh ? 1 : 0;
+    }
+    uint8_t *packed = coverage_pack(set, &size_bytes);
+    hash_once(packed, (uint32_t)size_bytes, digest);
+    hash_print(digest, outcome);
+    if (good) {
+        struct row row = row_begin(record, RECORD_COVERAGE);
+        row_number(&row, (uint64_t)id);
+        row_text(&row, kind);
+        row_number(&row, set->count);
+        row_number(&row, fresh_count);
+        row_text(&row, outcome);
+        row_bytes(&row, packed, size_bytes);
+        good = row_write(&row);
+    }
+    free(packed);
+    return good;
+}
+
 static bool write_counts(struct record *record, const struct run_result *result, int64_t id)
 {
     bool good = write_steps(record, result, id);
+    for (unsigned i = 0; good && i < COVERAGE_KIND_COUNT; i++) {
+        const struct coverage_set *set = &result->coverage[i];
+        good = set->count == 0 ||
+               write_coverage(record, coverage_kind_name((enum coverage_kind)i), set, id);
+    }
     for (unsigned i = 0; good && i < LAW_COUNT; i++) {
         struct row row = row_begin(record, RECORD_LAW);
         row_number(&row, (uint64_t)id);

@@ -37,6 +37,9 @@ void run_request_init(struct run_request *request)
 
 void run_result_free(struct run_result *result)
 {
+    for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
+        coverage_set_free(&result->coverage[i]);
+    }
     plan_free(&result->plan);
 }
 
@@ -233,10 +236,12 @@ void run(const struct run_request *request, struct run_result *result)
         options.item_ctx = &tee;
         options.violated = options.violated == NULL ? NULL : tee_violated;
     }
+    options.coverage = request->coverage ? coverage_open(&plan.settings) : NULL;
     struct world *world = world_create(&plan, request->plan == NULL, &options, result->message,
                                        sizeof result->message);
-    plan_free(&plan);
     if (world == NULL) {
+        coverage_close(options.coverage, result->coverage);
+        plan_free(&plan);
         result->verdict = VERDICT_USAGE;
         script_close(tee.script);
         return;
@@ -252,6 +257,8 @@ void run(const struct run_request *request, struct run_result *result)
         request->stopped(request->stopped_ctx, world);
     }
     world_free(world);
+    coverage_close(options.coverage, result->coverage);
+    plan_free(&plan);
     script_close(tee.script);
     result->wall_us = wall_us() - start_us;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "models/spec.h"
+#include "sim/coverage.h"
 #include "sim/plan.h"
 #include "sim/world.h"
 
@@ -32,6 +33,7 @@ struct run_request {
     uint64_t seed;           /* scenario only */
     const struct run_setting *settings;
     uint32_t setting_count;
+    bool coverage;        /* count what it shows (sim/coverage.h); needs laws */
     uint64_t until_event; /* stop before this event; UINT64_MAX = run to the end */
     struct world_options options;
     /* Called about every 0.2 s of wall time, may be NULL. */
@@ -60,7 +62,8 @@ struct run_result {
     bool is_void[LAW_COUNT];
     uint64_t steps[SPEC_ACTIONS_MAX]; /* of the spec Telemetry, by action */
     bool live_expectation;            /* a Lua function failed: replay cannot show it */
-    struct plan plan;                 /* as it was lived; freed by run_result_free */
+    struct coverage_set coverage[COVERAGE_KIND_COUNT]; /* empty where it was not counted */
+    struct plan plan; /* as it was lived; freed by run_result_free */
 };
 
 /* Never fails in another way than by its result. */

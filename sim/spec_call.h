@@ -31,6 +31,7 @@ int command_spec_conform(int argc, char **argv);
 int command_spec_mutate(int argc, char **argv);
 int command_spec_trace(int argc, char **argv);
 int command_spec_walks(int argc, char **argv);
+int command_spec_edges(int argc, char **argv);
 int command_spec_replay(int argc, char **argv);
 
 /* `walks --core`: the core of each law that is meant, or of that configuration alone. */

@@ -45,8 +45,10 @@ static struct spec_trace *trace_of(struct hearing *hearing, uint32_t actor, cons
     return &runs->list[hearing->places[actor] - 1];
 }
 
-static void on_step(void *ctx, const char *law, const int32_t *k, const struct follow_step *step)
+static void on_step(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
+                    uint32_t shape)
 {
+    (void)shape;
     struct hearing *hearing = ctx;
     struct spec_trace_event event = {.move = step->move, .sight_count = step->sight_count};
     if (strcmp(law, hearing->runs->law) != 0) {

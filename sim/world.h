@@ -59,8 +59,10 @@ struct world_options {
     void *observed_ctx;
     /* Called for each step of a law with a spec, as judge_config.heard, if not NULL and there is a
      * judge; likewise. */
-    void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step);
+    void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
+                  uint32_t shape);
     void *heard_ctx;
+    struct coverage *coverage;   /* NULL: not counted */
     void (*violated)(void *ctx); /* stop here for a debugger; may be NULL */
 };
 void world_options_init(struct world_options *options);

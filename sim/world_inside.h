@@ -83,6 +83,10 @@ void observe_violation(struct world *world, const struct violation *violation);
 void observe_flash_write(void *ctx, uint32_t node, struct flash_range range, uint64_t breaches);
 void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence);
 
+/* A step of a law that has a spec, as judge_config.heard. */
+void observe_step(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
+                  uint32_t shape);
+
 /* strike.c */
 /* An entry of the plan strikes now. */
 void strike(struct world *world, uint32_t entry);

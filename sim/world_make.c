@@ -287,8 +287,9 @@ static void make_judge(struct world *world)
         .sample_slack_us = sample_slack_us(world),
         .trials = firmware != NULL ? (uint32_t)setting[SETTING_firmware_trials] : 0,
         .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
-        .heard = world->options.heard,
-        .heard_ctx = world->options.heard_ctx,
+        .heard =
+            world->options.heard != NULL || world->options.coverage != NULL ? observe_step : NULL,
+        .heard_ctx = world,
         .image_bytes = (uint32_t)setting[SETTING_firmware_image],
         .sector_bytes = firmware != NULL ? firmware->geometry.sector_bytes : 0,
     };

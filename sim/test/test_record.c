@@ -126,7 +126,9 @@ static int64_t add(struct record *record, enum verdict verdict, uint64_t seed, c
                    struct trace *trace)
 {
     struct run_result result;
+    uint64_t keys[] = {5, 300, 4000 + seed % 2};
     make_result(&result, verdict);
+    result.coverage[COVERAGE_TRANSITION] = (struct coverage_set){keys, 3, 0};
     const struct record_run run = {
         .scenario = "scenarios/x.lua",
         .scenario_hash = "abc",
@@ -147,6 +149,11 @@ static struct record *create(const char *path)
         exit(1);
     }
     return record;
+}
+
+static void sum_up(void *ctx, uint64_t key, uint64_t runs)
+{
+    *(uint64_t *)ctx += key * runs;
 }
 
 /* ---- tests ----------------------------------------------------------------------------------- */
@@ -190,6 +197,28 @@ static void a_recorded_run_is_found_again(void)
     EXPECT(strcmp(ask(path, "PRAGMA journal_mode"), "wal") == 0);
     EXPECT(strcmp(ask(path, "PRAGMA integrity_check"), "ok") == 0);
     EXPECT(strcmp(ask(path, "PRAGMA foreign_key_check"), "") == 0);
+}
+
+static void what_runs_showed_is_united(void)
+{
+    const char *path = fresh("coverage.db");
+    uint64_t sum = 0;
+    struct record *record = create(path);
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        EXPECT_EQUAL(add(record, VERDICT_PASS, seed, NULL, NULL), (int64_t)seed);
+    }
+    EXPECT(record_coverage(record, COVERAGE_TRANSITION, sum_up, &sum, error, sizeof error));
+    EXPECT_EQUAL(sum, 3 * 5 + 3 * 300 + 4000 + 2 * 4001);
+    sum = 0;
+    EXPECT(record_coverage(record, COVERAGE_EDGE, sum_up, &sum, error, sizeof error));
+    EXPECT_EQUAL(sum, 0);
+    record_close(record);
+    EXPECT_EQUAL(count(path, "SELECT fresh FROM run_coverage WHERE run = 1"), 3);
+    EXPECT_EQUAL(count(path, "SELECT fresh FROM run_coverage WHERE run = 2"), 1);
+    EXPECT_EQUAL(count(path, "SELECT fresh FROM run_coverage WHERE run = 3"), 0);
+    EXPECT_EQUAL(count(path, "SELECT first_run FROM coverage WHERE key = 4000"), 2);
+    EXPECT_EQUAL(count(path, "SELECT outcomes FROM saturation"), 2);
+    EXPECT_EQUAL(count(path, "SELECT once FROM saturation"), 1);
 }
 
 static void every_view_answers(void)
@@ -373,6 +402,7 @@ int main(void)
 {
     EXPECT(mkdtemp(folder) != NULL);
     RUN(a_recorded_run_is_found_again);
+    RUN(what_runs_showed_is_united);
     RUN(every_view_answers);
     RUN(a_trace_stands_in_its_order);
     RUN(a_file_that_is_not_ours_is_left_alone);
