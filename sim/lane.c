@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 #include "sim/setting.h"
 #include "sim/status.h"
 
-enum { SAID_BYTES = 320 };
+enum { SAID_BYTES = 320, LOOK_MS = 100 /* how often at its memory */ };
 
 /* What goes over the socket; the plan's text, the items and the keys of coverage follow. Both ends
  * are one program. */
@@ -96,6 +97,12 @@ static void write_item(void *ctx, const struct world_item *item)
     fwrite(item, sizeof *item, 1, ctx);
 }
 
+static uint64_t peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static _Noreturn void child(const struct lane_work *work, uint64_t job, int out, int said)
 {
     struct run_request request;
@@ -108,6 +115,7 @@ static _Noreturn void child(const struct lane_work *work, uint64_t job, int out,
     work->request(work->ctx, job, &request);
     witness_run(&request, &witness);
     message.result = witness.result;
+    message.result.memory_bytes = peak_bytes();
     message.result.plan.entries = NULL;
     message.result.plan.entry_count = message.result.plan.entry_capacity = 0;
     for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
@@ -161,18 +169,20 @@ static void read_said(int said, char text[SAID_BYTES])
     }
 }
 
-static void explain_death(struct run_result *result, int status, bool late, uint64_t timeout_us,
-                          int said)
+static void explain_death(const struct lane_work *work, enum run_ending ending, int status,
+                          int said, struct run_result *result)
 {
     char text[SAID_BYTES], limit[40];
     read_said(said, text);
-    duration_print(timeout_us, limit, sizeof limit);
-    result->verdict = VERDICT_HARNESS;
-    if (late) {
-        result->verdict = VERDICT_UNKNOWN;
+    result->ending = ending;
+    result->verdict = ending == RUN_CRASHED ? VERDICT_HARNESS : VERDICT_UNKNOWN;
+    if (ending == RUN_LATE) {
+        duration_print(work->timeout_us, limit, sizeof limit);
         snprintf(result->message, sizeof result->message, "no end after %s of wall time", limit);
-    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
-        result->verdict = VERDICT_UNKNOWN;
+    } else if (ending == RUN_MEMORY) {
+        snprintf(result->message, sizeof result->message, "more than %" PRIu64 " MB of memory",
+                 work->memory_bytes / 1000000);
+    } else if (ending == RUN_KILLED) {
         snprintf(result->message, sizeof result->message,
                  "killed by SIGKILL, as the system does where memory runs out");
     } else if (WIFSIGNALED(status)) {
@@ -196,20 +206,41 @@ static bool is_whole(const struct bytes *bytes)
                               key_count(&message) * sizeof(uint64_t);
 }
 
-/* Read what the child writes until it closes. False: it took too long. Ends this process if the
- * parent is gone. */
-static bool listen_to(int in, int parent, pid_t pid, uint64_t timeout_us, struct bytes *bytes)
+/* Of a process that lives; 0: not known. */
+static uint64_t resident_bytes(pid_t pid)
+{
+    char path[64];
+    unsigned long long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return 0;
+    }
+    if (fscanf(file, "%*u %llu", &pages) != 1) {
+        pages = 0;
+    }
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Read what the child writes until it closes: WHOLE, though it may not be. LATE, MEMORY: it is
+ * still there, and took too much. Ends this process if the parent is gone. */
+static enum run_ending listen_to(const struct lane_work *work, int in, int parent, pid_t pid,
+                                 struct bytes *bytes)
 {
     const uint64_t start_us = status_wall_us();
     for (;;) {
         struct pollfd files[2] = {{in, POLLIN, 0}, {parent, POLLIN, 0}};
-        int wait_ms = -1;
-        if (timeout_us != 0) {
-            const uint64_t elapsed_us = status_wall_us() - start_us;
-            if (elapsed_us >= timeout_us) {
-                return false;
-            }
-            const uint64_t left_ms = (timeout_us - elapsed_us) / 1000 + 1;
+        const uint64_t elapsed_us = status_wall_us() - start_us;
+        int wait_ms = work->memory_bytes != 0 ? LOOK_MS : -1;
+        if (work->timeout_us != 0 && elapsed_us >= work->timeout_us) {
+            return RUN_LATE;
+        }
+        if (work->memory_bytes != 0 && resident_bytes(pid) > work->memory_bytes) {
+            return RUN_MEMORY;
+        }
+        if (work->timeout_us != 0 && wait_ms < 0) {
+            const uint64_t left_ms = (work->timeout_us - elapsed_us) / 1000 + 1;
             wait_ms = (int)(left_ms < 60000 ? left_ms : 60000);
         }
         if (poll(files, 2, wait_ms) <= 0) {
@@ -220,9 +251,18 @@ static bool listen_to(int in, int parent, pid_t pid, uint64_t timeout_us, struct
             _exit(VERDICT_HARNESS);
         }
         if (files[0].revents != 0 && !bytes_read(bytes, in)) {
-            return true;
+            return RUN_WHOLE;
         }
     }
+}
+
+/* The child is gone. */
+static enum run_ending ending_of(enum run_ending heard, int status, const struct bytes *bytes)
+{
+    if (heard != RUN_WHOLE || (status == 0 && is_whole(bytes))) {
+        return heard;
+    }
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? RUN_KILLED : RUN_CRASHED;
 }
 
 static void run_job(const struct lane_work *work, uint64_t job, int parent, int said,
@@ -243,17 +283,19 @@ static void run_job(const struct lane_work *work, uint64_t job, int parent, int 
     }
     close(pair[1]);
     if (pid > 0) {
-        const bool in_time = listen_to(pair[0], parent, pid, work->timeout_us, bytes);
-        if (!in_time) {
+        const enum run_ending heard = listen_to(work, pair[0], parent, pid, bytes);
+        if (heard != RUN_WHOLE) {
             kill(pid, SIGKILL);
         }
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
         }
-        if (!in_time || status != 0 || !is_whole(bytes)) {
-            explain_death(&failed.result, status, !in_time, work->timeout_us, said);
+        const enum run_ending ending = ending_of(heard, status, bytes);
+        if (ending != RUN_WHOLE) {
+            explain_death(work, ending, status, said, &failed.result);
         }
     } else {
         failed.result.verdict = VERDICT_HARNESS;
+        failed.result.ending = RUN_CRASHED;
         snprintf(failed.result.message, sizeof failed.result.message, "no process for it: %s",
                  strerror(errno));
     }
@@ -285,7 +327,7 @@ static _Noreturn void lane_main(const struct lane_work *work, int parent)
 
 /* ---- the parent's side ----------------------------------------------------------------------- */
 
-bool lane_start(struct lane *lanes, uint32_t index, const struct lane_work *work)
+bool lane_start(struct lane *lanes, uint32_t count, uint32_t index, const struct lane_work *work)
 {
     struct lane *lane = &lanes[index];
     int pair[2];
@@ -297,8 +339,10 @@ bool lane_start(struct lane *lanes, uint32_t index, const struct lane_work *work
     fflush(NULL); /* or the child has what is buffered here, too */
     lane->pid = fork();
     if (lane->pid == 0) {
-        for (uint32_t i = 0; i < index; i++) {
-            close(lanes[i].socket);
+        for (uint32_t i = 0; i < count; i++) {
+            if (i != index && lanes[i].socket >= 0) {
+                close(lanes[i].socket);
+            }
         }
         close(pair[0]);
         lane_main(work, pair[1]);
@@ -379,6 +423,7 @@ void lane_take(struct lane *lane, struct witness *witness)
         witness_free(witness);
         memset(witness, 0, sizeof *witness);
         witness->result.verdict = VERDICT_HARNESS;
+        witness->result.ending = RUN_KILLED;
         snprintf(witness->result.message, sizeof witness->result.message,
                  "its worker process is gone");
         lane_stop(lane);

@@ -19,7 +19,8 @@ struct lane_work {
     /* What to run, given the number of a job; called in the child. */
     void (*request)(void *ctx, uint64_t job, struct run_request *request);
     void *ctx;
-    uint64_t timeout_us; /* of wall time for one job; 0: none */
+    uint64_t timeout_us;   /* of wall time for one job; 0: none */
+    uint64_t memory_bytes; /* resident, of one job; 0: no limit */
 };
 
 struct lane {
@@ -29,8 +30,8 @@ struct lane {
     uint64_t job;
 };
 
-/* Start lanes[index]; those before it stand already. False: see errno. */
-bool lane_start(struct lane *lanes, uint32_t index, const struct lane_work *work);
+/* Start lanes[index]; of the others (of count) those stand that have a socket. False: see errno. */
+bool lane_start(struct lane *lanes, uint32_t count, uint32_t index, const struct lane_work *work);
 /* False: the lane is gone. */
 bool lane_give(struct lane *lane, uint64_t job);
 /* The result of its job; waits for it. A lane that is gone is a result, too: the harness failed.

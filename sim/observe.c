@@ -310,6 +310,10 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
             hash_once(evidence->body, evidence->body_bytes, observation.body);
         }
         observe(world, &observation);
+        if (evidence->kind == EVIDENCE_ACCEPT && world->canary) {
+            world->canary = false;
+            observe(world, &observation);
+        }
     }
 }
 

@@ -23,18 +23,39 @@ static void *grow(void *list, uint64_t count, uint64_t *capacity, size_t item_by
     return list;
 }
 
-static void add_digest(struct outcome *outcome, const struct run_result *result)
+void outcome_init(struct outcome *outcome, const char *db)
 {
-    outcome->digests = grow(outcome->digests, outcome->digest_count, &outcome->digest_capacity,
-                            sizeof *outcome->digests);
-    memcpy(outcome->digests[outcome->digest_count++], result->digest, sizeof result->digest);
+    memset(outcome, 0, sizeof *outcome);
+    outcome->db = db;
+    digest_map_init(&outcome->hashes);
+    digest_map_init(&outcome->shown);
 }
 
-static void add_failure(struct outcome *outcome, const struct outcome_failure *failure)
+static void add_digests(struct outcome *outcome, const struct run_result *result)
+{
+    const struct coverage_set *set = &result->coverage[COVERAGE_TRANSITION];
+    uint64_t digest[2];
+    bool added;
+    hash_once(set->keys, set->count * (uint32_t)sizeof *set->keys, digest);
+    (void)digest_map_put(&outcome->shown, digest, 1, &added);
+    (void)digest_map_put(&outcome->hashes, result->digest, 1, &added);
+}
+
+uint64_t outcome_distinct(const struct outcome *outcome)
+{
+    return outcome->shown.count;
+}
+
+static void add_failure(struct outcome *outcome, const struct outcome_failure *failure,
+                        const char *law, const char *message)
 {
     outcome->failures = grow(outcome->failures, outcome->failure_count, &outcome->failure_capacity,
                              sizeof *outcome->failures);
-    outcome->failures[outcome->failure_count++] = *failure;
+    struct outcome_failure *added = &outcome->failures[outcome->failure_count++];
+    *added = *failure;
+    snprintf(added->law, sizeof added->law, "%s", law);
+    added->message = strdup(message);
+    CHECK(added->message != NULL);
 }
 
 void outcome_add(struct outcome *outcome, const char *scenario, uint64_t seed, int64_t run_id,
@@ -42,24 +63,38 @@ void outcome_add(struct outcome *outcome, const char *scenario, uint64_t seed, i
 {
     outcome->done++;
     outcome->verdicts[result->verdict]++;
+    outcome->endings[result->ending]++;
     outcome->events += result->events;
     outcome->sim_us += result->sim_us;
+    if (outcome->memory_bytes < result->memory_bytes) {
+        outcome->memory_bytes = result->memory_bytes;
+    }
     totals_add(&outcome->totals, result);
     if (result->events > 0) {
-        add_digest(outcome, result);
+        add_digests(outcome, result);
     }
     if (result->verdict != VERDICT_PASS) {
         const struct outcome_failure failure = {
-            .run_id = run_id,
-            .scenario = scenario,
-            .seed = seed,
-            .verdict = result->verdict,
-            .violated = result->violated,
-            .law = result->violation.law,
-            .message = strdup(result->message),
-        };
-        CHECK(failure.message != NULL);
-        add_failure(outcome, &failure);
+            .run_id = run_id, .scenario = scenario, .seed = seed, .verdict = result->verdict};
+        add_failure(outcome, &failure, result->violated ? law_name(result->violation.law) : "",
+                    result->message);
+    }
+}
+
+void outcome_add_recorded(struct outcome *outcome, const char *scenario, uint64_t seed,
+                          const struct record_done *done)
+{
+    enum verdict verdict = VERDICT_PASS;
+    while (verdict < VERDICT_UNKNOWN && strcmp(verdict_name(verdict), done->verdict) != 0) {
+        verdict++;
+    }
+    outcome->done++;
+    outcome->recorded++;
+    outcome->verdicts[verdict]++;
+    if (verdict != VERDICT_PASS) {
+        const struct outcome_failure failure = {
+            .run_id = done->id, .scenario = scenario, .seed = seed, .verdict = verdict};
+        add_failure(outcome, &failure, done->law, done->message);
     }
 }
 
@@ -81,7 +116,7 @@ int outcome_exit_code(const struct outcome *outcome)
             return (int)order[i];
         }
     }
-    return outcome->done < outcome->asked ? VERDICT_UNKNOWN : VERDICT_PASS;
+    return outcome->done < outcome->asked && !outcome->time_is_up ? VERDICT_UNKNOWN : VERDICT_PASS;
 }
 
 void outcome_free(struct outcome *outcome)
@@ -90,27 +125,8 @@ void outcome_free(struct outcome *outcome)
         free(outcome->failures[i].message);
     }
     free(outcome->failures);
-    free(outcome->digests);
-}
-
-static int compare_digests(const void *left, const void *right)
-{
-    return memcmp(left, right, 2 * sizeof(uint64_t));
-}
-
-static uint64_t distinct_hashes(struct outcome *outcome)
-{
-    uint64_t distinct = 0;
-    if (outcome->digest_count == 0) {
-        return 0;
-    }
-    qsort(outcome->digests, outcome->digest_count, sizeof *outcome->digests, compare_digests);
-    for (uint64_t i = 0; i < outcome->digest_count; i++) {
-        if (i == 0 || compare_digests(outcome->digests[i], outcome->digests[i - 1]) != 0) {
-            distinct++;
-        }
-    }
-    return distinct;
+    digest_map_free(&outcome->hashes);
+    digest_map_free(&outcome->shown);
 }
 
 /* ---- as text --------------------------------------------------------------------------------- */
@@ -158,8 +174,40 @@ static void print_counts(const struct outcome *outcome, const struct print *prin
             fputs(", ", print->file);
         }
     }
-    fprintf(print->file, "of %" PRIu64 " runs%s\n", outcome->asked,
-            outcome->done < outcome->asked ? "; it was stopped before its end" : "");
+    fprintf(print->file, "of %" PRIu64 " runs%s\n",
+            outcome->time_is_up ? outcome->done : outcome->asked,
+            outcome->time_is_up              ? "; its time is up"
+            : outcome->done < outcome->asked ? "; it was stopped before its end"
+                                             : "");
+    if (outcome->recorded > 0) {
+        fprintf(print->file, "%" PRIu64 " of them stood in the database already\n",
+                outcome->recorded);
+    }
+}
+
+static void print_endings(const struct outcome *outcome, const struct print *print)
+{
+    for (unsigned i = RUN_WHOLE + 1; i < RUN_ENDING_COUNT; i++) {
+        if (outcome->endings[i] > 0) {
+            fprintf(print->file, "%" PRIu64 " %s\n", outcome->endings[i],
+                    run_ending_name((enum run_ending)i));
+        }
+    }
+}
+
+/* How much was seen, and how much is still to be seen. */
+static void print_saturation(const struct outcome *outcome, const struct print *print)
+{
+    const struct record_saturation *all = &outcome->saturation;
+    if (all->runs == 0) {
+        return;
+    }
+    fprintf(print->file,
+            "%" PRIu64 " different outcomes in %" PRIu64 " runs; %s: %" PRIu64
+            " transitions in %" PRIu64 " runs, %" PRIu64
+            " of them in one run alone: about %.3g of the next run's will be new\n",
+            outcome_distinct(outcome), outcome->done - outcome->recorded, outcome->db, all->keys,
+            all->runs, all->once, all->fresh_chance);
 }
 
 void outcome_print(struct outcome *outcome, const struct print *print)
@@ -167,20 +215,23 @@ void outcome_print(struct outcome *outcome, const struct print *print)
     const uint64_t wall_us = outcome->wall_us + 1;
     print_failures(outcome, print);
     print_counts(outcome, print);
-    if (outcome->done == 0) {
+    print_endings(outcome, print);
+    if (outcome->done == outcome->recorded) {
         return;
     }
-    print_laws(print, &outcome->totals, outcome->done);
+    print_laws(print, &outcome->totals, outcome->done - outcome->recorded);
     print_faults(print, &outcome->totals);
     print_probes(print, &outcome->totals);
     fputc('\n', print->file);
     print_per_reading(print, &outcome->totals);
+    print_saturation(outcome, print);
     fprintf(print->file,
             "%" PRIu64 " events and %" PRIu64 " h simulated in %" PRIu64 ".%" PRIu64 " s (%" PRIu64
-            " events/s), %" PRIu64 " distinct hashes\nruns    %s\n",
+            " events/s), %" PRIu32 " distinct hashes, %" PRIu64
+            " MB in the run that took most\nruns    %s\n",
             outcome->events, outcome->sim_us / 3600000000u, wall_us / 1000000,
             wall_us / 100000 % 10, outcome->events * 1000 / (wall_us / 1000 + 1),
-            distinct_hashes(outcome), outcome->db);
+            outcome->hashes.count, outcome->memory_bytes / 1000000, outcome->db);
 }
 
 /* ---- as JSON --------------------------------------------------------------------------------- */
@@ -199,7 +250,7 @@ static void add_failures(const struct outcome *outcome, struct cJSON *object)
         json_text(one, "scenario", failure->scenario);
         json_number(one, "seed", failure->seed);
         json_text(one, "verdict", verdict_name(failure->verdict));
-        json_text(one, "law", failure->violated ? law_name(failure->law) : NULL);
+        json_text(one, "law", failure->law[0] != '\0' ? failure->law : NULL);
         json_text(one, "message", failure->message);
         json_text(one, "replay", line);
         CHECK(cJSON_AddItemToArray(list, one));
@@ -219,7 +270,15 @@ void outcome_print_json(struct outcome *outcome, FILE *file)
     json_number(object, "unknown", outcome->verdicts[VERDICT_UNKNOWN]);
     json_text(object, "error", outcome->error);
     add_failures(outcome, object);
-    json_number(object, "distinct_hashes", distinct_hashes(outcome));
+    json_number(object, "recorded_before", outcome->recorded);
+    for (unsigned i = RUN_WHOLE + 1; i < RUN_ENDING_COUNT; i++) {
+        json_number(object, run_ending_name((enum run_ending)i), outcome->endings[i]);
+    }
+    json_number(object, "distinct_hashes", outcome->hashes.count);
+    json_number(object, "distinct_outcomes", outcome_distinct(outcome));
+    json_number(object, "transitions", outcome->saturation.keys);
+    json_number(object, "transitions_once", outcome->saturation.once);
+    json_number(object, "memory_bytes", outcome->memory_bytes);
     json_number(object, "events", outcome->events);
     json_seconds(object, "sim_s", outcome->sim_us);
     json_seconds(object, "wall_s", outcome->wall_us);

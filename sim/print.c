@@ -131,6 +131,15 @@ void totals_add(struct totals *totals, const struct run_result *result)
     }
 }
 
+uint32_t totals_probes(const struct totals *totals)
+{
+    uint32_t count = 0;
+    for (unsigned i = 0; i < PROBE_COUNT; i++) {
+        count += totals->probes[i] > 0 ? 1 : 0;
+    }
+    return count;
+}
+
 static void law_state(const struct print *print, const struct totals *totals, unsigned law,
                       uint64_t runs)
 {

@@ -49,6 +49,8 @@ struct totals {
     uint64_t figures[FIGURE_COUNT];
 };
 void totals_add(struct totals *totals, const struct run_result *result);
+/* How many probes were reached. */
+uint32_t totals_probes(const struct totals *totals);
 void print_laws(const struct print *print, const struct totals *totals, uint64_t runs);
 void print_faults(const struct print *print, const struct totals *totals);
 void print_probes(const struct print *print, const struct totals *totals);

@@ -287,3 +287,72 @@ bool record_coverage(struct record *record, enum coverage_kind kind,
     }
     return stepped == SQLITE_DONE || record_explain(record, error, error_bytes);
 }
+
+static bool bind_texts(sqlite3_stmt *statement, int first, const char *const *texts, int count)
+{
+    bool good = true;
+    for (int i = 0; i < count && good; i++) {
+        good = sqlite3_bind_text(statement, first + i, texts[i], -1, SQLITE_STATIC) == SQLITE_OK;
+    }
+    return good;
+}
+
+enum record_answer record_look_up(struct record *record, const struct record_run *run,
+                                  struct record_done *done, char *error, size_t error_bytes)
+{
+    if (record->program[0] == '\0') {
+        record_file_hash("/proc/self/exe", record->program);
+    }
+    const char *const texts[] = {run->scenario, run->scenario_hash, run->settings, record->program};
+    sqlite3_stmt *statement = record_statement(record, RECORD_LOOK_UP);
+    int stepped = SQLITE_ERROR;
+    memset(done, 0, sizeof *done);
+    if (statement != NULL && sqlite3_bind_int64(statement, 1, (int64_t)run->seed) == SQLITE_OK &&
+        bind_texts(statement, 2, texts, 4)) {
+        stepped = sqlite3_step(statement);
+    }
+    if (stepped == SQLITE_ROW) {
+        done->id = sqlite3_column_int64(statement, 0);
+        snprintf(done->verdict, sizeof done->verdict, "%s", column(statement, 1));
+        snprintf(done->message, sizeof done->message, "%s", column(statement, 2));
+        snprintf(done->law, sizeof done->law, "%s", column(statement, 3));
+        sqlite3_reset(statement);
+        return RECORD_ANSWER_YES;
+    }
+    if (stepped == SQLITE_DONE) {
+        return RECORD_ANSWER_NO;
+    }
+    record_explain(record, error, error_bytes);
+    return RECORD_ANSWER_ERROR;
+}
+
+bool record_unreached(struct record *record, uint64_t *runs, char *names, size_t names_bytes,
+                      char *error, size_t error_bytes)
+{
+    sqlite3_stmt *statement = record_statement(record, RECORD_UNREACHED);
+    if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW) {
+        return record_explain(record, error, error_bytes);
+    }
+    *runs = (uint64_t)sqlite3_column_int64(statement, 0);
+    snprintf(names, names_bytes, "%s", column(statement, 1));
+    sqlite3_reset(statement);
+    return true;
+}
+
+bool record_saturation(struct record *record, struct record_saturation *saturation, char *error,
+                       size_t error_bytes)
+{
+    sqlite3_stmt *statement = record_statement(record, RECORD_SATURATION);
+    const int stepped = statement == NULL ? SQLITE_ERROR : sqlite3_step(statement);
+    memset(saturation, 0, sizeof *saturation);
+    if (stepped == SQLITE_ROW) {
+        saturation->runs = (uint64_t)sqlite3_column_int64(statement, 0);
+        saturation->outcomes = (uint64_t)sqlite3_column_int64(statement, 1);
+        saturation->keys = (uint64_t)sqlite3_column_int64(statement, 2);
+        saturation->once = (uint64_t)sqlite3_column_int64(statement, 3);
+        saturation->fresh_chance = sqlite3_column_double(statement, 4);
+        sqlite3_reset(statement);
+    }
+    return stepped == SQLITE_ROW || stepped == SQLITE_DONE ||
+           record_explain(record, error, error_bytes);
+}

@@ -57,6 +57,28 @@ struct record_run {
 int64_t record_write(struct record *record, const struct record_run *run, char *error,
                      size_t error_bytes);
 
+/* Was a run of this program lived with the scenario, its hash, settings and seed of `run`? */
+enum record_answer { RECORD_ANSWER_NO, RECORD_ANSWER_YES, RECORD_ANSWER_ERROR };
+struct record_done {
+    int64_t id;
+    char verdict[24], law[32]; /* law: "" where none was broken */
+    char message[512];
+};
+enum record_answer record_look_up(struct record *record, const struct record_run *run,
+                                  struct record_done *done, char *error, size_t error_bytes);
+
+/* How many runs the file has, and the probes that none of them reached, with commas between. */
+bool record_unreached(struct record *record, uint64_t *runs, char *names, size_t names_bytes,
+                      char *error, size_t error_bytes);
+
+/* The view saturation, of transitions. */
+struct record_saturation {
+    uint64_t runs, outcomes, keys, once; /* once: keys that one run alone showed */
+    double fresh_chance;                 /* of the next run to show something new */
+};
+bool record_saturation(struct record *record, struct record_saturation *saturation, char *error,
+                       size_t error_bytes);
+
 /* A run as it stands in the file. */
 struct record_found {
     int64_t id;
@@ -77,6 +99,16 @@ void record_found_free(struct record_found *found);
 bool record_coverage(struct record *record, enum coverage_kind kind,
                      void (*each)(void *ctx, uint64_t key, uint64_t runs), void *ctx, char *error,
                      size_t error_bytes);
+
+/* Add the runs of another run database, in one transaction. A run of one program with one scenario,
+ * its hash, settings and seed is one run: it is there once, unless its hash or verdict differs from
+ * all that are there (disagreeing: both have a hash, so that the code is not deterministic). */
+struct record_merged {
+    uint64_t added, known, disagreeing;
+    int64_t first_disagreeing; /* its number there */
+};
+bool record_merge(struct record *record, const char *path, struct record_merged *merged,
+                  char *error, size_t error_bytes);
 
 /* Put a trace in place of the events of a run that stands in the file. */
 bool record_trace(struct record *record, int64_t id, const struct settings *settings,

@@ -11,7 +11,7 @@
     X(BUILD_FIND, "SELECT id FROM build WHERE commit_id = ?1 AND compiler = ?2 AND type = ?3 "     \
                   "AND sqlite = ?4 AND program = ?5")                                              \
     X(RUN, "INSERT INTO run VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "     \
-           "?13, ?14, ?15)")                                                                       \
+           "?13, ?14, ?15, ?16, ?17)")                                                             \
     X(LAW, "INSERT INTO run_law VALUES (?1, ?2, ?3, ?4, ?5)")                                      \
     X(STEP, "INSERT INTO run_step VALUES (?1, ?2, ?3, ?4)")                                        \
     X(COVERAGE_KEY, "INSERT INTO coverage VALUES (?1, ?2, ?3, 1) "                                 \
@@ -26,6 +26,14 @@
     X(PLAN, "INSERT INTO plan VALUES (?1, ?2)")                                                    \
     X(EVENTS_DROP, "DELETE FROM event WHERE run = ?1")                                             \
     X(EVENT, "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")       \
+    X(LOOK_UP,                                                                                     \
+      "SELECT run.id, verdict, message, law FROM run JOIN build ON build.id = run.build "          \
+      "LEFT JOIN violation ON violation.run = run.id WHERE seed = ?1 AND scenario = ?2 "           \
+      "AND scenario_hash = ?3 AND settings = ?4 AND program = ?5 ORDER BY run.id LIMIT 1")         \
+    X(UNREACHED, "SELECT (SELECT count(*) FROM run), coalesce(group_concat(probe, ', '), '') "     \
+                 "FROM probes WHERE reached = 0")                                                  \
+    X(SATURATION, "SELECT runs, outcomes, keys, once, fresh_chance FROM saturation "               \
+                  "WHERE kind = 'transition'")                                                     \
     X(FIND, "SELECT seed, verdict, hash, scenario, scenario_hash, live_expectation, settings, "    \
             "program, commit_id, plan.text FROM run JOIN build ON build.id = run.build "           \
             "LEFT JOIN plan ON plan.run = run.id WHERE run.id = ?1")
@@ -40,7 +48,8 @@ enum record_statement {
 struct record {
     struct sqlite3 *database;
     struct sqlite3_stmt *statements[RECORD_STATEMENT_COUNT]; /* prepared when they are first used */
-    int64_t build; /* id of this program's row; 0: none yet */
+    int64_t build;                 /* id of this program's row; 0: none yet */
+    char program[HASH_TEXT_BYTES]; /* hash of the executable; "": not asked yet */
     char path[256];
 };
 
@@ -49,5 +58,9 @@ struct sqlite3_stmt *record_statement(struct record *record, enum record_stateme
 bool record_exec(struct record *record, const char *sql);
 /* Say in `error` what SQLite's error means for who asked, and what to do. Always false. */
 bool record_explain(struct record *record, char *error, size_t error_bytes);
+
+/* Into the run's own set, and into what all runs showed. */
+bool record_write_coverage(struct record *record, const char *kind, const struct coverage_set *set,
+                           int64_t id);
 
 #endif

@@ -33,8 +33,11 @@ const char *const record_schema[] = {
     "  events INTEGER NOT NULL,\n"
     "  sim_us INTEGER NOT NULL,\n"
     "  wall_us INTEGER NOT NULL,\n"
+    "  ending TEXT NOT NULL, -- of its process: whole late memory killed crashed\n"
+    "  memory_bytes INTEGER NOT NULL, -- of its process, at the most; 0: not known\n"
     "  live_expectation INTEGER NOT NULL -- 1: a Lua function failed, its plan shows nothing\n"
     ") STRICT",
+    "CREATE INDEX run_seed ON run (seed, scenario)",
     "CREATE TABLE run_law ( -- every law in every run\n"
     "  run INTEGER NOT NULL REFERENCES run(id),\n"
     "  law TEXT NOT NULL,\n"

@@ -143,6 +143,8 @@ static bool write_run(struct record *record, const struct record_run *run, int64
     row_number(&row, result->events);
     row_number(&row, result->sim_us);
     row_number(&row, result->wall_us);
+    row_text(&row, run_ending_name(result->ending));
+    row_number(&row, result->memory_bytes);
     row_number(&row, result->live_expectation ? 1 : 0);
     const bool good = row_write(&row);
     *id = sqlite3_last_insert_rowid(record->database);
@@ -184,7 +186,7 @@ static bool write_key(struct record *record, const char *kind, uint64_t key, int
     return good && sqlite3_step(row.statement) == SQLITE_DONE;
 }
 
-static bool write_coverage(struct record *record, const char *kind, const struct coverage_set *set,
+bool record_write_coverage(struct record *record, const char *kind, const struct coverage_set *set,
                            int64_t id)
 {
     char outcome[HASH_TEXT_BYTES];
@@ -219,7 +221,7 @@ static bool write_counts(struct record *record, const struct run_result *result,
     for (unsigned i = 0; good && i < COVERAGE_KIND_COUNT; i++) {
         const struct coverage_set *set = &result->coverage[i];
         good = set->count == 0 ||
-               write_coverage(record, coverage_kind_name((enum coverage_kind)i), set, id);
+               record_write_coverage(record, coverage_kind_name((enum coverage_kind)i), set, id);
     }
     for (unsigned i = 0; good && i < LAW_COUNT; i++) {
         struct row row = row_begin(record, RECORD_LAW);

@@ -28,6 +28,16 @@ const char *verdict_name(enum verdict verdict)
     return "?";
 }
 
+const char *run_ending_name(enum run_ending ending)
+{
+    static const char *const names[] = {
+#define RUN_ENDING_TEXT(NAME, name) name,
+        RUN_ENDING_LIST(RUN_ENDING_TEXT)
+#undef RUN_ENDING_TEXT
+    };
+    return names[ending];
+}
+
 void run_request_init(struct run_request *request)
 {
     memset(request, 0, sizeof *request);

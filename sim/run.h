@@ -23,6 +23,21 @@ enum verdict {
 };
 const char *verdict_name(enum verdict verdict);
 
+/* How the process of a run ended. */
+#define RUN_ENDING_LIST(X)                                                                         \
+    X(WHOLE, "whole")   /* it said its result */                                                   \
+    X(LATE, "late")     /* its time was up */                                                      \
+    X(MEMORY, "memory") /* it took more than it may, and was killed */                             \
+    X(KILLED, "killed") /* by SIGKILL from elsewhere, as the system does without memory */         \
+    X(CRASHED, "crashed")
+enum run_ending {
+#define RUN_ENDING_ENUM(NAME, name) RUN_##NAME,
+    RUN_ENDING_LIST(RUN_ENDING_ENUM)
+#undef RUN_ENDING_ENUM
+        RUN_ENDING_COUNT
+};
+const char *run_ending_name(enum run_ending ending);
+
 struct run_setting { /* from --set, applied after the scenario's own */
     const char *key, *value;
 };
@@ -33,6 +48,7 @@ struct run_request {
     uint64_t seed;           /* scenario only */
     const struct run_setting *settings;
     uint32_t setting_count;
+    bool twice;           /* witness_run: also where it passes */
     bool coverage;        /* count what it shows (sim/coverage.h); needs laws */
     uint64_t until_event; /* stop before this event; UINT64_MAX = run to the end */
     struct world_options options;
@@ -51,6 +67,8 @@ struct run_result {
     uint64_t digest[2];
     uint64_t plan_digest[2];
     uint64_t events, sim_us, wall_us;
+    enum run_ending ending;
+    uint64_t memory_bytes; /* its process's resident set at its greatest; 0: not known */
     bool violated;
     struct violation violation;
     char check_text[256];

@@ -18,34 +18,47 @@ char *witness_plan_text(const struct plan *plan)
     return text;
 }
 
-static void repeat(const struct run_request *request, struct witness *witness)
+static void compare(struct run_result *result, const struct run_result *again)
 {
-    struct run_result *result = &witness->result, again;
-    struct run_request request_again = *request;
     char first[HASH_TEXT_BYTES], second[HASH_TEXT_BYTES];
-    request_again.scenario = NULL;
-    request_again.plan = &result->plan;
-    request_again.settings = NULL;
-    request_again.setting_count = 0;
-    request_again.options.item = trace_item;
-    request_again.options.item_ctx = &witness->trace;
-    CHECK(trace_open(&witness->trace, false));
-    run(&request_again, &again);
-    if (memcmp(again.digest, result->digest, sizeof again.digest) != 0) {
+    if (memcmp(again->digest, result->digest, sizeof again->digest) != 0) {
         hash_print(result->digest, first);
-        hash_print(again.digest, second);
+        hash_print(again->digest, second);
         result->verdict = VERDICT_NONDETERMINISTIC;
         snprintf(result->message, sizeof result->message,
                  "one plan, two hashes: %s when it was lived, %s when it was repeated", first,
                  second);
     }
+}
+
+/* From its plan, with its last items kept. */
+static void repeat(const struct run_request *request, struct witness *witness)
+{
+    struct run_result again;
+    struct run_request request_again = *request;
+    request_again.scenario = NULL;
+    request_again.plan = &witness->result.plan;
+    request_again.settings = NULL;
+    request_again.setting_count = 0;
+    request_again.coverage = false;
+    request_again.options.item = trace_item;
+    request_again.options.item_ctx = &witness->trace;
+    CHECK(trace_open(&witness->trace, false));
+    run(&request_again, &again);
+    compare(&witness->result, &again);
     run_result_free(&again);
 }
 
 void witness_run(const struct run_request *request, struct witness *witness)
 {
+    struct run_result again;
     memset(witness, 0, sizeof *witness);
     run(request, &witness->result);
+    if (witness->result.verdict == VERDICT_PASS && request->twice) {
+        run(request, &again);
+        compare(&witness->result, &again);
+        run_result_free(&again);
+    }
     if (witness->result.verdict == VERDICT_PASS || witness->result.events == 0) {
         return;
     }

@@ -17,7 +17,8 @@ struct witness {
 };
 
 /* If request->options.item is set, the caller watches, and the run is not repeated. A repetition
- * with another hash turns the verdict into NONDETERMINISTIC. */
+ * with another hash turns the verdict into NONDETERMINISTIC. request->twice: one that passed is
+ * repeated as well, from its beginning. */
 void witness_run(const struct run_request *request, struct witness *witness);
 void witness_free(struct witness *witness);
 

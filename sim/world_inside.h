@@ -45,6 +45,7 @@ struct world {
     uint64_t filed[EFFECT_COUNT];
 
     struct judge *judge;
+    bool canary; /* the first acceptance is still to be told twice */
     enum model_role *model_roles;
     bool violated;
     struct violation violation;

@@ -293,6 +293,7 @@ static void make_judge(struct world *world)
         .image_bytes = (uint32_t)setting[SETTING_firmware_image],
         .sector_bytes = firmware != NULL ? firmware->geometry.sector_bytes : 0,
     };
+    world->canary = setting[SETTING_run_canary] != 0;
     world->judge = calloc(1, judge_size_bytes(&config));
     CHECK(world->judge != NULL);
     judge_init(world->judge, &config);
