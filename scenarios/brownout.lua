@@ -197,6 +197,7 @@
 ---@field crypto? "openssl"|"ideal" signatures: real, or fast stand-ins of the same sizes
 ---@field readings? string CSV file beside the scenario: a row an instant, a column a device
 ---@field laws? string laws that are judged, with commas between; -LAW: all but that one
+---@field canary? "no"|"yes"
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
 ---@field run? fun(w: World) drives the run: it sleeps, awaits and strikes
