@@ -192,12 +192,14 @@
 ---@field link? LinkSection
 ---@field flash? FlashSection
 ---@field firmware? FirmwareSection
+---@field latitude? LatitudeSection what a port may do, and core has no call to forbid
 ---@field duration? Duration safety phase: faults may strike
 ---@field heal? Duration liveness phase: all is healed, and must converge
 ---@field crypto? "openssl"|"ideal" signatures: real, or fast stand-ins of the same sizes
 ---@field readings? string CSV file beside the scenario: a row an instant, a column a device
 ---@field laws? string laws that are judged, with commas between; -LAW: all but that one
----@field canary? "no"|"yes"
+---@field canary? "no"|"yes" the judge is told twice of the first accepted reading, and must object
+---@field swarm? "no"|"yes" topology, configuration, latitude and faults are drawn from the seed, over what stands here
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
 ---@field run? fun(w: World) drives the run: it sleeps, awaits and strikes
@@ -263,6 +265,11 @@
 ---@field release? Duration when the cloud begins to offer release 2; 0: there is none
 ---@field level? integer security level of release 2; that of release 1 is 1
 ---@field defect? "none"|"hang"|"reset"|"mute" how release 2 behaves
+
+---@class LatitudeSection
+---@field short_sends? integer ppm of sends that take only a part
+---@field chunks? integer ppm of segments that arrive in two parts
+---@field early_timers? integer ppm of steps after which a node is woken before its deadline
 
 ---One class of faults. A text is short for { every = text }.
 ---@class Fault

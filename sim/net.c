@@ -43,7 +43,7 @@ enum end_state {
 enum cause { CAUSE_RESET, CAUSE_TIMEOUT };
 
 /* Purposes of draws: each has its own numbers in the link's key. */
-enum purpose { DRAW_SEGMENT, DRAW_RELEASE, DRAW_ROOM, DRAW_HALF_OPEN, DRAW_PURPOSES };
+enum purpose { DRAW_SEGMENT, DRAW_RELEASE, DRAW_ROOM, DRAW_HALF_OPEN, DRAW_SHORT, DRAW_PURPOSES };
 
 /* What an end sends. */
 struct stream {
@@ -267,7 +267,14 @@ int32_t net_send(struct net *net, uint64_t now_us, uint32_t node, uint32_t link_
         return ERR_CLOSED;
     }
     const uint32_t room_bytes = link->profile->queue_bytes - end->out.queued_bytes;
-    const uint32_t taken_bytes = size_bytes < room_bytes ? size_bytes : room_bytes;
+    uint32_t taken_bytes = size_bytes < room_bytes ? size_bytes : room_bytes;
+    if (taken_bytes > 1 && link->profile->short_ppm > 0) {
+        struct random_stream draws = draws_of(link, side, DRAW_SHORT);
+        if (random_chance(&draws, link->profile->short_ppm)) {
+            taken_bytes = (uint32_t)random_between(&draws, 1, taken_bytes - 1);
+            net->counts.short_sends++;
+        }
+    }
     end->wants_room = end->wants_room || taken_bytes < size_bytes;
     for (uint32_t sent = 0; sent < taken_bytes;) {
         const uint32_t left = taken_bytes - sent;

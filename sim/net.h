@@ -32,7 +32,7 @@ struct net_delivery {
 };
 
 struct net_counts {
-    uint64_t bytes, segments, opens, resets, timeouts, retransmits, refusals, chunk_cuts;
+    uint64_t bytes, segments, opens, resets, timeouts, retransmits, refusals, chunk_cuts, short_sends;
 };
 
 enum {

@@ -96,7 +96,7 @@ struct node {
     struct flash_counts flash_seen; /* of its part, as far as figures and judge know them */
 
     /* Streams of this node's own. */
-    struct random_stream entropy, sqlite;
+    struct random_stream entropy, sqlite, early;
     uint64_t flash_key, poison_key;
     uint64_t flash_fault_key;
     uint64_t tear_key; /* of what a cut leaves of counters and retained RAM */
@@ -119,6 +119,7 @@ struct node {
 
     /* Timers: an event in the queue is good only if its generation is the current one. */
     uint64_t timer_at_us;
+    bool timer_early; /* the timer set is one of those that come before their time */
     uint32_t timer_generation, watchdog_generation, boot_generation;
     uint64_t watchdog_at_us; /* UINT64_MAX: disarmed */
 

@@ -348,6 +348,12 @@ static void print_pace(const struct print *print, const struct run_result *resul
     fputc('\n', print->file);
 }
 
+static void print_drawn(void *ctx, const char *key, const char *value)
+{
+    const struct print *print = ctx;
+    fprintf(print->file, "  %s=%s\n", key, value);
+}
+
 void print_report(const struct print *print, struct report *report)
 {
     const struct run_result *result = report->result;
@@ -360,6 +366,10 @@ void print_report(const struct print *print, struct report *report)
         fputc('\n', print->file);
     }
     print_headline(print, report);
+    if (result->plan.settings.number[SETTING_run_swarm] != 0) {
+        heading(print, "drawn by the swarm, and set");
+        settings_each(&result->plan.settings, print_drawn, (void *)(uintptr_t)print);
+    }
     if (result->events > 0) {
         if (!report->stopped) {
             print_laws(print, &totals, 1);

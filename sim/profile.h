@@ -26,6 +26,7 @@ struct profile {
     uint64_t retransmit_us;
     uint32_t queue_bytes;          /* each way; a full queue says "later" */
     uint32_t cut_ppm;              /* chance that a segment arrives in two pieces */
+    uint32_t short_ppm;            /* chance that a send takes only a part; no file says it */
     struct profile_trace up, down; /* count 0: none */
 };
 

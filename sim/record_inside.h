@@ -11,7 +11,7 @@
     X(BUILD_FIND, "SELECT id FROM build WHERE commit_id = ?1 AND compiler = ?2 AND type = ?3 "     \
                   "AND sqlite = ?4 AND program = ?5")                                              \
     X(RUN, "INSERT INTO run VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "     \
-           "?13, ?14, ?15, ?16, ?17)")                                                             \
+           "?13, ?14, ?15, ?16, ?17, ?18)")                                                        \
     X(LAW, "INSERT INTO run_law VALUES (?1, ?2, ?3, ?4, ?5)")                                      \
     X(STEP, "INSERT INTO run_step VALUES (?1, ?2, ?3, ?4)")                                        \
     X(COVERAGE_KEY, "INSERT INTO coverage VALUES (?1, ?2, ?3, 1) "                                 \

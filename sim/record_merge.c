@@ -34,7 +34,7 @@ static const char *const kin_sql =
     "ORDER BY 1 DESC, 2 DESC LIMIT 1";
 static const char *const run_sql =
     "INSERT INTO main.run SELECT NULL, b.id, o.recorded_at, o.scenario, o.scenario_hash, "
-    "o.question, o.settings, o.seed, o.verdict, o.message, o.hash, o.plan_hash, o.events, "
+    "o.question, o.settings, o.drawn, o.seed, o.verdict, o.message, o.hash, o.plan_hash, o.events, "
     "o.sim_us, o.wall_us, o.ending, o.memory_bytes, o.live_expectation FROM other.run AS o "
     "JOIN other.build AS ob ON ob.id = o.build JOIN main.build AS b ON " SAME_BUILD
     " WHERE o.id = ?1";

@@ -25,6 +25,7 @@ const char *const record_schema[] = {
     "  scenario_hash TEXT NOT NULL, -- of its bytes\n"
     "  question TEXT NOT NULL, -- its first line\n"
     "  settings TEXT NOT NULL, -- --set: lines of key=value\n"
+    "  drawn TEXT NOT NULL, -- what a swarm drew, and what else is set: lines of key=value; or ''\n"
     "  seed INTEGER NOT NULL,\n"
     "  verdict TEXT NOT NULL, -- pass fail usage nondeterministic harness unknown\n"
     "  message TEXT NOT NULL, -- why it is not a pass\n"

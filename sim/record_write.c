@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "build_id.h"
+#include "core/check.h"
 #include "models/spec.h"
 #include "sim/record_inside.h"
 
@@ -116,6 +117,25 @@ static bool write_build(struct record *record)
     return true;
 }
 
+static void add_drawn(void *ctx, const char *key, const char *value)
+{
+    fprintf(ctx, "%s=%s\n", key, value);
+}
+
+/* To be freed. */
+static char *drawn_text(const struct settings *settings)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    CHECK(file != NULL);
+    if (settings->number[SETTING_run_swarm] != 0) {
+        settings_each(settings, add_drawn, file);
+    }
+    CHECK(fclose(file) == 0);
+    return text;
+}
+
 static bool write_run(struct record *record, const struct record_run *run, int64_t *id)
 {
     char hash[HASH_TEXT_BYTES], plan_hash[HASH_TEXT_BYTES], at[32] = "";
@@ -123,6 +143,7 @@ static bool write_run(struct record *record, const struct record_run *run, int64
     const time_t now = time(NULL);
     const bool lived = result->events > 0;
     struct tm utc;
+    char *drawn = drawn_text(&result->plan.settings);
     if (gmtime_r(&now, &utc) != NULL) {
         strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &utc);
     }
@@ -135,6 +156,7 @@ static bool write_run(struct record *record, const struct record_run *run, int64
     row_text(&row, run->scenario_hash);
     row_text(&row, result->question);
     row_text(&row, run->settings);
+    row_text(&row, drawn);
     row_number(&row, run->seed);
     row_text(&row, verdict_name(result->verdict));
     row_text(&row, result->message);
@@ -147,6 +169,7 @@ static bool write_run(struct record *record, const struct record_run *run, int64
     row_number(&row, result->memory_bytes);
     row_number(&row, result->live_expectation ? 1 : 0);
     const bool good = row_write(&row);
+    free(drawn);
     *id = sqlite3_last_insert_rowid(record->database);
     return good;
 }

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "sim/script.h"
+#include "sim/swarm.h"
 
 enum { PROGRESS_EVENTS = 4096 }; /* how often the wall clock is looked at */
 
@@ -190,7 +191,8 @@ static void decide(struct world *world, struct script *script, struct run_result
         snprintf(result->message, sizeof result->message,
                  "expectation on %s does not hold: it is %llu", figure_name(expectation->figure),
                  (unsigned long long)world_figure(world, expectation->figure));
-    } else if (script != NULL && world_state(world) == WORLD_ENDED) {
+    } else if (script != NULL && world_state(world) == WORLD_ENDED &&
+               result->plan.settings.number[SETTING_run_swarm] == 0) {
         if (!script_finish(script, &failed)) {
             result->verdict = VERDICT_USAGE;
             snprintf(result->message, sizeof result->message, "%s", script_error(script));
@@ -203,21 +205,10 @@ static void decide(struct world *world, struct script *script, struct run_result
     }
 }
 
-static bool prepare(const struct run_request *request, struct plan *plan, struct script **script,
-                    struct run_result *result)
+/* What the call sets, over the scenario's own. */
+static bool apply_settings(const struct run_request *request, struct plan *plan,
+                           struct run_result *result)
 {
-    *script = NULL;
-    if (request->plan != NULL) {
-        plan_copy(plan, request->plan);
-    } else {
-        plan_init(plan, request->seed);
-        snprintf(plan->scenario, sizeof plan->scenario, "%s", request->scenario);
-        *script = script_open(request->scenario, plan, result->message, sizeof result->message);
-        if (*script == NULL) {
-            return false;
-        }
-        snprintf(result->question, sizeof result->question, "%s", script_question(*script));
-    }
     for (uint32_t i = 0; i < request->setting_count; i++) {
         if (!settings_set(&plan->settings, request->settings[i].key, request->settings[i].value,
                           result->message, sizeof result->message)) {
@@ -225,6 +216,30 @@ static bool prepare(const struct run_request *request, struct plan *plan, struct
         }
     }
     return true;
+}
+
+static bool prepare(const struct run_request *request, struct plan *plan, struct script **script,
+                    struct run_result *result)
+{
+    *script = NULL;
+    if (request->plan != NULL) { /* what a swarm draws stands in it */
+        plan_copy(plan, request->plan);
+        return apply_settings(request, plan, result);
+    }
+    plan_init(plan, request->seed);
+    snprintf(plan->scenario, sizeof plan->scenario, "%s", request->scenario);
+    *script = script_open(request->scenario, plan, result->message, sizeof result->message);
+    if (*script == NULL) {
+        return false;
+    }
+    snprintf(result->question, sizeof result->question, "%s", script_question(*script));
+    if (!apply_settings(request, plan, result)) {
+        return false;
+    }
+    if (plan->settings.number[SETTING_run_swarm] != 0) {
+        swarm_draw(plan);
+    }
+    return apply_settings(request, plan, result);
 }
 
 void run(const struct run_request *request, struct run_result *result)

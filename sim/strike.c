@@ -89,15 +89,28 @@ void strike_reset(struct world *world, struct node *node, enum reset_reason reas
     bring_down(world, node, NODE_PROCESS_DIED, world->now_us + RESTART_US);
 }
 
+/* Latitude of the port: a node may be woken for nothing. */
+static uint64_t early_us(const struct world *world, struct node *node, uint64_t at_us)
+{
+    const uint64_t ppm = world->plan.settings.number[SETTING_latitude_early_timers];
+    const bool early = ppm != 0 && at_us != UINT64_MAX && at_us > world->now_us + 1 &&
+                       random_chance(&node->early, (uint32_t)ppm);
+    return early ? random_between(&node->early, world->now_us + 1, at_us - 1) : at_us;
+}
+
 static void set_timers(struct world *world, struct node *node)
 {
     const uint64_t deadline_us = node->role->deadline_us(node->memory);
-    uint64_t at_us = clock_true_us(&node->clock, world->now_us, deadline_us);
+    const uint64_t true_us = clock_true_us(&node->clock, world->now_us, deadline_us);
+    uint64_t at_us = early_us(world, node, true_us);
+    const bool early = at_us < true_us;
     if (at_us < node->busy_until_us) {
         at_us = node->busy_until_us;
     }
     if (at_us != UINT64_MAX && (at_us < node->timer_at_us || node->timer_at_us <= world->now_us)) {
         node->timer_at_us = at_us;
+        node->timer_early = early;
+        world->stage.probes[PROBE_timer_came_early] += early ? 1 : 0;
         world_schedule(world, at_us, WORLD_TIMER, node->number, ++node->timer_generation);
     }
     if (node->watchdog_at_us != UINT64_MAX && node->watchdog_generation % 2 == 0) {
@@ -223,6 +236,7 @@ static void set_clock(struct world *world, struct node *node, const struct plan_
     /* Deadlines lie elsewhere now: wake at once and look again. */
     if (node_up(node)) {
         node->timer_at_us = now_us;
+        node->timer_early = false;
         world_schedule(world, now_us, WORLD_TIMER, node->number, ++node->timer_generation);
     }
 }
@@ -412,6 +426,7 @@ void strike_heal(struct world *world)
             strike_schedule_boot(world, node, world->now_us);
         } else {
             node->timer_at_us = world->now_us;
+            node->timer_early = false;
             world_schedule(world, world->now_us, WORLD_TIMER, i, ++node->timer_generation);
         }
     }

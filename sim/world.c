@@ -77,8 +77,9 @@ static enum readiness readiness(const struct queue_event *event, struct node *no
         if (!node_up(node) || event->b != node->timer_generation) {
             return STALE;
         }
-        *later_us =
-            clock_true_us(&node->clock, event->time_us, node->role->deadline_us(node->memory));
+        *later_us = node->timer_early ? 0
+                                      : clock_true_us(&node->clock, event->time_us,
+                                                      node->role->deadline_us(node->memory));
         if (*later_us < free_us) {
             *later_us = free_us;
         }
@@ -191,6 +192,7 @@ static void count_probes(struct world *world)
     probes[PROBE_retransmitted] = net->retransmits;
     probes[PROBE_stream_timed_out] = net->timeouts;
     probes[PROBE_segment_cut] = net->chunk_cuts;
+    probes[PROBE_send_was_short] = net->short_sends;
     probes[PROBE_rogue_took_custody] = world->fleet->rogue_counts.taken;
     for (uint32_t i = 1; i <= world->node_count; i++) {
         const struct disk *disk = world->nodes[i].disk;

@@ -71,6 +71,14 @@ static bool make_crypto(struct world *world)
     return true;
 }
 
+/* What a port may do, as often as the settings say. */
+static void add_latitude(const struct settings *settings, struct profile *profile)
+{
+    const uint32_t chunks_ppm = (uint32_t)settings->number[SETTING_latitude_chunks];
+    profile->short_ppm = (uint32_t)settings->number[SETTING_latitude_short_sends];
+    profile->cut_ppm = profile->cut_ppm < chunks_ppm ? chunks_ppm : profile->cut_ppm;
+}
+
 static bool make_environment(struct world *world)
 {
     const struct settings *settings = &world->plan.settings;
@@ -81,6 +89,8 @@ static bool make_environment(struct world *world)
                       sizeof world->error)) {
         return false;
     }
+    add_latitude(settings, &world->device_profile);
+    add_latitude(settings, &world->gateway_profile);
     if (readings[0] != '\0') {
         world->readings = readings_load(readings, world->error, sizeof world->error);
         return world->readings != NULL;
@@ -182,6 +192,8 @@ static void make_node(struct world *world, uint32_t number)
     node->reset_reason = RESET_POWER_ON;
     snprintf(name, sizeof name, "entropy/%" PRIu32, number);
     node->entropy.key = random_key(world->plan.seed, name);
+    snprintf(name, sizeof name, "early/%" PRIu32, number);
+    node->early.key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "sqlite/%" PRIu32, number);
     node->sqlite.key = random_key(world->plan.seed, name);
     snprintf(name, sizeof name, "flash/%" PRIu32, number);
