@@ -9,6 +9,10 @@ static void sign(struct device *device, const struct observation *observation,
 static void remember(struct device *device, const struct observation *observation);
 static void store(const struct telemetry_model *model, struct device *device,
                   const struct observation *observation, struct ruling *ruling);
+static void begin_listing(struct device *device, const struct observation *observation,
+                          const struct ruling *ruling);
+static void keep(struct device *device, const struct observation *observation,
+                 const struct ruling *ruling);
 static void forget(struct device *device, const struct observation *observation,
                    struct ruling *ruling);
 static void accept(struct telemetry_model *model, struct device *device,
@@ -70,6 +74,12 @@ static void device_observe(struct telemetry_model *model, struct device *device,
     switch (observation->kind) {
     case EVIDENCE_BOOT:
         device->restarted = device->signed_once;
+        break;
+    case TRUTH_OUTBOX:
+        begin_listing(device, observation, ruling);
+        break;
+    case TRUTH_KEPT:
+        keep(device, observation, ruling);
         break;
     case EVIDENCE_SIGN:
         sign(device, observation, ruling);
@@ -237,6 +247,33 @@ static void store(const struct telemetry_model *model, struct device *device,
         ruling_break(
             ruling, LAW_RESOURCES_BOUNDS, observation->node,
             (struct difference){"readings in the outbox", model->config->outbox_max, device->held});
+    }
+}
+
+/* Flash that may forget takes readings without a word (device.outbox is void there): then what it
+ * mounts is what is held. Elsewhere the bound is judged by what was said. */
+static bool may_forget(const struct observation *observation, const struct ruling *ruling)
+{
+    const uint64_t is_void = ruling->void_everywhere | ruling->void_at[observation->node];
+    return (is_void >> LAW_DEVICE_OUTBOX & 1u) != 0;
+}
+
+static void begin_listing(struct device *device, const struct observation *observation,
+                          const struct ruling *ruling)
+{
+    for (uint32_t i = 0; may_forget(observation, ruling) && i < device->used; i++) {
+        struct slot *slot = &device->ring[i];
+        device->held -= is_held(device, slot);
+        slot->flags = (uint16_t)(slot->flags & ~(uint32_t)STORED);
+    }
+}
+
+static void keep(struct device *device, const struct observation *observation,
+                 const struct ruling *ruling)
+{
+    struct slot *slot;
+    if (may_forget(observation, ruling) && find(device, observation, &slot) == HERE) {
+        mark(device, slot, STORED);
     }
 }
 

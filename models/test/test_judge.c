@@ -556,6 +556,33 @@ static void window_rejects_a_window_that_opens_again(void)
     WRONG(TELEMETRY_WINDOW, say_epoch(EVIDENCE_WINDOW, CLOUD, 1, 9));
 }
 
+/* OUTBOX readings are stored; the device mounts one less, and stores one more. */
+static enum law store_beyond_what_is_mounted(bool flash_may_forget)
+{
+    begin();
+    for (uint64_t counter = 1; counter <= OUTBOX; counter++) {
+        RIGHT(device_says(EVIDENCE_SIGN, counter));
+        RIGHT(device_says(EVIDENCE_STORE, counter));
+    }
+    if (flash_may_forget) {
+        judge_void(judge, LAW_DEVICE_OUTBOX, DEVICE);
+    }
+    RIGHT(say_value(TRUTH_OUTBOX, DEVICE, DEVICE, OUTBOX + 1, OUTBOX - 1));
+    for (uint64_t counter = 2; counter <= OUTBOX; counter++) {
+        RIGHT(device_says(TRUTH_KEPT, counter));
+    }
+    RIGHT(device_says(EVIDENCE_SIGN, OUTBOX + 1));
+    return device_says(EVIDENCE_STORE, OUTBOX + 1);
+}
+
+static void what_flash_forgot_is_not_in_the_outbox(void)
+{
+    RIGHT(store_beyond_what_is_mounted(true));
+    RIGHT(device_says(EVIDENCE_SIGN, OUTBOX + 2));
+    WRONG(RESOURCES_BOUNDS, device_says(EVIDENCE_STORE, OUTBOX + 2));
+    WRONG(RESOURCES_BOUNDS, store_beyond_what_is_mounted(false));
+}
+
 static void outbox_rejects_forgetting_without_a_rule(void)
 {
     begin_fleet();
@@ -921,6 +948,7 @@ int main(void)
     RUN(window_rejects_a_refusal_that_was_not_deserved);
     RUN(window_rejects_a_window_that_opens_again);
     RUN(outbox_rejects_forgetting_without_a_rule);
+    RUN(what_flash_forgot_is_not_in_the_outbox);
     RUN(custody_rejects_a_message_that_is_gone_or_was_never_taken);
     RUN(custody_keeps_many_messages_apart);
     RUN(bounds_reject_what_is_too_long);
