@@ -90,6 +90,10 @@ static bool parse(struct call *call, struct sweep_request *request, int argc, ch
          .target = &call->shard,
          .value = "I/N",
          .doc = "every N-th seed, from the I-th on; brownout merge joins what all N record"},
+        {.name = "--guide",
+         .kind = OPTION_FLAG,
+         .target = &request->guided,
+         .doc = "half of the runs: changed plans of runs that showed something new"},
         {.name = "--resume",
          .kind = OPTION_FLAG,
          .target = &request->resume,
@@ -279,6 +283,12 @@ static bool prepare(struct call *call, struct sweep_request *request, char *erro
 {
     if (call->hours != 0 && request->budget_us != 0) {
         snprintf(error, error_bytes, "--hours and --for say the same; give one of them");
+        return false;
+    }
+    if (request->guided && request->resume) {
+        snprintf(error, error_bytes,
+                 "--guide goes by what its runs showed, and cannot --resume: begin anew with "
+                 "another --seed-start");
         return false;
     }
     request->budget_us += call->hours * 3600000000u;

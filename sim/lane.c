@@ -26,6 +26,11 @@ struct message {
     struct run_result result; /* without its pointers */
 };
 
+/* The other way: the number of a job, and how many bytes of text follow (0: there is none). */
+struct order {
+    uint64_t job, text_bytes;
+};
+
 static uint64_t key_count(const struct message *message)
 {
     uint64_t count = 0;
@@ -103,7 +108,8 @@ static uint64_t peak_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
-static _Noreturn void child(const struct lane_work *work, uint64_t job, int out, int said)
+static _Noreturn void child(const struct lane_work *work, uint64_t job, const char *text, int out,
+                            int said)
 {
     struct run_request request;
     struct witness witness;
@@ -112,7 +118,7 @@ static _Noreturn void child(const struct lane_work *work, uint64_t job, int out,
     dup2(said, STDOUT_FILENO);
     dup2(said, STDERR_FILENO);
     run_request_init(&request);
-    work->request(work->ctx, job, &request);
+    work->request(work->ctx, job, text, &request);
     witness_run(&request, &witness);
     message.result = witness.result;
     message.result.memory_bytes = peak_bytes();
@@ -265,8 +271,8 @@ static enum run_ending ending_of(enum run_ending heard, int status, const struct
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? RUN_KILLED : RUN_CRASHED;
 }
 
-static void run_job(const struct lane_work *work, uint64_t job, int parent, int said,
-                    struct bytes *bytes)
+static void run_job(const struct lane_work *work, uint64_t job, const char *text, int parent,
+                    int said, struct bytes *bytes)
 {
     static struct message failed;
     int pair[2], status = 0;
@@ -279,7 +285,7 @@ static void run_job(const struct lane_work *work, uint64_t job, int parent, int 
     if (pid == 0) {
         close(pair[0]);
         close(parent);
-        child(work, job, pair[1], said);
+        child(work, job, text, pair[1], said);
     }
     close(pair[1]);
     if (pid > 0) {
@@ -310,7 +316,7 @@ static void run_job(const struct lane_work *work, uint64_t job, int parent, int 
 static _Noreturn void lane_main(const struct lane_work *work, int parent)
 {
     struct bytes bytes = {0};
-    uint64_t job;
+    struct order order;
     FILE *said = tmpfile();
     /* Ctrl-C goes to all processes of the terminal; the parent alone decides what it means. */
     signal(SIGINT, SIG_IGN);
@@ -319,8 +325,14 @@ static _Noreturn void lane_main(const struct lane_work *work, int parent)
         fprintf(stderr, "brownout: no temporary file: %s\n", strerror(errno));
         _exit(VERDICT_HARNESS);
     }
-    while (read_all(parent, &job, sizeof job)) {
-        run_job(work, job, parent, fileno(said), &bytes);
+    while (read_all(parent, &order, sizeof order)) {
+        char *text = order.text_bytes == 0 ? NULL : malloc(order.text_bytes);
+        CHECK(order.text_bytes == 0 || text != NULL);
+        if (!read_all(parent, text, order.text_bytes)) {
+            break;
+        }
+        run_job(work, order.job, text, parent, fileno(said), &bytes);
+        free(text);
     }
     _exit(0);
 }
@@ -356,10 +368,12 @@ bool lane_start(struct lane *lanes, uint32_t count, uint32_t index, const struct
     return true;
 }
 
-bool lane_give(struct lane *lane, uint64_t job)
+bool lane_give(struct lane *lane, uint64_t job, const char *text)
 {
+    const struct order order = {job, text == NULL ? 0 : strlen(text) + 1};
     CHECK(!lane->busy);
-    if (!write_all(lane->socket, &job, sizeof job)) {
+    if (!write_all(lane->socket, &order, sizeof order) ||
+        !write_all(lane->socket, text, order.text_bytes)) {
         lane_stop(lane);
         return false;
     }

@@ -16,8 +16,9 @@
 #include "sim/witness.h"
 
 struct lane_work {
-    /* What to run, given the number of a job; called in the child. */
-    void (*request)(void *ctx, uint64_t job, struct run_request *request);
+    /* What to run, given the number of a job and the text that came with it (NULL: none); called
+     * in the child. */
+    void (*request)(void *ctx, uint64_t job, const char *text, struct run_request *request);
     void *ctx;
     uint64_t timeout_us;   /* of wall time for one job; 0: none */
     uint64_t memory_bytes; /* resident, of one job; 0: no limit */
@@ -32,8 +33,8 @@ struct lane {
 
 /* Start lanes[index]; of the others (of count) those stand that have a socket. False: see errno. */
 bool lane_start(struct lane *lanes, uint32_t count, uint32_t index, const struct lane_work *work);
-/* False: the lane is gone. */
-bool lane_give(struct lane *lane, uint64_t job);
+/* text: NULL or what the job needs beside its number. False: the lane is gone. */
+bool lane_give(struct lane *lane, uint64_t job, const char *text);
 /* The result of its job; waits for it. A lane that is gone is a result, too: the harness failed.
  * The witness is freed by the caller. */
 void lane_take(struct lane *lane, struct witness *witness);

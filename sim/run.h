@@ -48,6 +48,7 @@ struct run_request {
     uint64_t seed;           /* scenario only */
     const struct run_setting *settings;
     uint32_t setting_count;
+    bool keep_plan;       /* witness_run: also where it passes */
     bool twice;           /* witness_run: also where it passes */
     bool coverage;        /* count what it shows (sim/coverage.h); needs laws */
     uint64_t until_event; /* stop before this event; UINT64_MAX = run to the end */

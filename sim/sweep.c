@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "sim/command.h"
+#include "sim/guide.h"
 #include "sim/lane.h"
 #include "sim/random.h"
 #include "sim/status.h"
@@ -25,6 +26,7 @@ enum {
 
 struct attempt {
     uint64_t job;
+    char *plan;             /* as text, owned; NULL: it is a fresh seed */
     uint32_t kills, losses; /* before it */
 };
 
@@ -38,6 +40,7 @@ struct work {
     struct attempt again[SWEEP_LANES_MAX]; /* to be done again, before anything new */
     uint32_t again_count;
     uint64_t job_count, next_job;
+    struct guide *guide; /* NULL: jobs are seeds alone */
     struct record *record;
     struct stat file; /* of the database when it was opened */
     uint64_t looked_us;
@@ -95,16 +98,26 @@ static void job_settings(const struct sweep_request *request, uint64_t job,
 }
 
 /* In the child. */
-static void job_request(void *ctx, uint64_t job, struct run_request *run_request)
+static void job_request(void *ctx, uint64_t job, const char *text, struct run_request *run_request)
 {
     static struct option_settings settings;
     static struct command_settings list;
+    static struct plan plan;
     const struct sweep_request *request = ctx;
     const struct sweep_scenario *scenario = job_scenario(request, job);
     const uint64_t seed = job_seed(request, job);
+    run_request->coverage = true;
+    run_request->keep_plan = request->guided;
+    if (text != NULL) {
+        char error[256];
+        FILE *file = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+        plan_init(&plan, 0);
+        CHECK(file != NULL && plan_read(&plan, file, error, sizeof error));
+        run_request->plan = &plan;
+        return;
+    }
     run_request->scenario = scenario->path;
     run_request->seed = seed;
-    run_request->coverage = true;
     run_request->twice =
         job != CANARY && random_at(random_key(seed, scenario->path), 0) % SWEEP_TWICE_EVERY == 0;
     job_settings(request, job, &settings);
@@ -155,16 +168,31 @@ static struct record_run row_of(const struct work *work, uint64_t job, char **se
                                .seed = job_seed(work->request, job)};
 }
 
-static void add_result(struct work *work, uint64_t job, struct witness *witness)
+/* True: its plan is to be kept. */
+static bool tell_guide(struct work *work, uint64_t job, const struct witness *witness)
+{
+    const struct run_result *result = &witness->result;
+    const bool fresh = work->guide != NULL &&
+                       guide_result(work->guide, job, &result->coverage[COVERAGE_TRANSITION],
+                                    result->verdict == VERDICT_PASS ? witness->plan : NULL);
+    return fresh || result->verdict != VERDICT_PASS;
+}
+
+static void add_result(struct work *work, const struct attempt *attempt, struct witness *witness)
 {
     char error[RECORD_ERROR_BYTES], *settings;
     if (witness->result.verdict == VERDICT_USAGE) { /* it is as wrong with any seed */
         stop(work, VERDICT_USAGE, witness->result.message);
         return;
     }
-    struct record_run row = row_of(work, job, &settings);
+    struct record_run row = row_of(work, attempt->job, &settings);
+    const bool keeps_plan = tell_guide(work, attempt->job, witness);
+    if (attempt->plan != NULL) {
+        row.scenario = row.scenario_hash = row.settings = "";
+        row.seed = witness->result.plan.seed;
+    }
     row.result = &witness->result;
-    row.plan = witness->plan;
+    row.plan = keeps_plan ? witness->plan : NULL;
     row.trace = witness->trace.count > 0 ? &witness->trace : NULL;
     const int64_t id = record_write(work->record, &row, error, sizeof error);
     free(settings);
@@ -172,7 +200,8 @@ static void add_result(struct work *work, uint64_t job, struct witness *witness)
         stop(work, VERDICT_HARNESS, error);
         return;
     }
-    outcome_add(work->outcome, row.scenario, row.seed, id, &witness->result);
+    outcome_add(work->outcome, job_scenario(work->request, attempt->job)->path, row.seed, id,
+                &witness->result);
     stop_if_enough(work);
 }
 
@@ -253,13 +282,17 @@ static bool next(struct work *work, struct attempt *attempt)
     }
     if (!work->canary_given) {
         work->canary_given = true;
-        *attempt = (struct attempt){CANARY, 0, 0};
+        *attempt = (struct attempt){.job = CANARY};
         return true;
     }
     while (work->next_job < work->job_count && !work->stopping) {
+        if (work->guide != NULL && !guide_ready(work->guide, work->next_job)) {
+            return false; /* until the runs under way have ended */
+        }
         const uint64_t job = work->next_job++;
         if (!is_done(work, job)) {
-            *attempt = (struct attempt){job, 0, 0};
+            char *plan = work->guide != NULL ? guide_plan(work->guide, job) : NULL;
+            *attempt = (struct attempt){.job = job, .plan = plan};
             return !work->stopping;
         }
     }
@@ -274,7 +307,7 @@ static void feed(struct work *work)
         if (lane->busy || !next(work, &attempt)) {
             continue;
         }
-        if (lane->socket < 0 || !lane_give(lane, attempt.job)) {
+        if (lane->socket < 0 || !lane_give(lane, attempt.job, attempt.plan)) {
             work->again[work->again_count++] = attempt;
             replace_lane(work, i);
             continue;
@@ -298,10 +331,13 @@ static void take(struct work *work, uint32_t index)
     const bool tried_enough = attempt.kills >= KILLS_MAX || attempt.losses >= LOSSES_MAX;
     if (witness.result.ending == RUN_KILLED && !tried_enough) {
         work->again[work->again_count++] = attempt;
-    } else if (attempt.job == CANARY) {
-        add_canary(work, &witness.result);
     } else {
-        add_result(work, attempt.job, &witness);
+        if (attempt.job == CANARY) {
+            add_canary(work, &witness.result);
+        } else {
+            add_result(work, &attempt, &witness);
+        }
+        free(attempt.plan);
     }
     witness_free(&witness);
 }
@@ -448,6 +484,7 @@ void sweep(const struct sweep_request *request, struct outcome *outcome)
     work.lane_count =
         (uint32_t)(request->lanes < work.job_count + 1 ? request->lanes : work.job_count + 1);
     outcome->asked = work.job_count;
+    work.guide = request->guided ? guide_open(request->seed_start) : NULL;
     for (uint32_t i = 0; i < work.lane_count; i++) {
         work.lanes[i].socket = -1;
     }
@@ -474,4 +511,5 @@ void sweep(const struct sweep_request *request, struct outcome *outcome)
         lane_stop(&work.lanes[i]);
     }
     close_record(&work);
+    guide_close(work.guide);
 }

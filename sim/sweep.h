@@ -41,6 +41,7 @@ struct sweep_request {
     uint64_t probes_after;  /* an error after so many runs: a probe that never fired; 0 */
     struct option_settings settings;
     bool crypto_is_set; /* by the settings: otherwise ideal, and now and then openssl */
+    bool guided;        /* half of the jobs are changed plans (sim/guide.h); not with resume */
     bool resume;
     const char *db;
 };

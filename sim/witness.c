@@ -59,7 +59,8 @@ void witness_run(const struct run_request *request, struct witness *witness)
         compare(&witness->result, &again);
         run_result_free(&again);
     }
-    if (witness->result.verdict == VERDICT_PASS || witness->result.events == 0) {
+    if (witness->result.events == 0 ||
+        (witness->result.verdict == VERDICT_PASS && !request->keep_plan)) {
         return;
     }
     witness->plan = witness_plan_text(&witness->result.plan);

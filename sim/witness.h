@@ -11,7 +11,8 @@
 
 struct witness {
     struct run_result result;
-    char *plan; /* text of the plan as it was lived; NULL: the run passed, or never began */
+    char *plan; /* text of the plan as it was lived; NULL: the run passed (and request->keep_plan
+                   is not set), or never began */
     struct trace
         trace; /* of a broken law; or what the caller had opened and put into the request */
 };

@@ -367,6 +367,24 @@ static void merged_shards_are_the_whole(void)
     }
 }
 
+/* However many runs there are beside each other. */
+static void a_guided_sweep_is_a_function_of_its_call(void)
+{
+    char words[96];
+    forget(whole_path);
+    forget(database_path);
+    for (unsigned jobs = 1; jobs <= 3; jobs += 2) {
+        const char *db = jobs == 1 ? whole_path : database_path;
+        snprintf(words, sizeof words, "--guide --jobs %u", jobs);
+        EXPECT_EQUAL(finish(start(sweep_words(70, 5, db, words), 0)), 1);
+    }
+    EXPECT_EQUAL(ask("SELECT count(*) FROM run"), 70);
+    EXPECT(ask("SELECT count(*) FROM run WHERE scenario = ''") > 10);
+    EXPECT_EQUAL(ask_beside(whole_path, "SELECT count(*) FROM (SELECT seed, hash FROM main.run "
+                                        "EXCEPT SELECT seed, hash FROM other.run)"),
+                 0);
+}
+
 /* ---- what must fail -------------------------------------------------------------------------- */
 
 static void a_canary_that_does_not_fail_ends_it(void)
@@ -458,6 +476,7 @@ int main(void)
     RUN(a_full_disk_stops_it_and_it_goes_on);
     RUN(a_database_that_is_moved_away_is_whole);
     RUN(merged_shards_are_the_whole);
+    RUN(a_guided_sweep_is_a_function_of_its_call);
     RUN(a_canary_that_does_not_fail_ends_it);
     RUN(what_takes_too_much_is_ended_and_classed);
     RUN(a_probe_that_nothing_reaches_is_said);
