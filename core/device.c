@@ -18,6 +18,7 @@ static void link_event(struct device *device, const struct port *port, uint64_t 
                        const struct event *event);
 static bool happened(struct device *device, const struct port *port, uint64_t now_us,
                      const struct mqtt_happening *happening);
+static void leave_refused(struct device *device, const struct port *port, uint64_t now_us);
 static void ready(struct device *device, uint64_t now_us);
 static void downlink(struct device *device, const struct port *port, uint64_t now_us,
                      const struct mqtt_happening *publish);
@@ -187,11 +188,14 @@ static bool happened(struct device *device, const struct port *port, uint64_t no
         downlink(device, port, now_us, happening);
         break;
     case MQTT_HAPPENED_PUBACK:
-        /* Custody changes nothing here but the room in flight. Refused, the reading waits for
-         * another connection: asking again on this one would be hammering. */
+        /* Custody releases nothing. Refused, the reading waits for another connection: asking again
+         * on this one would be hammering. */
         if (happening->reason >= 0x80) {
-            device_leave(device, port, now_us, GATEWAY_NEXT);
+            device->connection.refused = true;
+        } else {
+            device->connection.taken++;
         }
+        leave_refused(device, port, now_us);
         break;
     case MQTT_HAPPENED_DOWN:
         if (happening->refused) {
@@ -205,6 +209,16 @@ static bool happened(struct device *device, const struct port *port, uint64_t no
         return false;
     }
     return device->client.state != MQTT_CLIENT_CLOSED;
+}
+
+/* A gateway that refused a reading, and has no other one whose ack may come. */
+static void leave_refused(struct device *device, const struct port *port, uint64_t now_us)
+{
+    const struct device_connection *connection = &device->connection;
+    const bool others = connection->taken > 0 || device->client.inflight_count > 0;
+    if (connection->refused && !(others && connection->await_us != UINT64_MAX)) {
+        device_leave(device, port, now_us, GATEWAY_NEXT);
+    }
 }
 
 static void ready(struct device *device, uint64_t now_us)
@@ -262,11 +276,13 @@ static void take_ack(struct device *device, const struct port *port, uint64_t no
         end_epoch(device, port, now_us);
         return;
     }
-    if (outbox_release(outbox, port, &ack) > 0) {
-        device->connection.useful = true;
-    }
+    struct device_connection *connection = &device->connection;
+    const uint32_t released = outbox_release(outbox, port, &ack);
+    connection->useful = connection->useful || released > 0;
+    connection->taken -= released < connection->taken ? released : connection->taken;
     /* A gap in the acks is no progress: whatever covers the newer ones, the oldest is awaited. */
-    device->connection.await_us = outbox->sent_count > 0 ? outbox->entries[0].sent_us : UINT64_MAX;
+    connection->await_us = outbox->sent_count > 0 ? outbox->entries[0].sent_us : UINT64_MAX;
+    leave_refused(device, port, now_us);
 }
 
 /* Answered once a connection, so that a challenge replayed without end costs nothing. The same
@@ -433,7 +449,8 @@ static void send_unsent(struct device *device, const struct port *port, uint64_t
     struct mqtt_client *client = &device->client;
     char topic[TOPIC_BYTES];
     topic_write(topic, 't', device->config.id);
-    while (client->state == MQTT_CLIENT_READY && outbox->sent_count < outbox->count) {
+    while (client->state == MQTT_CLIENT_READY && !device->connection.refused &&
+           outbox->sent_count < outbox->count) {
         struct outbox_entry *entry = &outbox->entries[outbox->sent_count];
         /* A link that holds bytes back says when it has room: so SEND is only said of what goes. */
         if (entry->counter - outbox->entries[0].counter >= device->config.window ||

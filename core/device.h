@@ -5,7 +5,9 @@
  * outbox is full, the oldest goes by a counted rule (SHED). Only counters below oldest + window are
  * sent, so that no reading can be pushed out of the cloud's window by a newer one. A retry is a
  * reconnect, with the same bytes; on a live connection nothing is sent twice. An ack that does not
- * come within ack_timeout_us is such a reason to reconnect, to the next gateway.
+ * come within ack_timeout_us is such a reason to reconnect, to the next gateway. So is a reading
+ * that the gateway refuses, once those that it took are acked: who left before would never hear of
+ * them where a gateway takes but few.
  *
  * A challenge of the cloud, which has lost its window, is answered once a connection; a new one is
  * followed by a reconnect, so that all that is unacked is sent again behind the response. When the
@@ -60,6 +62,8 @@ struct device {
         uint64_t ready_us;     /* UINT64_MAX = not open for PUBLISH yet */
         uint64_t await_us;     /* since when an ack is awaited; UINT64_MAX = none is */
         uint32_t forgeries;    /* signatures of the cloud that did not verify */
+        uint32_t taken;        /* readings in the gateway's custody that no ack has covered */
+        bool refused;          /* custody: nothing more is sent */
         bool useful;           /* something was released */
         bool responded;        /* to a challenge */
     } connection;

@@ -195,6 +195,11 @@ uint32_t judge_unfollowed(const struct judge *judge)
     return judge_telemetry_unfollowed(judge->spec_telemetry) + updates;
 }
 
+uint32_t judge_recovering(const struct judge *judge)
+{
+    return telemetry_recovering(judge->telemetry);
+}
+
 bool judge_is_void(const struct judge *judge, enum law law)
 {
     return (judge->ruling.void_somewhere >> law & 1u) != 0;

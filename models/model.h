@@ -136,6 +136,9 @@ bool judge_is_void(const struct judge *judge, enum law law);
 /* Devices that the laws of specs (spec.*) no longer follow: void there, broken, or beyond what they
  * can tell or keep. */
 uint32_t judge_unfollowed(const struct judge *judge);
+/* At the end of a run: devices that had not delivered what they owed, but went on delivering in the
+ * last quarter of the liveness phase. Whether they would have cannot be told: no law is broken. */
+uint32_t judge_recovering(const struct judge *judge);
 /* How often the run took an action of the spec Telemetry, by its number in telemetry.def. */
 uint64_t judge_steps(const struct judge *judge, uint32_t action);
 /* How often a law was put to the test. */

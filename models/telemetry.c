@@ -50,6 +50,7 @@ void telemetry_observe(struct telemetry_model *model, const struct observation *
                        struct ruling *ruling)
 {
     if (observation->kind == TRUTH_HEAL) {
+        model->heal_us = observation->time_us;
         for (uint32_t i = 0; i < model->device_count; i++) {
             struct device *device = &model->devices[i];
             device->healed = device->signed_once;
@@ -317,6 +318,7 @@ static void forget(struct device *device, const struct observation *observation,
                                              observation->counter});
         }
         if (!shed) {
+            device->release_us = observation->time_us;
             ruling_exercise(ruling, LAW_TELEMETRY_DURABLE);
         }
         if (!shed && !has(slot, ACCEPTED | TENTATIVE | MAYBE | SHED)) {

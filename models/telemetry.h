@@ -17,5 +17,7 @@ size_t telemetry_size_bytes(const struct judge_config *config);
 void telemetry_init(struct telemetry_model *model, const struct judge_config *config);
 void telemetry_observe(struct telemetry_model *model, const struct observation *observation,
                        struct ruling *ruling);
+/* After TRUTH_END: devices whose readings did not all arrive, and which were at it to the end. */
+uint32_t telemetry_recovering(const struct telemetry_model *model);
 
 #endif

@@ -136,6 +136,30 @@ void telemetry_image_end(struct telemetry_model *model, struct ruling *ruling)
     model->power_lost = false;
 }
 
+/* After heal nothing is in a device's way: who released nothing in the last quarter of the phase is
+ * stuck, and who did would have needed more time. */
+static bool is_recovering(const struct telemetry_model *model, const struct device *device,
+                          const struct ruling *ruling)
+{
+    const uint64_t end_us = ruling->observation->time_us;
+    const uint64_t quarter_us = (end_us - model->heal_us) / 4;
+    return device->release_us > end_us - quarter_us;
+}
+
+/* Is a reading that was there at heal delivered and acked? NULL: yes. */
+static const char *left_undone(const struct device *device, const struct slot *slot, enum law *law)
+{
+    if (slot->epoch != device->heal_epoch || slot->counter > device->heal_counter ||
+        !has(slot, STORED) || has(slot, SHED | RELEASED)) {
+        return NULL;
+    }
+    /* Acked and not there is telemetry.durable's to say. */
+    const bool accepted = has(slot, ACCEPTED | TENTATIVE);
+    *law = accepted ? LAW_LIVENESS_ACKED : LAW_LIVENESS_DELIVERED;
+    return accepted ? "not acked since heal (counter, times)"
+                    : "not accepted since heal (counter, times)";
+}
+
 void telemetry_end(struct telemetry_model *model, struct ruling *ruling)
 {
     for (uint32_t i = 0; i < model->config->node_count; i++) {
@@ -144,24 +168,31 @@ void telemetry_end(struct telemetry_model *model, struct ruling *ruling)
         if (device == NULL || !device->healed || device->epoch != device->heal_epoch) {
             continue;
         }
+        bool recovers = false;
         for (uint32_t at = 0; at < device->used; at++) {
             const struct slot *slot = &device->ring[at];
-            if (slot->epoch != device->heal_epoch || slot->counter > device->heal_counter ||
-                !has(slot, STORED) || has(slot, SHED)) {
+            enum law law;
+            if (slot->epoch == device->heal_epoch && slot->counter <= device->heal_counter &&
+                has(slot, STORED) && !has(slot, SHED)) {
+                ruling_exercise(ruling, LAW_LIVENESS_DELIVERED);
+                ruling_exercise(ruling, LAW_LIVENESS_ACKED);
+            }
+            const char *what = left_undone(device, slot, &law);
+            if (what == NULL) {
                 continue;
             }
-            ruling_exercise(ruling, LAW_LIVENESS_DELIVERED);
-            ruling_exercise(ruling, LAW_LIVENESS_ACKED);
-            /* Acked and not there is telemetry.durable's to say. */
-            if (!has(slot, ACCEPTED | TENTATIVE | RELEASED)) {
-                ruling_break(ruling, LAW_LIVENESS_DELIVERED, i,
-                             (struct difference){"not accepted since heal (counter, times)",
-                                                 slot->counter, 0});
-            } else if (!has(slot, RELEASED)) {
-                ruling_break(
-                    ruling, LAW_LIVENESS_ACKED, i,
-                    (struct difference){"not acked since heal (counter, times)", slot->counter, 0});
+            const uint64_t is_void = ruling->void_everywhere | ruling->void_at[i];
+            if (is_recovering(model, device, ruling)) {
+                recovers = recovers || (is_void >> law & 1u) == 0;
+            } else {
+                ruling_break(ruling, law, i, (struct difference){what, slot->counter, 0});
             }
         }
+        model->recovering += recovers ? 1 : 0;
     }
+}
+
+uint32_t telemetry_recovering(const struct telemetry_model *model)
+{
+    return model->recovering;
 }

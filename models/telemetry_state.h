@@ -56,6 +56,7 @@ struct device {
     bool healed;      /* the liveness phase has begun: counters up to heal_counter must arrive */
     uint32_t heal_epoch;
     uint64_t heal_counter;
+    uint64_t release_us; /* time of its last RELEASE */
     uint64_t left_firm;  /* firm readings that left the ring, */
     uint64_t left_maybe; /* and such that may be there */
 
@@ -82,6 +83,8 @@ struct telemetry_model {
     uint32_t *places; /* [node_count]: 1 + index of the device; 0 = not one */
     uint32_t pending; /* devices since the last commit: 1 + index; 0 ends the list */
     bool power_lost;  /* by the cloud, just now: the image that follows is what is durable */
+    uint64_t heal_us;
+    uint32_t recovering; /* devices that at the end had readings left, and were at it */
 };
 
 /* Where a reading is. */

@@ -242,6 +242,9 @@ enum drive_outcome session_do_leave(struct session_rig *rig, int32_t d, const ch
         session_event(&device->node, EVENT_LINK_DOWN, device->wire.link, false);
     } else if (is_refused) {
         session_data(&device->node, packet.link, packet.bytes, packet.size_bytes);
+        if (device->device->client.state == MQTT_CLIENT_READY) { /* for acks of what was taken */
+            wait_in_vain(device);
+        }
     } else {
         wait_in_vain(device);
     }

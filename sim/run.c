@@ -191,6 +191,12 @@ static void decide(struct world *world, struct script *script, struct run_result
         snprintf(result->message, sizeof result->message,
                  "expectation on %s does not hold: it is %llu", figure_name(expectation->figure),
                  (unsigned long long)world_figure(world, expectation->figure));
+    } else if (world_judge(world) != NULL && judge_recovering(world_judge(world)) > 0) {
+        result->verdict = VERDICT_UNKNOWN;
+        snprintf(result->message, sizeof result->message,
+                 "%u devices were still delivering when the liveness phase ended: give it a longer "
+                 "run.heal",
+                 judge_recovering(world_judge(world)));
     } else if (script != NULL && world_state(world) == WORLD_ENDED &&
                result->plan.settings.number[SETTING_run_swarm] == 0) {
         if (!script_finish(script, &failed)) {

@@ -350,6 +350,38 @@ static void a_refused_reading_waits_for_the_next_gateway(void)
     EXPECT_EQUAL(world.taken[1].body, world.taken[0].body);
 }
 
+/* Who left at the refusal would never hear that the one before it was accepted. */
+static void a_refused_reading_waits_for_the_acks_of_those_before(void)
+{
+    begin();
+    run_samples(1);
+    world.custody_reason = MQTT_QUOTA_EXCEEDED;
+    run_samples(2);
+    EXPECT(view().connected);
+    EXPECT_EQUAL(world.taken_count, 2); /* the third is not sent behind the refused one */
+    ack(1, 0);
+    EXPECT(!view().connected);
+    EXPECT_EQUAL(view().oldest, 2);
+    world.custody_reason = MQTT_SUCCESS;
+    run_samples(1);
+    EXPECT_EQUAL(world.peer, GATEWAY_B);
+    EXPECT_EQUAL(world.taken_count, 5);
+    EXPECT_EQUAL(world.taken[2].counter, 2);
+}
+
+/* Nor may a gateway that takes one, refuses the next and never acks keep the device. */
+static void a_refusal_without_acks_ends_with_the_ack_timeout(void)
+{
+    begin();
+    run_samples(1);
+    const uint64_t due_us = world.now_us + world.config.ack_timeout_us;
+    world.custody_reason = MQTT_QUOTA_EXCEEDED;
+    world_run(&world, due_us - 1);
+    EXPECT(view().connected);
+    world_run(&world, due_us);
+    EXPECT(!view().connected);
+}
+
 static void an_ack_that_does_not_come_in_time_moves_to_the_next_gateway(void)
 {
     begin();
@@ -618,6 +650,8 @@ int main(void)
     RUN(a_full_outbox_still_sends_what_is_new);
     RUN(a_span_that_grows_too_wide_sheds_the_oldest);
     RUN(a_refused_reading_waits_for_the_next_gateway);
+    RUN(a_refused_reading_waits_for_the_acks_of_those_before);
+    RUN(a_refusal_without_acks_ends_with_the_ack_timeout);
     RUN(an_ack_that_does_not_come_in_time_moves_to_the_next_gateway);
     RUN(shedding_does_not_hide_a_gateway_that_swallows_everything);
     RUN(an_ack_of_the_oldest_starts_the_wait_for_the_next);

@@ -746,6 +746,31 @@ static void cadence_excuses_a_stall_and_what_makes_up_for_it(void)
     WRONG(TIME_CADENCE, sampled_after(EVERY_US / 2, 3));
 }
 
+/* Three readings at heal, of which two are released after so long; the end is a period behind heal.
+ */
+static enum law release_two_of_three(uint64_t after_us)
+{
+    begin_fleet();
+    for (uint64_t counter = 1; counter <= 3; counter++) {
+        sample(counter);
+        take(counter);
+    }
+    RIGHT(say(TRUTH_HEAL, 0, 0, 0));
+    now_us += after_us;
+    RIGHT(device_says(EVIDENCE_RELEASE, 1));
+    RIGHT(device_says(EVIDENCE_RELEASE, 2));
+    now_us += EVERY_US - after_us;
+    return say(TRUTH_END, 0, 0, 0);
+}
+
+static void who_delivers_to_the_end_is_not_stuck(void)
+{
+    RIGHT(release_two_of_three(EVERY_US / 5 * 4));
+    EXPECT_EQUAL(judge_recovering(judge), 1);
+    WRONG(LIVENESS_ACKED, release_two_of_three(EVERY_US / 10 * 7));
+    EXPECT_EQUAL(judge_recovering(judge), 0);
+}
+
 static void liveness_rejects_a_reading_that_does_not_arrive(void)
 {
     begin_fleet();
@@ -956,6 +981,7 @@ int main(void)
     RUN(cadence_rejects_a_device_that_fell_silent);
     RUN(cadence_excuses_a_stall_and_what_makes_up_for_it);
     RUN(liveness_rejects_a_reading_that_does_not_arrive);
+    RUN(who_delivers_to_the_end_is_not_stuck);
     RUN(a_void_law_is_silent_where_the_fault_is);
     RUN(what_the_cloud_knows_in_the_end_is_a_matter_of_liveness);
     RUN(what_is_void_at_the_cloud_is_void_for_all);
