@@ -1,7 +1,7 @@
 #!/bin/sh
 # Planted bugs of device, gateway and cloud that the walks of a law must tell from a core without
 # them: each is compiled (brownout mutants --keep) and driven, until it leaves the spec. And planted
-# bugs that a spec has as well: the scenario of its counterexample must fail on them alone.
+# bugs that a spec has as well: the scenario of its counterexample passes without them, and fails.
 # usage: scripts/walks_mutants.sh [BUILD]
 set -eu
 build=${1:-build}

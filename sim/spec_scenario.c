@@ -11,6 +11,8 @@ static const char *const evidence_names[] = {
 #undef NAME
 };
 
+#define NO_STEP UINT32_MAX
+
 /* What is swept where a walk ends inside a call: one device for each operation of the boot. */
 static const struct sweep {
     enum port_operation operation;
@@ -30,13 +32,12 @@ struct telling {
 
 /* Where a strike falls on `node` behind a part of the walk. */
 struct place {
-    uint32_t step; /* behind this one; NO_STEP: the node has not shown anything yet */
-    uint32_t boot; /* which the node is in there */
-    uint32_t nth;  /* SAYS: of its words of that name; otherwise of the operations */
-    uint32_t word; /* step of its last word; NO_STEP: it has not said any */
-    uint32_t word_nth;
+    uint32_t step;     /* behind this one; NO_STEP: the node has not shown anything yet */
+    uint32_t boot;     /* which the node is in there */
+    uint32_t nth;      /* SAYS: of its words of that name; otherwise of the operations */
+    uint32_t word;     /* step of its last word; NO_STEP: it has not said any */
+    uint32_t word_nth; /* of its words of that name */
 };
-enum { NO_STEP = UINT32_MAX };
 
 static void read_words(struct telling *telling)
 {
@@ -118,7 +119,7 @@ static struct place find_place(const struct telling *telling, uint32_t end, cons
     if (place.step == NO_STEP || place.step == place.word) {
         place.nth = place.word_nth;
     } else {
-        const bool in_boot = telling->words[place.step].in_boot || place.word == NO_STEP;
+        const bool in_boot = telling->words[place.step].in_boot;
         place.nth = count_operations(telling, in_boot ? booted : place.word + 1, place.step);
     }
     return place;
@@ -172,6 +173,7 @@ static bool write_strike(const struct telling *telling, uint32_t end, const stru
         return false;
     }
     if (later) {
+        CHECK(place.word != NO_STEP);
         CHECK(strcmp(word->node, "device") == 0);
         fprintf(file, "    { word = \"%s\", nth = %" PRIu32 ",\n      strike = { effect = \"%s\", ",
                 evidence_names[telling->words[place.word].evidence], place.word_nth,

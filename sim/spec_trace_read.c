@@ -200,13 +200,11 @@ static void print_seen(const struct spec_variable *variable, const struct follow
                        char *text, size_t bytes)
 {
     const struct spec_domain *key = spec_trace_key(variable);
-    char value[SPEC_VALUE_BYTES] = "";
-    const bool is_word = key != NULL && key->words != NULL;
-    if (is_word) {
-        spec_print_value(key, sight->key, value, sizeof value);
+    if (key != NULL && key->words != NULL && spec_domain_has(key, sight->key)) {
+        snprintf(text, bytes, "%s[\"%s\"]", variable->name, key->words[sight->key]);
+    } else {
+        snprintf(text, bytes, "%s", variable->name);
     }
-    snprintf(text, bytes, "%s%s%s%s", variable->name, is_word ? "[" : "", value,
-             is_word ? "]" : "");
 }
 
 /* What TLC told of an aspect, against the run; false: they are the same. */
