@@ -16,8 +16,7 @@
 
 enum { FOLLOW_SIGHTS_MAX = 12 };
 
-/* In place of an action: nothing took place, and what is seen is not what the steps before came to.
- */
+/* In place of an action: nothing took place, the state is seen as the steps before left it. */
 #define FOLLOW_LOOK UINT32_MAX
 
 enum follow_relation {
@@ -31,8 +30,8 @@ struct follow_sight {
     uint32_t variable; /* index in the law's .def */
     int32_t value;
     enum follow_relation relation;
-    int32_t key; /* the second one of a variable that has two; of a law about one actor (Update) the
-                    only one; otherwise 0 */
+    int32_t key; /* beside the actor's: the second one of a variable that has two; the only one, if
+                    that is a word (Update: a slot); otherwise 0 */
 };
 
 struct follow_step {

@@ -159,20 +159,24 @@ static void look(struct hearing *hearing, const struct scene *scene)
         .observation = hearing->observation,
     };
     memcpy(step.sights, scene->sights, sizeof step.sights);
-    (void)hearing->listen(hearing->ctx, &step);
+    if (!hearing->listen(hearing->ctx, &step)) {
+        hearing->device->standing = FOLLOW_UPDATE_STOPPED;
+    }
 }
 
-/* One state is left: it is told how it came about. */
+/* One state is left: it is told how it came about. scene: NULL: nothing is seen of it. */
 static void settle(struct hearing *hearing, const struct scene *scene)
 {
     struct follow_update_state *only = &hearing->device->states[0];
     const uint32_t before = only->move_count;
     only->move_count = 0;
-    if (scene == NULL || scene->move_count > 0) {
-        (void)(tell(hearing, only->moves, before, NULL) && scene != NULL &&
-               tell(hearing, scene->moves, scene->move_count, scene));
-    } else {
-        (void)tell(hearing, only->moves, before, scene);
+    if (!tell(hearing, only->moves, before, NULL) || scene == NULL) {
+        return;
+    }
+    if (scene->move_count > 0) {
+        (void)tell(hearing, scene->moves, scene->move_count, scene);
+    } else if (scene->sight_count > 0) {
+        look(hearing, scene);
     }
 }
 

@@ -5,9 +5,9 @@
  * Words come behind durable acts, so when a device goes down, the last acts of a call may have
  * taken place unsaid. Then the device is in one of a few states, and each truth about its flash
  * (slots and floor in the crash image; the record at the next JUMP; progress when the agent is up)
- * rules out some of them. Steps are told once a single state is left. If an observation rules out
- * all of them, the steps to the likeliest one are told, and then what was said or seen: the
- * listener finds what disagrees.
+ * rules out some of them. Steps are told once a single state is left; a truth that settles nothing
+ * is told as a look (FOLLOW_LOOK). If an observation rules out all of them, the steps to the
+ * likeliest one are told, and then what was said or seen: the listener finds what disagrees.
  *
  * Not followed: a device before its first JUMP (on the line, its record is made), and one that was
  * in more states than there is room for, or took more unsaid steps (`over` says so). Faults of

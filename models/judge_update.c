@@ -42,7 +42,11 @@ void judge_update_init(struct judge_update *judge, const struct judge_config *co
 static bool step(void *ctx, const struct follow_step *step)
 {
     const struct hearer *hearer = ctx;
+    const struct judge_config *config = hearer->judge->config;
     struct spec_finding finding;
+    if (config->heard != NULL) {
+        config->heard(config->heard_ctx, "Update", hearer->judge->releases.k, step);
+    }
     ruling_exercise(hearer->ruling, LAW_SPEC_UPDATE);
     if (spec_ruling_step(&hearer->judge->judge, hearer->device->state, step, &finding)) {
         return true;

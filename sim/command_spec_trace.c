@@ -11,10 +11,6 @@
 
 enum { DEVICES_MAX = 1000000, EVENTS_MAX = 1000000000, SHOWN_MAX = 10, LINE_BYTES = 512 };
 
-/* Laws whose steps a run tells (models/follow.h). */
-static const char *const followed[] = {"Telemetry"};
-enum { FOLLOWED_COUNT = sizeof followed / sizeof followed[0] };
-
 struct request {
     const char *db;
     struct option_arguments arguments; /* RUN_ID... */
@@ -27,18 +23,14 @@ struct request {
 
 static bool is_followed(const char *law, char *error, size_t error_bytes)
 {
-    char names[128] = "";
-    for (uint32_t i = 0; i < FOLLOWED_COUNT; i++) {
-        const size_t length = strlen(names);
-        if (strcmp(law, followed[i]) == 0) {
-            return true;
-        }
-        snprintf(names + length, sizeof names - length, "%s%s", i == 0 ? "" : ", ", followed[i]);
+    char laws[SPEC_RUNS_LAWS_BYTES];
+    const bool is = spec_runs_follow(law, laws);
+    if (!is) {
+        snprintf(error, error_bytes,
+                 "no run tells what it does in the words of %s; laws that runs are followed by: %s",
+                 law, laws);
     }
-    snprintf(error, error_bytes,
-             "no run tells what it does in the words of %s; laws that runs are followed by: %s",
-             law, names);
-    return false;
+    return is;
 }
 
 static bool is_number(const char *text)
@@ -99,8 +91,8 @@ static enum verdict live_again(struct request *request, char *error, size_t erro
     if (verdict == VERDICT_PASS && request->runs.count == 0) {
         snprintf(
             error, error_bytes,
-            "no device of these runs was followed by %s: run.laws leaves it out, or a fault that "
-            "was asked for voids it everywhere",
+            "no device of these runs was followed by %s: run.laws leaves it out, a fault that was "
+            "asked for voids it everywhere, or (Update) no firmware is managed",
             request->runs.law);
         verdict = VERDICT_USAGE;
     }
@@ -135,20 +127,24 @@ static uint64_t count_left_out(const struct spec_runs *runs, uint32_t *traces)
 }
 
 /* "": it takes every step as well. */
-static void ask_model(const struct spec_trace *trace, char *text, size_t bytes)
+static void ask_model(const char *law, const struct spec_trace *trace, char *text, size_t bytes)
 {
-    struct difference difference = {NULL, 0, 0};
-    const uint32_t at = spec_runs_ask(trace, &difference);
+    struct spec_finding finding;
+    const uint32_t at = spec_runs_ask(law, trace, &finding);
     text[0] = '\0';
     if (at != UINT32_MAX) {
-        snprintf(text, bytes, "step %" PRIu32 ": %s, expected %" PRIu64 ", is %" PRIu64, at + 1,
-                 difference.what, difference.expected, difference.actual);
+        snprintf(text, bytes, "step %" PRIu32 ": %s, expected %" PRId64 ", is %" PRId64, at + 1,
+                 finding.what, finding.expected, finding.actual);
     }
 }
 
 static void print_move(const struct spec_trials *trials, const struct spec_trace *trace,
                        uint32_t index, char *text, size_t bytes)
 {
+    if (trace->events[index].move.action == FOLLOW_LOOK) {
+        snprintf(text, bytes, "nothing, and what was seen is not so");
+        return;
+    }
     struct spec_instance *instance = calloc(1, sizeof *instance);
     CHECK(instance != NULL);
     instance->model = trials->folder->model;
@@ -171,7 +167,7 @@ static void describe(const struct request *request, uint32_t number, struct reje
     print_move(&request->trials, trace, index, rejection->move, sizeof rejection->move);
     spec_runs_print_event(&request->runs, trace, index, shown, sizeof shown);
     snprintf(rejection->shown, sizeof rejection->shown, "event %s", shown + strspn(shown, " "));
-    ask_model(trace, rejection->model, sizeof rejection->model);
+    ask_model(request->runs.law, trace, rejection->model, sizeof rejection->model);
 }
 
 static void print_rejection(const struct request *request, uint32_t number)
@@ -330,7 +326,7 @@ int command_spec_trace(int argc, char **argv)
          .kind = OPTION_TEXT,
          .target = &call.law,
          .value = "LAW",
-         .doc = "which spec (Telemetry)"},
+         .doc = "which spec: Telemetry (without it), or Update"},
         {.name = "--db",
          .kind = OPTION_TEXT,
          .target = &request.db,

@@ -10,6 +10,7 @@
 
 #include "core/evidence.h"
 #include "sim/effect.h"
+#include "sim/port_operation.h"
 #include "sim/spec_instance.h"
 
 enum drive_outcome {
@@ -19,20 +20,32 @@ enum drive_outcome {
     DRIVE_FAILED,   /* the core did something else: *why. Only end() may follow */
 };
 
-/* How an action shows in a run of the simulated world. */
+/* How an action shows in a run of the simulated world, and so where a strike finds it done. */
 enum drive_shows {
-    DRIVE_SILENT,  /* not at all: the fleet does it by itself */
-    DRIVE_SAYS,    /* `node` says `evidence` */
-    DRIVE_STRIKES, /* it is `effect` on `node` */
-    DRIVE_NEVER,   /* no strike does it: why */
+    DRIVE_SILENT,   /* not at all: the fleet does it by itself, and a strike behind it falls where
+                       one before it does */
+    DRIVE_SAYS,     /* `node` says `evidence` */
+    DRIVE_DOES,     /* `node` does `operation`, and says nothing */
+    DRIVE_PRECEDES, /* it is done when `node` comes to `operation` next, and not before */
+    DRIVE_HIDES,    /* not at all, and no strike falls right behind it: why */
+    DRIVE_STRIKES,  /* it is `effect` on `node` */
+    DRIVE_NEVER,    /* neither does the fleet do it, nor a strike: why */
 };
 
 struct drive_word {
     enum drive_shows shows;
-    char node[16]; /* "dev1" */
+    char node[16]; /* "dev1"; where the law is about one device, "device": whichever there are */
     enum evidence_kind evidence;
+    /* DOES, PRECEDES; SAYS: what it does before the word. OPERATION_COUNT: nothing that is counted.
+     */
+    enum port_operation operation;
+    /* Which of them is meant: counted in the boot, where nothing else does any; or else from the
+     * node's last word on, the step of which is over by then. */
+    bool in_boot;
     enum effect effect;
-    const char *why; /* static text */
+    const char *lasts; /* of the effect: "30s" */
+    bool restarts;     /* `node` boots behind it */
+    const char *why;   /* static text */
 };
 
 struct driver {
@@ -55,11 +68,16 @@ struct driver {
     /* Print what the last act() made the core do, one line each, behind `indent`. NULL: it cannot
      * tell. */
     void (*tell)(void *rig, const char *indent, FILE *file);
-    /* For scenarios; NULL: none are made. changes: the step changes the spec's state. */
-    void (*word)(const struct spec_instance *instance, const struct spec_move *move, bool changes,
-                 struct drive_word *word);
-    /* The lines of a scenario that give a fleet the instance's constants. */
-    void (*fleet)(const struct spec_instance *instance, FILE *file);
+    /* For scenarios; NULL: none are made. pre, post: cells of the state before the step and behind
+     * it. word: of nobody, SILENT. */
+    void (*word)(const struct spec_instance *instance, const struct spec_move *move,
+                 const int32_t *pre, const int32_t *post, struct drive_word *word);
+    /* The lines of a scenario that give a fleet the instance's constants. devices: how many of the
+     * one device that the law is about; others take theirs from the instance. */
+    void (*fleet)(const struct spec_instance *instance, uint32_t devices, FILE *file);
+    /* "5m": what the walk is about does not begin before; until then the nodes boot. NULL: no word
+     * of the law is an operation. */
+    const char *calm;
 };
 
 extern const struct driver drive_session, drive_telemetry;

@@ -294,7 +294,7 @@ static void tell(void *ctx, const char *indent, FILE *file)
 /* ---- For scenarios --------------------------------------------------------------------------- */
 
 static void word_of(const struct spec_instance *instance, const struct spec_move *move,
-                    bool changes, struct drive_word *word)
+                    const int32_t *pre, const int32_t *post, struct drive_word *word)
 {
     static const struct {
         enum drive_shows shows;
@@ -321,11 +321,12 @@ static void word_of(const struct spec_instance *instance, const struct spec_move
         [ACTION_found] = {DRIVE_NEVER, false, false, EVIDENCE_COUNT},
         [ACTION_cloud_loss] = {DRIVE_STRIKES, true, false, EVIDENCE_COUNT},
     };
-    (void)instance;
-    memset(word, 0, sizeof *word);
+    const bool changes = memcmp(pre, post, instance->cell_count * sizeof *pre) != 0;
     word->shows = words[move->action].shows;
     word->evidence = words[move->action].evidence;
     word->effect = EFFECT_POWER_CUT;
+    word->lasts = "30s";
+    word->restarts = word->shows == DRIVE_STRIKES;
     word->why = move->action == ACTION_found
                     ? "no strike of the simulated world makes a device lose its store for certain"
                     : "no strike of the simulated world makes one sample fail for certain";
@@ -339,8 +340,9 @@ static void word_of(const struct spec_instance *instance, const struct spec_move
     }
 }
 
-static void fleet(const struct spec_instance *instance, FILE *file)
+static void fleet(const struct spec_instance *instance, uint32_t devices, FILE *file)
 {
+    (void)devices;
     fprintf(file,
             "    fleet = { devices = %d, gateways = 1 },\n"
             "    device = { reserve = %d, outbox = %d, window = %d, sample_every = \"10s\" },\n"

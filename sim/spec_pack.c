@@ -46,7 +46,7 @@ bool spec_domain_has(const struct spec_domain *domain, int32_t value)
 
 static uint32_t parameter_count(const struct spec_pack *pack, uint32_t action)
 {
-    return pack->instance.actions[action].parameter_count;
+    return action == FOLLOW_LOOK ? 0 : pack->instance.actions[action].parameter_count;
 }
 
 static uint32_t field_count(const struct spec_pack *pack, const struct spec_form *form)
@@ -114,7 +114,7 @@ static struct spec_form *form_of(struct spec_pack *pack, const struct spec_trace
 static const char *what_is_wrong(const struct spec_pack *pack, const struct spec_trace_event *event)
 {
     const struct spec_model *model = pack->instance.model;
-    if (event->move.action >= model->action_count) {
+    if (event->move.action >= model->action_count && event->move.action != FOLLOW_LOOK) {
         return "it has no such action";
     }
     for (uint32_t i = 0; i < event->sight_count; i++) {
@@ -123,7 +123,8 @@ static const char *what_is_wrong(const struct spec_pack *pack, const struct spec
             return "it has no such variable";
         }
         const struct spec_variable *variable = &pack->instance.variables[sight->variable];
-        if (variable->key_count > 1 && !spec_domain_has(&variable->keys[1], sight->key)) {
+        const struct spec_domain *key = spec_trace_key(variable);
+        if (key != NULL && !spec_domain_has(key, sight->key)) {
             return "a variable has no such key";
         }
         if (sight->relation != FOLLOW_IS && variable->domain.kind != SPEC_SET) {
@@ -133,11 +134,13 @@ static const char *what_is_wrong(const struct spec_pack *pack, const struct spec
     return NULL;
 }
 
-/* An integer may be wrong, and TLC will say so; no other kind can even be written down. */
-static bool can_write(const struct spec_domain *domain, int32_t value)
+/* An integer may be wrong, and so may a word that was seen: TLC will say so. No other kind can even
+ * be written down. */
+static bool can_write(const struct spec_domain *domain, bool is_sight, int32_t value)
 {
     const bool wide = domain->kind == SPEC_SET && domain->high > SPEC_ELEMENT_MAX;
-    return domain->kind == SPEC_INT || (!wide && spec_domain_has(domain, value));
+    return domain->kind == SPEC_INT || (is_sight && domain->kind == SPEC_WORD) ||
+           (!wide && spec_domain_has(domain, value));
 }
 
 static bool gather_event(struct spec_pack *pack, const struct spec_trace_event *event,
@@ -153,7 +156,7 @@ static bool gather_event(struct spec_pack *pack, const struct spec_trace_event *
         const int32_t value = field_value(pack, event, i);
         struct spec_field *field = &form->fields[i];
         const struct spec_domain domain = spec_form_domain(pack, form, i);
-        if (!can_write(&domain, value)) {
+        if (!can_write(&domain, i >= parameter_count(pack, form->action), value)) {
             return false;
         }
         field->low = value < field->low ? value : field->low;

@@ -22,7 +22,7 @@ struct spec_field {
 };
 
 struct spec_form {
-    uint32_t action, sight_count;
+    uint32_t action, sight_count;                  /* action: FOLLOW_LOOK: none */
     struct follow_sight sights[FOLLOW_SIGHTS_MAX]; /* but for their values */
     uint32_t width;                                /* numbers of an event */
     struct spec_field fields[SPEC_FIELDS_MAX];

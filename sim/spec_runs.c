@@ -10,6 +10,18 @@
 #include "sim/status.h"
 #include "sim/subject.h"
 
+extern const struct spec_model spec_update;
+
+static uint32_t ask_telemetry(const struct spec_trace *trace, struct spec_finding *finding);
+static uint32_t ask_update(const struct spec_trace *trace, struct spec_finding *finding);
+
+/* Laws that have a follower, by the name that it tells its steps under (judge_config.heard). */
+static const struct followed {
+    const char *law;
+    uint32_t (*ask)(const struct spec_trace *trace, struct spec_finding *finding);
+} followed[] = {{"Telemetry", ask_telemetry}, {"Update", ask_update}};
+enum { FOLLOWED_COUNT = sizeof followed / sizeof followed[0] };
+
 /* One run, while it is lived. */
 struct hearing {
     struct spec_runs *runs;
@@ -18,6 +30,26 @@ struct hearing {
     uint32_t *places; /* by node: 1 + index in the list; 0: none yet */
     uint32_t node_count;
 };
+
+static const struct followed *followed_find(const char *law)
+{
+    for (uint32_t i = 0; i < FOLLOWED_COUNT; i++) {
+        if (strcmp(law, followed[i].law) == 0) {
+            return &followed[i];
+        }
+    }
+    return NULL;
+}
+
+bool spec_runs_follow(const char *law, char *laws)
+{
+    size_t length = 0;
+    for (uint32_t i = 0; i < FOLLOWED_COUNT && length < SPEC_RUNS_LAWS_BYTES; i++) {
+        length += (size_t)snprintf(laws + length, SPEC_RUNS_LAWS_BYTES - length, "%s%s",
+                                   i == 0 ? "" : ", ", followed[i].law);
+    }
+    return followed_find(law) != NULL;
+}
 
 static struct spec_trace *trace_of(struct hearing *hearing, uint32_t actor, const int32_t *k)
 {
@@ -163,26 +195,63 @@ void spec_runs_free(struct spec_runs *runs)
     memset(runs, 0, sizeof *runs);
 }
 
-uint32_t spec_runs_ask(const struct spec_trace *trace, struct difference *difference)
+/* ---- The judges ------------------------------------------------------------------------------ */
+
+static struct follow_step step_of(const struct spec_trace *trace, uint32_t at)
+{
+    const struct spec_trace_event *event = &trace->events[at];
+    struct follow_step step = {.actor = trace->actor,
+                               .move = event->move,
+                               .sight_count = event->sight_count,
+                               .observation = &event->shown};
+    memcpy(step.sights, event->sights, sizeof step.sights);
+    return step;
+}
+
+static uint32_t ask_telemetry(const struct spec_trace *trace, struct spec_finding *finding)
 {
     struct wide_telemetry *wide = calloc(1, wide_telemetry_size_bytes());
     void *before = calloc(1, wide_telemetry_before_bytes());
+    struct difference difference = {"", 0, 0};
     enum wide_outcome outcome = WIDE_TAKEN;
     uint32_t at = 0;
     CHECK(wide != NULL && before != NULL);
     wide_telemetry_init(wide, trace->k);
     for (; at < trace->count && outcome == WIDE_TAKEN; at++) {
-        const struct spec_trace_event *event = &trace->events[at];
-        struct follow_step step = {.actor = trace->actor,
-                                   .move = event->move,
-                                   .sight_count = event->sight_count,
-                                   .observation = &event->shown};
-        memcpy(step.sights, event->sights, sizeof step.sights);
-        outcome = wide_telemetry_take(wide, before, trace->k, &step, difference);
+        const struct follow_step step = step_of(trace, at);
+        outcome = wide_telemetry_take(wide, before, trace->k, &step, &difference);
     }
     free(before);
     free(wide);
+    snprintf(finding->what, sizeof finding->what, "%s", difference.what);
+    finding->expected = (int64_t)difference.expected;
+    finding->actual = (int64_t)difference.actual;
     return outcome == WIDE_BROKEN ? at - 1 : UINT32_MAX;
+}
+
+static uint32_t ask_update(const struct spec_trace *trace, struct spec_finding *finding)
+{
+    struct spec_ruling ruling;
+    int32_t state[SPEC_STATE_WORDS_MAX] = {0};
+    spec_ruling_init(&ruling, &spec_update, trace->k);
+    const bool begun = spec_update.init(trace->k, 0, state);
+    CHECK(begun);
+    for (uint32_t at = 0; at < trace->count; at++) {
+        const struct follow_step step = step_of(trace, at);
+        if (!spec_ruling_step(&ruling, state, &step, finding)) {
+            return at;
+        }
+    }
+    return UINT32_MAX;
+}
+
+uint32_t spec_runs_ask(const char *law, const struct spec_trace *trace,
+                       struct spec_finding *finding)
+{
+    const struct followed *of = followed_find(law);
+    CHECK(of != NULL);
+    *finding = (struct spec_finding){.what = ""};
+    return of->ask(trace, finding);
 }
 
 /* ---- For people ------------------------------------------------------------------------------ */

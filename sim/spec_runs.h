@@ -4,9 +4,15 @@
 #ifndef BROWNOUT_SIM_SPEC_RUNS_H
 #define BROWNOUT_SIM_SPEC_RUNS_H
 
-#include "models/ruling.h"
+#include "models/spec_ruling.h"
 #include "sim/record.h"
 #include "sim/spec_trace.h"
+
+enum { SPEC_RUNS_LAWS_BYTES = 128 };
+
+/* Do runs tell what they do in the words of this law (models/follow.h)? laws: which ones there are,
+ * with commas between, for people; at most SPEC_RUNS_LAWS_BYTES. */
+bool spec_runs_follow(const char *law, char *laws);
 
 struct spec_runs {
     /* To be filled in. */
@@ -33,9 +39,11 @@ enum verdict spec_runs_add(struct spec_runs *runs, struct record *record, int64_
                            size_t error_bytes);
 void spec_runs_free(struct spec_runs *runs);
 
-/* The word of the C model that judges runs: the first step of a trace of Telemetry that it does not
- * take, and why; UINT32_MAX: it takes them all, or can say no more (models/wide_telemetry.h). */
-uint32_t spec_runs_ask(const struct spec_trace *trace, struct difference *difference);
+/* The word of the C model that judges runs by a law that they follow: the first step of the trace
+ * that it does not take, and why; UINT32_MAX: it takes them all, or can say no more
+ * (models/wide_telemetry.h). */
+uint32_t spec_runs_ask(const char *law, const struct spec_trace *trace,
+                       struct spec_finding *finding);
 
 /* Whose trace it is: "run 3, dev17"; and what shows an event, as `brownout replay` prints it. */
 void spec_runs_print_actor(const struct spec_runs *runs, const struct spec_trace *trace, char *text,

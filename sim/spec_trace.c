@@ -5,6 +5,14 @@
 
 #include "core/check.h"
 
+const struct spec_domain *spec_trace_key(const struct spec_variable *variable)
+{
+    if (variable->key_count == 2) {
+        return &variable->keys[1];
+    }
+    return variable->key_count == 1 && variable->keys[0].words != NULL ? &variable->keys[0] : NULL;
+}
+
 void spec_trace_add(struct spec_trace *trace, const struct spec_trace_event *event)
 {
     CHECK(event->sight_count <= FOLLOW_SIGHTS_MAX);
@@ -74,6 +82,9 @@ static uint32_t free_parameter(const struct spec_model *model, const struct spec
                                const struct spec_trace_event *event)
 {
     struct spec_action actions[SPEC_ACTIONS_MAX];
+    if (event->move.action == FOLLOW_LOOK) {
+        return SPEC_PARAMETERS_MAX;
+    }
     model->actions(trace->k, actions);
     CHECK(event->move.action < model->action_count);
     const struct spec_action *action = &actions[event->move.action];

@@ -24,6 +24,10 @@ struct spec_trace {
     uint64_t left_out;               /* events of the actor behind the last one kept */
 };
 
+/* The domain of the key by which a sight names one of a variable's values (struct follow_sight);
+ * NULL: the variable has none beside the actor's. */
+const struct spec_domain *spec_trace_key(const struct spec_variable *variable);
+
 void spec_trace_add(struct spec_trace *trace, const struct spec_trace_event *event);
 /* The first `count` events (at most all) of another one; freed as any other. */
 void spec_trace_copy(struct spec_trace *trace, const struct spec_trace *from, uint32_t count);

@@ -13,7 +13,7 @@
 #include "sim/spec_guard.h"
 #include "sim/spec_trace_tlc.h"
 
-enum { ROWS_BYTES_MAX = 1 << 30, NUMBERS_MAX = 4 };
+enum { ROWS_BYTES_MAX = 1 << 30, NUMBERS_MAX = 4, NAME_BYTES = 64 };
 
 struct row {
     long numbers[NUMBERS_MAX];
@@ -179,8 +179,9 @@ static void say_guard(const struct spec_trace_module *module, const struct spec_
                       long guard, struct spec_stuck *stuck)
 {
     const struct spec_instance *instance = &module->pack->instance;
+    const bool is_look = event->move.action == FOLLOW_LOOK;
     struct spec_guards guards;
-    const char *name = instance->actions[event->move.action].name;
+    const char *name = is_look ? "a look" : instance->actions[event->move.action].name;
     if (guard == SPEC_GUARDS_MAX + 1) {
         snprintf(stuck->why, sizeof stuck->why, "a parameter is outside of its domain");
     } else if (guard >= 1 && spec_guards_read(&guards, module->text, name) &&
@@ -194,15 +195,28 @@ static void say_guard(const struct spec_trace_module *module, const struct spec_
     }
 }
 
+/* header["B"] */
+static void print_seen(const struct spec_variable *variable, const struct follow_sight *sight,
+                       char *text, size_t bytes)
+{
+    const struct spec_domain *key = spec_trace_key(variable);
+    if (key != NULL && key->words != NULL && spec_domain_has(key, sight->key)) {
+        snprintf(text, bytes, "%s[\"%s\"]", variable->name, key->words[sight->key]);
+    } else {
+        snprintf(text, bytes, "%s", variable->name);
+    }
+}
+
 /* What TLC told of an aspect, against the run; false: they are the same. */
 static bool say_aspect(const struct spec_variable *variable, const struct follow_sight *sight,
                        const char *is, struct spec_stuck *stuck)
 {
-    char seen[SPEC_VALUE_BYTES];
+    char seen[SPEC_VALUE_BYTES], name[NAME_BYTES];
+    print_seen(variable, sight, name, sizeof name);
     if (sight->relation == FOLLOW_HAS) {
         snprintf(stuck->why, sizeof stuck->why,
-                 "variable %s: %" PRId32 " is in it in the run, and is not in the spec",
-                 variable->name, sight->value);
+                 "variable %s: %" PRId32 " is in it in the run, and is not in the spec", name,
+                 sight->value);
         return strcmp(is, "TRUE") != 0;
     }
     if (sight->relation == FOLLOW_COUNT) {
@@ -211,8 +225,8 @@ static bool say_aspect(const struct spec_variable *variable, const struct follow
         spec_print_value(&variable->domain, sight->value, seen, sizeof seen);
     }
     snprintf(stuck->why, sizeof stuck->why, "%s %s: %s in the spec, %s in the run",
-             sight->relation == FOLLOW_COUNT ? "number of elements of" : "variable", variable->name,
-             is, seen);
+             sight->relation == FOLLOW_COUNT ? "number of elements of" : "variable", name, is,
+             seen);
     return strcmp(is, seen) != 0;
 }
 

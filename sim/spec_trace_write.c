@@ -78,6 +78,21 @@ static void write_elements(int32_t low, int32_t high, const struct spec_field *f
     fputs(" \\div TraceBit[trace_e + 1]) % 2) = 1}", file);
 }
 
+/* What is no word at all is unlike all words. */
+static void write_word(const struct spec_domain *domain, const struct spec_field *field, FILE *file)
+{
+    const bool sure = spec_domain_has(domain, field->low) && spec_domain_has(domain, field->high);
+    if (!sure) {
+        fputs("IF ~(", file);
+        write_integer(field, file);
+        fprintf(file, " \\in 0..%" PRId32 ") THEN \"\" ELSE ", domain->high);
+    }
+    write_words(domain, file);
+    fputs("[1 + ", file);
+    write_integer(field, file);
+    fputs("]", file);
+}
+
 static void write_value(const struct spec_domain *domain, const struct spec_field *field,
                         FILE *file)
 {
@@ -91,10 +106,7 @@ static void write_value(const struct spec_domain *domain, const struct spec_fiel
         fputs(" = 1", file);
         break;
     case SPEC_WORD:
-        write_words(domain, file);
-        fputs("[1 + ", file);
-        write_integer(field, file);
-        fputs("]", file);
+        write_word(domain, field, file);
         break;
     case SPEC_SET:
         write_elements(domain->low, domain->high, field, file);
@@ -119,16 +131,21 @@ static void write_field(const struct spec_pack *pack, const struct spec_form *fo
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
-static const struct spec_action *action_of(const struct spec_pack *pack,
-                                           const struct spec_form *form)
+/* "": it is a look. */
+static const char *action_of(const struct spec_pack *pack, const struct spec_form *form)
 {
-    return &pack->instance.actions[form->action];
+    return form->action == FOLLOW_LOOK ? "" : pack->instance.actions[form->action].name;
+}
+
+static uint32_t parameter_count(const struct spec_pack *pack, const struct spec_form *form)
+{
+    return form->action == FOLLOW_LOOK ? 0 : pack->instance.actions[form->action].parameter_count;
 }
 
 /* (1, 17), or nothing. */
 static void write_arguments(const struct spec_pack *pack, const struct spec_form *form, FILE *file)
 {
-    const uint32_t count = action_of(pack, form)->parameter_count;
+    const uint32_t count = parameter_count(pack, form);
     for (uint32_t i = 0; i < count; i++) {
         fputs(i == 0 ? "(" : ", ", file);
         write_field(pack, form, i, file);
@@ -139,7 +156,7 @@ static void write_arguments(const struct spec_pack *pack, const struct spec_form
 /* Next takes parameters from their domains alone. */
 static void write_domains(const struct spec_pack *pack, const struct spec_form *form, FILE *file)
 {
-    for (uint32_t i = 0; i < action_of(pack, form)->parameter_count; i++) {
+    for (uint32_t i = 0; i < parameter_count(pack, form); i++) {
         const struct spec_domain domain = spec_form_domain(pack, form, i);
         const struct spec_field *field = &form->fields[i];
         if (domain.kind == SPEC_INT &&
@@ -151,21 +168,19 @@ static void write_domains(const struct spec_pack *pack, const struct spec_form *
     }
 }
 
-/* What the variable of a sight is behind the step; a function is that of the one actor. */
+/* What the variable of a sight is behind the step. */
 static void write_seen(const struct spec_pack *pack, const struct follow_sight *sight, FILE *file)
 {
     const struct spec_variable *variable = &pack->instance.variables[sight->variable];
+    const struct spec_domain *key = spec_trace_key(variable);
     fprintf(file, "%s'", variable->name);
-    if (variable->key_count > 0) {
+    if (variable->key_count > 0 && key != &variable->keys[0]) {
         fprintf(file, "[%d]", SPEC_TRACE_ACTOR);
     }
-    if (variable->key_count > 1) {
-        const struct spec_domain *keys = &variable->keys[1];
-        if (keys->words == NULL) {
-            fprintf(file, "[%" PRId32 "]", sight->key);
-        } else {
-            fprintf(file, "[\"%s\"]", keys->words[sight->key]);
-        }
+    if (key != NULL && key->words == NULL) {
+        fprintf(file, "[%" PRId32 "]", sight->key);
+    } else if (key != NULL) {
+        fprintf(file, "[\"%s\"]", key->words[sight->key]);
     }
 }
 
@@ -175,7 +190,7 @@ static void write_aspect(const struct spec_pack *pack, const struct spec_form *f
 {
     const struct follow_sight *what = &form->sights[sight];
     if (what->relation == FOLLOW_HAS) {
-        write_field(pack, form, action_of(pack, form)->parameter_count + sight, file);
+        write_field(pack, form, parameter_count(pack, form) + sight, file);
         fputs(" \\in ", file);
     }
     fputs(what->relation == FOLLOW_COUNT ? "Cardinality(" : "", file);
@@ -189,7 +204,7 @@ static void write_sight(const struct spec_pack *pack, const struct spec_form *fo
     write_aspect(pack, form, sight, file);
     if (form->sights[sight].relation != FOLLOW_HAS) {
         fputs(" = ", file);
-        write_field(pack, form, action_of(pack, form)->parameter_count + sight, file);
+        write_field(pack, form, parameter_count(pack, form) + sight, file);
     }
 }
 
@@ -206,6 +221,15 @@ static void write_made(const struct spec_pack *pack, const struct spec_form *for
     fputs(">>)", file);
 }
 
+/* Every variable of the spec is as it was. */
+static void write_unchanged(const struct spec_pack *pack, FILE *file)
+{
+    for (uint32_t v = 0; v < pack->instance.model->variable_count; v++) {
+        fprintf(file, "%s%s", v == 0 ? "UNCHANGED <<" : ", ", pack->instance.variables[v].name);
+    }
+    fputs(">>", file);
+}
+
 static void write_form(const struct spec_trace_module *module, uint32_t number, FILE *file)
 {
     const struct spec_pack *pack = module->pack;
@@ -213,8 +237,13 @@ static void write_form(const struct spec_trace_module *module, uint32_t number, 
     fprintf(file, "    \\/  /\\ TraceForm = %" PRIu32 " /\\ trace_at' = trace_at + %" PRIu32,
             number, form->width);
     write_domains(pack, form, file);
-    fprintf(file, "\n        /\\ %s", action_of(pack, form)->name);
-    write_arguments(pack, form, file);
+    fputs("\n        /\\ ", file);
+    if (form->action == FOLLOW_LOOK) {
+        write_unchanged(pack, file);
+    } else {
+        fputs(action_of(pack, form), file);
+        write_arguments(pack, form, file);
+    }
     if (module->text != NULL) {
         write_made(pack, form, file);
     }
@@ -282,6 +311,15 @@ static void write_guards(const struct spec_guards *guards, const char *action, F
     fputs("  0\n", file);
 }
 
+/* False: a look has none, and some definitions are not understood. */
+static bool read_guards(const struct spec_trace_module *module, uint32_t form,
+                        struct spec_guards *guards)
+{
+    const struct spec_form *of = &module->pack->forms[form];
+    return of->action != FOLLOW_LOOK &&
+           spec_guards_read(guards, module->text, action_of(module->pack, of));
+}
+
 static bool is_first_of_action(const struct spec_pack *pack, uint32_t form)
 {
     bool first = true;
@@ -296,20 +334,19 @@ static void write_reasons(const struct spec_trace_module *module, FILE *file)
     const struct spec_pack *pack = module->pack;
     const struct spec_instance *instance = &pack->instance;
     for (uint32_t i = 0; i < pack->form_count; i++) {
-        const char *action = action_of(pack, &pack->forms[i])->name;
         struct spec_guards guards;
-        if (is_first_of_action(pack, i) && spec_guards_read(&guards, module->text, action)) {
-            write_guards(&guards, action, file);
+        if (is_first_of_action(pack, i) && read_guards(module, i, &guards)) {
+            write_guards(&guards, action_of(pack, &pack->forms[i]), file);
         }
     }
     fputs("TraceGuard ==\n", file);
     for (uint32_t i = 0; i < pack->form_count; i++) {
-        const char *action = action_of(pack, &pack->forms[i])->name;
         struct spec_guards guards;
-        if (spec_guards_read(&guards, module->text, action)) {
+        if (read_guards(module, i, &guards)) {
             fprintf(file, "    IF TraceForm = %" PRIu32 " THEN IF ~(TRUE", i);
             write_domains(pack, &pack->forms[i], file);
-            fprintf(file, ") THEN %d ELSE TraceGuard_%s", SPEC_GUARDS_MAX + 1, action);
+            fprintf(file, ") THEN %d ELSE TraceGuard_%s", SPEC_GUARDS_MAX + 1,
+                    action_of(pack, &pack->forms[i]));
             write_arguments(pack, &pack->forms[i], file);
             fputs(" ELSE\n", file);
         }

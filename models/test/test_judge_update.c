@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/test/test.h"
+#include "models/follow.h"
 #include "models/update.h"
 
 enum { DEVICE = 1, OLD = 1, NEW = 2, A = 0, B = 1, SECTOR = 512, SIZE = 2 * SECTOR - 100 };
@@ -230,6 +231,43 @@ static void a_void_law_says_nothing(void)
     RIGHT(say(EVIDENCE_RAISE, 0, 0, 3));
 }
 
+/* ---- Who else hears it ---- */
+
+static struct {
+    uint64_t steps, looks, others;
+    uint32_t last;
+} heard;
+
+static void hear(void *ctx, const char *law, const int32_t *k, const struct follow_step *step)
+{
+    const bool ours = strcmp(law, "Update") == 0 && step->actor == DEVICE && k[0] == 2;
+    EXPECT(ctx == &heard);
+    heard.steps++;
+    heard.looks += step->move.action == FOLLOW_LOOK;
+    heard.others += ours ? 0 : 1;
+    heard.last = step->move.action;
+}
+
+static void each_step_is_heard_before_it_is_judged_and_so_is_what_flash_shows(void)
+{
+    start_filled();
+    memset(&heard, 0, sizeof heard);
+    config.heard = hear;
+    config.heard_ctx = &heard;
+    const uint64_t before = ruling.exercised[LAW_SPEC_UPDATE];
+    list();
+    EXPECT(heard.steps == 3 && heard.looks == 3);
+    slots_now[B] = NEW;
+    RIGHT(say(EVIDENCE_ARM, B, NEW, 3)); /* EraseHeader, WriteHeader, Arm */
+    EXPECT(heard.steps == 6 && heard.looks == 3);
+    EXPECT(!say(TRUTH_SLOT, A, 0, 0));
+    EXPECT(heard.steps == 7 && heard.last == FOLLOW_LOOK);
+    EXPECT(heard.others == 0);
+    EXPECT_EQUAL(ruling.exercised[LAW_SPEC_UPDATE] - before, heard.steps);
+    list();
+    EXPECT_EQUAL(heard.steps, 7); /* it is over */
+}
+
 /* ---- One minimal bad trace for each kind of finding ---- */
 
 static void an_action_that_is_not_enabled_is_named_with_its_guard(void)
@@ -333,6 +371,7 @@ int main(void)
     RUN(trials_that_power_burnt_end_in_a_revert);
     RUN(who_may_be_anywhere_is_counted_and_followed_no_more);
     RUN(a_void_law_says_nothing);
+    RUN(each_step_is_heard_before_it_is_judged_and_so_is_what_flash_shows);
     RUN(an_action_that_is_not_enabled_is_named_with_its_guard);
     RUN(a_trial_too_many_is_noticed);
     RUN(a_revert_too_early_is_noticed);

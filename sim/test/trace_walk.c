@@ -47,8 +47,13 @@ void trace_walk_instance(struct spec_instance *instance, const struct spec_model
 static bool word_of(const struct spec_variable *variable, const struct follow_sight *sight,
                     uint32_t *word)
 {
+    const struct spec_domain *key = spec_trace_key(variable);
     *word = variable->word;
     if (variable->key_count == 0) {
+        return true;
+    }
+    if (key == &variable->keys[0]) {
+        *word += (uint32_t)sight->key;
         return true;
     }
     *word += SPEC_TRACE_ACTOR * variable->capacity[1] + (uint32_t)sight->key;
@@ -82,7 +87,9 @@ static void look(struct spec_trace_event *event, const struct spec_instance *ins
         const struct spec_variable *variable = &instance->variables[v];
         struct follow_sight sight = {.variable = v};
         uint32_t word;
-        sight.key = variable->key_count > 1 ? variable->keys[1].low : 0;
+        const struct spec_domain *key = spec_trace_key(variable);
+        sight.key = key != NULL ? key->low : 0;
+        sight.key = key != NULL && key->words != NULL && draw >> 8 & 1 ? key->high : sight.key;
         if (!word_of(variable, &sight, &word)) {
             continue;
         }
@@ -161,9 +168,11 @@ uint32_t trace_walk_refused(const struct spec_model *model, const int32_t *k,
     CHECK(model->init(k, 0, state));
     for (uint32_t i = 0; i < trace->count; i++) {
         const struct spec_trace_event *event = &trace->events[i];
-        bool good = in_domains(model, k, &event->move) &&
-                    model->step(k, event->move.action, event->move.parameters, state) &&
-                    all_hold(model, k, state);
+        const bool looks = event->move.action == FOLLOW_LOOK;
+        bool good =
+            (looks || (in_domains(model, k, &event->move) &&
+                       model->step(k, event->move.action, event->move.parameters, state))) &&
+            all_hold(model, k, state);
         for (uint32_t s = 0; good && s < event->sight_count; s++) {
             good = is_seen(&variables[event->sights[s].variable], &event->sights[s], state);
         }
