@@ -376,3 +376,46 @@ static void fall(struct hearing *hearing)
         settle(hearing, NULL);
     }
 }
+
+/* ---- Its shape ------------------------------------------------------------------------------- */
+
+/* 0: none, 1: a part, 2: all of it. */
+static uint32_t part(int32_t count, int32_t whole)
+{
+    return count == 0 ? 0 : count < whole ? 1 : 2;
+}
+
+/* 0: none, 1: the newest that was ever confirmed, 2: an older one, 3: a newer one. */
+static uint32_t age(const struct state *s, int32_t release)
+{
+    return release == 0 ? 0 : release == s->highest ? 1 : release < s->highest ? 2 : 3;
+}
+
+uint32_t follow_update_shape(const struct follow_update_config *config, const int32_t *words)
+{
+    const struct state s = state_of(words);
+    struct constants k;
+    memcpy(&k, config->k, sizeof k);
+    const struct {
+        uint32_t value, bits;
+    } parts[] = {
+        {(uint32_t)s.at, 4},
+        {(uint32_t)s.confirmed, 1},
+        {age(&s, s.header[0]), 2},
+        {age(&s, s.header[1]), 2},
+        {part(s.whole[0], k.Sectors), 2},
+        {part(s.whole[1], k.Sectors), 2},
+        {part(s.left, k.Trials), 2},
+        {part(s.filled, k.Sectors), 2},
+        {age(&s, s.offer), 2},
+        {s.lost != 0, 1},
+        {s.trial != 0, 1},
+        {s.reverted != 0, 1},
+        {s.taken != 0, 1},
+    };
+    uint32_t shape = 0;
+    for (uint32_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        shape = shape << parts[i].bits | parts[i].value;
+    }
+    return shape;
+}

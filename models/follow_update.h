@@ -71,5 +71,7 @@ bool follow_update_hears(uint32_t kind);
 void follow_update_observe(struct follow_update *device, const struct follow_update_config *config,
                            const struct observation *observation, follow_listener *listen,
                            void *ctx);
+/* What kind of state it is, in few bits: for coverage. words: of the model. */
+uint32_t follow_update_shape(const struct follow_update_config *config, const int32_t *words);
 
 #endif

@@ -45,7 +45,9 @@ static bool step(void *ctx, const struct follow_step *step)
     const struct judge_config *config = hearer->judge->config;
     struct spec_finding finding;
     if (config->heard != NULL) {
-        config->heard(config->heard_ctx, "Update", hearer->judge->releases.k, step);
+        const struct follow_update_config *releases = &hearer->judge->releases;
+        config->heard(config->heard_ctx, "Update", releases->k, step,
+                      follow_update_shape(releases, hearer->device->state));
     }
     ruling_exercise(hearer->ruling, LAW_SPEC_UPDATE);
     if (spec_ruling_step(&hearer->judge->judge, hearer->device->state, step, &finding)) {

@@ -238,8 +238,10 @@ static struct {
     uint32_t last;
 } heard;
 
-static void hear(void *ctx, const char *law, const int32_t *k, const struct follow_step *step)
+static void hear(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
+                 uint32_t shape)
 {
+    (void)shape;
     const bool ours = strcmp(law, "Update") == 0 && step->actor == DEVICE && k[0] == 2;
     EXPECT(ctx == &heard);
     heard.steps++;
