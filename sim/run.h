@@ -43,6 +43,11 @@ struct run_request {
 };
 void run_request_init(struct run_request *request);
 
+/* The specs whose steps are counted, by name; their laws. */
+enum { RUN_SPECS = 2 };
+extern const char *const run_specs[RUN_SPECS];
+extern const enum law run_spec_laws[RUN_SPECS];
+
 struct run_result {
     enum verdict verdict;
     char message[512]; /* why it is not a pass; else empty */
@@ -58,9 +63,9 @@ struct run_result {
     uint64_t probes[PROBE_COUNT];
     uint64_t exercised[LAW_COUNT];
     bool is_void[LAW_COUNT];
-    uint64_t steps[SPEC_ACTIONS_MAX]; /* of the spec Telemetry, by action */
-    bool live_expectation;            /* a Lua function failed: replay cannot show it */
-    struct plan plan;                 /* as it was lived; freed by run_result_free */
+    uint64_t steps[RUN_SPECS][SPEC_ACTIONS_MAX]; /* of run_specs, by action */
+    bool live_expectation;                       /* a Lua function failed: replay cannot show it */
+    struct plan plan;                            /* as it was lived; freed by run_result_free */
 };
 
 /* Never fails in another way than by its result. */
