@@ -163,8 +163,10 @@ static void part(struct follow_session *follow, struct session_device *device,
         others += &reading->places[i] != over ? reading->places[i].sent : 0;
     }
     const uint32_t mine = over->sent;
+    /* Answered by a challenge, and since then there is a window: not to be answered so again. */
+    const bool stale = session_has(now->windows) && !session_has(now->seen);
     over->sent = 0;
-    if (others > 0 && (session_has(now->tentative) || (confirmed > 0 && flying > 0))) {
+    if (others > 0 && (session_has(now->tentative) || (confirmed > 0 && (flying > 0 || stale)))) {
         follow_session_abandon(follow, device, reading); /* whose copies were answered? */
         return;
     }
@@ -189,12 +191,20 @@ static void forward(struct follow_session *follow, struct session_device *device
                     struct session_reading *reading, const struct session_gateway *gateway)
 {
     const struct state *now = &reading->spec.now;
-    if (gateway->uplink_life == follow->cloud_life) {
-        follow_session_catch_up(follow, device, reading);
-    }
     struct session_place *place = find_place(reading, gateway->number);
-    if (place != NULL && place->sent > 0 && place->uplink != gateway->uplink) {
+    const bool over = place != NULL && place->sent > 0 && place->uplink != gateway->uplink;
+    const bool anew = over || !now->joined;
+    if (follow->cloud_down && anew && session_has(now->tentative)) {
+        follow_session_abandon(follow, device, reading); /* is it durable? No image has told. */
+        return;
+    }
+    if (anew || gateway->uplink_life == follow->cloud_life) {
+        follow_session_catch_up(follow, device, reading);
+    }    if (over && place->sent > 0) {
         part(follow, device, reading, place);
+    }
+    if (reading->gone) {
+        return;
     }
     const bool is_there = place != NULL && place->rows > place->done + place->sent;
     if (!is_there && gateway->is_void) {
