@@ -200,7 +200,8 @@ static void forward(struct follow_session *follow, struct session_device *device
     }
     if (anew || gateway->uplink_life == follow->cloud_life) {
         follow_session_catch_up(follow, device, reading);
-    }    if (over && place->sent > 0) {
+    }
+    if (over && place->sent > 0) {
         part(follow, device, reading, place);
     }
     if (reading->gone) {
@@ -297,6 +298,10 @@ static void restart_gateway(struct follow_session *follow, struct session_device
     }
     if (place->sent == 0 && place->done == 0 && !here) {
         return; /* nothing of it was in RAM */
+    }
+    if (session_has(now->tentative)) {
+        follow_session_abandon(follow, device, reading); /* the cloud fell, too: is it durable? */
+        return;
     }
     if (!others && (here || !linked)) {
         const uint32_t flying = session_flying(reading);
