@@ -40,18 +40,20 @@
  *                                  where it has not come back
  *   an image of a gateway          Insert and GatewayCommit of what was committed and not said; the
  *                                  rows that there are; RestartGateway
- *   an image of the cloud          CloudCommit, where one that was in doubt shows; RestartCloud;
- *                                  is what was kept there
+ *   an image of the cloud          CloudCommit, where one that was in doubt shows; is what was kept
+ *                                  there; RestartCloud, once a link is new: what the cloud said
+ *                                  on the old ones may come to gateways after its fall
+ *   REFUSE of the cloud            RestartCloud, of what it gives back
  *
  * A compromised gateway says nothing. Where it was the one that the reading was sent to, what the
  * cloud accepts of it shows what it did; what it sends a second time changes nothing.
  *
  * A reading is followed no further (and counted) where it is shed, for the spec leaves that out;
- * where a copy comes over a link that was given up and has a follower already, or from an attacker
- * it was not sent to; where a gateway falls while another one has copies under way whose state
- * nothing shows; in more than FOLLOW_SESSION_PLACES queues at once; where a fault of a gateway's
- * disk voids the law; and where there is no room. A device: where its flash forgets, or the law was
- * broken.
+ * where a copy comes late, over a link that was given up, behind one that was sent after it; where
+ * an attacker it was not sent to has one; where a gateway falls while another one has copies under
+ * way whose state nothing shows; in more than FOLLOW_SESSION_PLACES queues at once; where a fault
+ * of a gateway's disk voids the law; and where there is no room. A device: where its flash forgets,
+ * or the law was broken.
  *
  * No heap: the caller provides the memory, zeroed. O(1) for what is said of one reading; a boot, a
  * new window and an image look at all readings that are followed. Liveness is not judged here, nor

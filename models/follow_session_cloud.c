@@ -95,7 +95,7 @@ static void restart_cloud(struct follow_session *follow, struct session_device *
         rogue = rogue ||
                 (place->gateway != 0 && follow_session_gateway_of(follow, place->gateway) == NULL);
         if (links_end || place->gateway == reading->via) {
-            place->late += place->sent;
+            place->late += links_end ? place->sent : 0;
             place->sent = 0;
         }
         others += place->sent;
