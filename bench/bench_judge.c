@@ -4,7 +4,9 @@
 #include "sim/hash.h"
 #include "sim/random.h"
 
-enum { BODY_BYTES = 200, BODIES = 100000, REPLAYS = 3 };
+enum { BODY_BYTES = 200, BODIES = 100000, REPLAYS = 3, SPECS = 2 };
+
+static const enum law specs[SPECS] = {LAW_SPEC_TELEMETRY, LAW_SPEC_SESSION};
 
 struct hearing {
     uint32_t count, capacity;
@@ -13,8 +15,8 @@ struct hearing {
     enum model_role *roles;
     struct judge_config config;
     struct judge *judge;
-    uint64_t steps; /* of specs */
-    struct bench_sample ns, step_ns;
+    uint64_t steps[SPECS];
+    struct bench_sample ns, step_ns[SPECS];
 };
 
 static void on_observation(void *ctx, const struct observation *observation)
@@ -76,16 +78,19 @@ static void capture(struct hearing *hearing, uint32_t devices, const char *durat
     plan_free(&plan);
 }
 
-/* CPU time of all observations. Without a reserve no spec judges. */
-static double hear_all(struct hearing *hearing, uint32_t reserve)
+/* CPU time of all observations; each bit of `judging` is a spec that judges, too. */
+static double hear_all(struct hearing *hearing, uint32_t judging)
 {
     struct violation violation;
-    struct judge_config config = hearing->config;
     double spent_s = 0;
-    config.reserve = reserve;
     for (uint32_t replay = 0; replay < REPLAYS; replay++) {
-        memset(hearing->judge, 0, judge_size_bytes(&config));
-        judge_init(hearing->judge, &config);
+        memset(hearing->judge, 0, judge_size_bytes(&hearing->config));
+        judge_init(hearing->judge, &hearing->config);
+        for (uint32_t i = 0; i < SPECS; i++) {
+            if ((judging >> i & 1u) == 0) {
+                judge_void(hearing->judge, specs[i], UINT32_MAX);
+            }
+        }
         const double start_s = bench_cpu_s();
         for (uint32_t i = 0; i < hearing->count; i++) {
             if (!judge_observe(hearing->judge, &hearing->observations[i], &violation)) {
@@ -95,16 +100,19 @@ static double hear_all(struct hearing *hearing, uint32_t reserve)
         }
         spent_s += bench_cpu_s() - start_s;
     }
-    hearing->steps = judge_exercised(hearing->judge, LAW_SPEC_TELEMETRY);
     return spent_s / REPLAYS;
 }
 
 static void hear(struct hearing *hearing)
 {
     const double without_s = hear_all(hearing, 0);
-    const double with_s = hear_all(hearing, hearing->config.reserve);
+    const double with_s = hear_all(hearing, (1u << SPECS) - 1);
     bench_add(&hearing->ns, with_s / hearing->count * 1e9);
-    bench_add(&hearing->step_ns, (with_s - without_s) / (double)hearing->steps * 1e9);
+    for (uint32_t i = 0; i < SPECS; i++) {
+        const double one_s = hear_all(hearing, 1u << i);
+        hearing->steps[i] = judge_exercised(hearing->judge, specs[i]);
+        bench_add(&hearing->step_ns[i], (one_s - without_s) / (double)hearing->steps[i] * 1e9);
+    }
 }
 
 /* What the judge is told of a body. */
@@ -145,10 +153,13 @@ int main(int argc, char **argv)
         bench_print(what, bench_median(&hearings[i].ns), "ns");
         snprintf(what, sizeof what, "%u devices, observations replayed", hearings[i].devices);
         bench_print(what, hearings[i].count, "");
-        snprintf(what, sizeof what, "%u devices, a step of spec.telemetry", hearings[i].devices);
-        bench_print(what, bench_median(&hearings[i].step_ns), "ns");
-        snprintf(what, sizeof what, "%u devices, such steps", hearings[i].devices);
-        bench_print(what, (double)hearings[i].steps, "");
+        for (uint32_t spec = 0; spec < SPECS; spec++) {
+            snprintf(what, sizeof what, "%u devices, a step of %s", hearings[i].devices,
+                     law_name(specs[spec]));
+            bench_print(what, bench_median(&hearings[i].step_ns[spec]), "ns");
+            snprintf(what, sizeof what, "%u devices, such steps", hearings[i].devices);
+            bench_print(what, (double)hearings[i].steps[spec], "");
+        }
         free(hearings[i].observations);
         free(hearings[i].roles);
         free(hearings[i].judge);

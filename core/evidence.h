@@ -45,7 +45,8 @@
     /* cloud: verified and inside the window; said before the commit. body = device's envelope.    \
      * value: gateway */                                                                           \
     X(ACCEPT, Accept)                                                                              \
-    /* cloud: everything said since the last COMMIT is durable */                                  \
+    /* cloud: everything said since the last COMMIT is durable. gateway: all that was taken, and   \
+     * that discharged messages are deleted; the CUSTODYs follow */                                \
     X(COMMIT, Commit)                                                                              \
     /* cloud: verified, and not accepted. value: enum refusal */                                   \
     X(REJECT, Reject)                                                                              \

@@ -4,9 +4,10 @@
 
 #include "models/cadence.h"
 #include "models/custody.h"
+#include "models/judge_session.h"
+#include "models/judge_telemetry.h"
 #include "models/judge_update.h"
 #include "models/ruling.h"
-#include "models/judge_telemetry.h"
 #include "models/telemetry.h"
 #include "models/update.h"
 
@@ -18,6 +19,7 @@ struct judge {
     struct cadence_model *cadence;
     struct update_law_config releases;
     struct judge_telemetry *spec_telemetry;
+    struct judge_session *spec_session;
     struct update_law *updates; /* [node_count]; NULL where firmware is not managed, as is */
     struct judge_update *spec_update;
 };
@@ -50,7 +52,8 @@ size_t judge_size_bytes(const struct judge_config *config)
            ruling_aligned(config->node_count * sizeof(uint64_t)) +
            ruling_aligned(telemetry_size_bytes(config)) +
            ruling_aligned(custody_size_bytes(config)) + ruling_aligned(cadence_size_bytes(config)) +
-           ruling_aligned(judge_telemetry_size_bytes(config)) + updates_bytes(config) +
+           ruling_aligned(judge_telemetry_size_bytes(config)) +
+           ruling_aligned(judge_session_size_bytes(config)) + updates_bytes(config) +
            ruling_aligned(judge_update_size_bytes(config));
 }
 
@@ -70,6 +73,8 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     memory += ruling_aligned(cadence_size_bytes(config));
     judge->spec_telemetry = (struct judge_telemetry *)(void *)memory;
     memory += ruling_aligned(judge_telemetry_size_bytes(config));
+    judge->spec_session = (struct judge_session *)(void *)memory;
+    memory += ruling_aligned(judge_session_size_bytes(config));
     judge->updates = config->trials != 0 ? (struct update_law *)(void *)memory : NULL;
     memory += updates_bytes(config);
     judge->spec_update = config->trials != 0 ? (struct judge_update *)(void *)memory : NULL;
@@ -82,6 +87,7 @@ void judge_init(struct judge *judge, const struct judge_config *config)
         judge_update_init(judge->spec_update, &judge->config);
     }
     judge_telemetry_init(judge->spec_telemetry, &judge->config, &judge->ruling);
+    judge_session_init(judge->spec_session, &judge->config, &judge->ruling);
 }
 
 bool judge_observe(struct judge *judge, const struct observation *observation,
@@ -94,6 +100,7 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     custody_observe(judge->custody, observation, ruling);
     cadence_observe(judge->cadence, observation, ruling);
     judge_telemetry_observe(judge->spec_telemetry, observation);
+    judge_session_observe(judge->spec_session, observation);
     if (judge->updates != NULL) {
         observe_update(judge, observation);
         judge_update_observe(judge->spec_update, observation, ruling);
@@ -167,7 +174,8 @@ static void observe_update(struct judge *judge, const struct observation *observ
 static bool void_is_local(enum law law, enum model_role role)
 {
     if (role == MODEL_GATEWAY) {
-        return law == LAW_GATEWAY_CUSTODY || law == LAW_RESOURCES_BOUNDS || law == LAW_CORE_CHECK;
+        return law == LAW_GATEWAY_CUSTODY || law == LAW_RESOURCES_BOUNDS || law == LAW_CORE_CHECK ||
+               law == LAW_SPEC_SESSION;
     }
     return role == MODEL_DEVICE;
 }
@@ -182,17 +190,26 @@ void judge_void(struct judge *judge, enum law law, uint32_t node)
     } else {
         ruling->void_everywhere |= bit;
     }
+    const bool here = node < ruling->node_count && (ruling->void_at[node] & bit) != 0;
     if (law == LAW_SPEC_TELEMETRY) {
-        const bool here = node < ruling->node_count && (ruling->void_at[node] & bit) != 0;
         judge_telemetry_leave(judge->spec_telemetry, here ? node : 0);
+    } else if (law == LAW_SPEC_SESSION) {
+        judge_session_leave(judge->spec_session, here ? node : 0);
     }
 }
 
-uint32_t judge_unfollowed(const struct judge *judge)
+uint32_t judge_unfollowed(const struct judge *judge, enum law law)
 {
-    const uint32_t updates =
-        judge->spec_update != NULL ? judge_update_unfollowed(judge->spec_update) : 0;
-    return judge_telemetry_unfollowed(judge->spec_telemetry) + updates;
+    switch ((uint32_t)law) {
+    case LAW_SPEC_TELEMETRY:
+        return judge_telemetry_unfollowed(judge->spec_telemetry);
+    case LAW_SPEC_SESSION:
+        return judge_session_unfollowed(judge->spec_session);
+    case LAW_SPEC_UPDATE:
+        return judge->spec_update != NULL ? judge_update_unfollowed(judge->spec_update) : 0;
+    default:
+        return 0;
+    }
 }
 
 uint32_t judge_recovering(const struct judge *judge)
@@ -205,9 +222,15 @@ bool judge_is_void(const struct judge *judge, enum law law)
     return (judge->ruling.void_somewhere >> law & 1u) != 0;
 }
 
-uint64_t judge_steps(const struct judge *judge, uint32_t action)
+uint64_t judge_unfollowed_readings(const struct judge *judge)
 {
-    return judge_telemetry_steps(judge->spec_telemetry, action);
+    return judge_session_unfollowed_readings(judge->spec_session);
+}
+
+uint64_t judge_steps(const struct judge *judge, enum law law, uint32_t action)
+{
+    return law == LAW_SPEC_SESSION ? judge_session_steps(judge->spec_session, action)
+                                   : judge_telemetry_steps(judge->spec_telemetry, action);
 }
 
 uint64_t judge_exercised(const struct judge *judge, enum law law)

@@ -59,6 +59,8 @@ enum truth {
     TRUTH_KEPT,    /* counter; value: slot of its record */
     TRUTH_RESPOND, /* its answer to a challenge is about to leave; counter: floor. Said ahead of
                       whatever else it says behind it */
+    /* Of devices and gateways. */
+    TRUTH_LINK, /* node opens a link to the node `value`; those that it opened before are over */
     TRUTH_COUNT
 };
 
@@ -133,14 +135,17 @@ bool judge_found(struct judge *judge, enum law law, const struct observation *ob
  */
 void judge_void(struct judge *judge, enum law law, uint32_t node);
 bool judge_is_void(const struct judge *judge, enum law law);
-/* Devices that the laws of specs (spec.*) no longer follow: void there, broken, or beyond what they
+/* Devices that a law of a spec (spec.*) no longer follows: void there, broken, or beyond what it
  * can tell or keep. */
-uint32_t judge_unfollowed(const struct judge *judge);
+uint32_t judge_unfollowed(const struct judge *judge, enum law law);
+/* Readings of other devices that spec.session no longer follows (models/follow_session.h). */
+uint64_t judge_unfollowed_readings(const struct judge *judge);
+/* How often the run took an action, by its number in the .def, of the spec Telemetry or Session:
+ * law is LAW_SPEC_TELEMETRY or LAW_SPEC_SESSION. */
+uint64_t judge_steps(const struct judge *judge, enum law law, uint32_t action);
 /* At the end of a run: devices that had not delivered what they owed, but went on delivering in the
  * last quarter of the liveness phase. Whether they would have cannot be told: no law is broken. */
 uint32_t judge_recovering(const struct judge *judge);
-/* How often the run took an action of the spec Telemetry, by its number in telemetry.def. */
-uint64_t judge_steps(const struct judge *judge, uint32_t action);
 /* How often a law was put to the test. */
 uint64_t judge_exercised(const struct judge *judge, enum law law);
 

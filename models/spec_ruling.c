@@ -71,18 +71,33 @@ static void add_number(struct spec_finding *out, int64_t value)
     add(out, digits + at);
 }
 
+static void add_set(struct spec_finding *out, const struct spec_domain *domain, int32_t value)
+{
+    bool first = true;
+    add(out, "{");
+    for (int32_t element = domain->low; element <= domain->high; element++) {
+        if (set_has(value, element)) {
+            add(out, first ? "" : ", ");
+            add_number(out, element);
+            first = false;
+        }
+    }
+    add(out, "}");
+}
+
 static void add_value(struct spec_finding *out, const struct spec_domain *domain, int32_t value)
 {
     if (domain->kind == SPEC_WORD && in_domain(domain, value)) {
         add(out, domain->words[value]);
     } else if (domain->kind == SPEC_BOOL) {
         add(out, value != 0 ? "true" : "false");
+    } else if (domain->kind == SPEC_SET) {
+        add_set(out, domain, value);
     } else {
         add_number(out, value);
     }
 }
 
-/* Name(p, q) */
 static void add_move(const struct spec_ruling *judge, const struct spec_move *move,
                      struct spec_finding *out)
 {
@@ -151,13 +166,26 @@ static uint32_t words_of(const struct spec_variable *variable)
            (variable->key_count == 2 ? variable->capacity[1] : 1);
 }
 
+/* What the domain holds, one after the other: a set as a word with a bit for each element. */
+static int32_t value_of(const struct spec_domain *domain, int32_t tried)
+{
+    return domain->kind == SPEC_SET ? (int32_t)((uint32_t)tried << (uint32_t)domain->low)
+                                    : domain->low + tried;
+}
+
+static bool has_value(const struct spec_domain *domain, int32_t tried)
+{
+    return domain->kind == SPEC_SET
+               ? set_within(value_of(domain, tried), set_range(domain->low, domain->high))
+               : in_domain(domain, domain->low + tried);
+}
+
 /* The next one; false: there are no more. */
 static bool advance(const struct spec_ruling *judge, struct change *change)
 {
     const struct spec_variable *variable = &judge->variables[change->variable];
     change->tried++;
-    if (change->tried >= VALUES_TRIED_MAX ||
-        !in_domain(&variable->domain, variable->domain.low + change->tried)) {
+    if (change->tried >= VALUES_TRIED_MAX || !has_value(&variable->domain, change->tried)) {
         change->tried = 0;
         change->word++;
     }
@@ -171,7 +199,7 @@ static bool advance(const struct spec_ruling *judge, struct change *change)
 static void apply(const struct spec_ruling *judge, const struct change *change, int32_t *state)
 {
     const struct spec_variable *variable = &judge->variables[change->variable];
-    state[variable->word + change->word] = variable->domain.low + change->tried;
+    state[variable->word + change->word] = value_of(&variable->domain, change->tried);
 }
 
 /* Could the step be taken if these were different? */
@@ -195,8 +223,8 @@ static void add_change(const struct spec_ruling *judge, const int32_t *state,
     add(out, " is ");
     add_value(out, &variable->domain, state[word]);
     add(out, ", it would have to be ");
-    add_value(out, &variable->domain, variable->domain.low + change->tried);
-    out->expected = variable->domain.low + change->tried;
+    add_value(out, &variable->domain, value_of(&variable->domain, change->tried));
+    out->expected = value_of(&variable->domain, change->tried);
     out->actual = state[word];
 }
 

@@ -108,6 +108,7 @@
 ---| "flash_weak" # bits that were disturbed (bits)
 ---| "flash_garbled" # units programmed while the supply was too low (units)
 ---| "unfollowed" # devices that the laws of specs followed no further (devices)
+---| "unfollowed_readings" # readings of other devices that spec.session followed no further (readings)
 
 ---What nodes say that they did; see core/evidence.h.
 ---@alias Evidence

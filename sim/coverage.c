@@ -271,7 +271,8 @@ static enum effect fault_of(const struct coverage *coverage, uint32_t node, uint
 static void narrow(struct edge_law *law, const int32_t *k)
 {
     const struct spec_model *model = law->model;
-    law->small = true;
+    /* Session has an instance for each reading, and not for each actor. */
+    law->small = strcmp(model->name, "Session") != 0;
     for (uint32_t i = 0; i < model->constant_count; i++) {
         const struct spec_constant *constant = &model->constants[i];
         const int32_t high = constant->is_bool ? 1 : constant->high;

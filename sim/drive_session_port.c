@@ -217,7 +217,7 @@ static void hear_reading(struct session_rig *rig, const struct evidence *evidenc
     }
 }
 
-static void hear(struct session_rig *rig, const struct evidence *evidence)
+static void hear(struct session_rig *rig, uint32_t node, const struct evidence *evidence)
 {
     const int32_t d = (int32_t)evidence->device - SESSION_DEVICE;
     const int32_t m = session_reading(rig, evidence->device, evidence->counter);
@@ -239,10 +239,10 @@ static void hear(struct session_rig *rig, const struct evidence *evidence)
         rig->asked |= set_of(d);
         break;
     case EVIDENCE_COMMIT:
-        for (int32_t taken = 1; taken <= rig->readings; taken++) {
+        for (int32_t taken = 1; taken <= rig->readings && node == SESSION_CLOUD; taken++) {
             rig->accepts[taken] += set_has(rig->accepted, taken);
         }
-        rig->accepted = 0;
+        rig->accepted = node == SESSION_CLOUD ? 0 : rig->accepted;
         break;
     default:
         break;
@@ -265,7 +265,7 @@ static void port_evidence(void *ctx, const struct evidence *evidence)
             .value = evidence->value,
         };
     }
-    hear(rig, evidence);
+    hear(rig, node->number, evidence);
 }
 
 /* ---- media -------------------------------------------------------------------------------------

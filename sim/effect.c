@@ -120,7 +120,7 @@ enum effect effect_find(const char *name)
  * and that rot in the newest frame or in a header is not seen. */
 #define FORGETS                                                                                    \
     (REFUSES | BIT(TELEMETRY_NONCE) | BIT(DEVICE_OUTBOX) | BIT(SPEC_TELEMETRY) |                   \
-     BIT(UPDATE_TRIALS) | BIT(UPDATE_RESUME))
+     BIT(SPEC_SESSION) | BIT(UPDATE_TRIALS) | BIT(UPDATE_RESUME))
 /* Also what was whole and durable: the only good image. */
 #define ROTS (FORGETS | BIT(UPDATE_LAST_GOOD))
 /* An erase that was only pretended leaves a log that power alone never leaves. What looks like a
@@ -155,11 +155,11 @@ bool effect_voids(enum effect effect, uint32_t role, enum law law)
         return false;
     }
     if (role == ROLE_MASK_GATEWAY) {
-        return law == LAW_GATEWAY_CUSTODY;
+        return law == LAW_GATEWAY_CUSTODY || law == LAW_SPEC_SESSION;
     }
     /* The cloud's rows and windows: what it forgot it may accept again, and what it acked is gone.
      */
     return role == ROLE_MASK_CLOUD && (law == LAW_TELEMETRY_DURABLE || law == LAW_TELEMETRY_ONCE ||
                                        law == LAW_TELEMETRY_WINDOW || law == LAW_SPEC_TELEMETRY ||
-                                       law == LAW_LIVENESS_DELIVERED);
+                                       law == LAW_SPEC_SESSION || law == LAW_LIVENESS_DELIVERED);
 }

@@ -43,6 +43,8 @@ static const char *truth_name(uint32_t truth)
         return "has mounted its outbox";
     case TRUTH_KEPT:
         return "a reading of its outbox has come back";
+    case TRUTH_LINK:
+        return "opens a link";
     case TRUTH_RESPOND:
         return "answers a challenge";
     case TRUTH_HEAL:

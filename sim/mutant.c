@@ -53,10 +53,12 @@ void mutant_judge(struct mutant *mutant, uint32_t law)
         memset(mutant->also, 0, sizeof mutant->also);
         mutant->law = law;
         snprintf(setting, sizeof setting, "run.laws=%s", law_name((enum law)law));
-    } else if (mutant->law == LAW_SPEC_TELEMETRY || mutant->also[LAW_SPEC_TELEMETRY]) {
+    } else if (mutant->law == LAW_SPEC_TELEMETRY || mutant->also[LAW_SPEC_TELEMETRY] ||
+               mutant->law == LAW_SPEC_SESSION || mutant->also[LAW_SPEC_SESSION]) {
         return;
     } else {
-        snprintf(setting, sizeof setting, "run.laws=-%s", law_name(LAW_SPEC_TELEMETRY));
+        snprintf(setting, sizeof setting, "run.laws=-%s,-%s", law_name(LAW_SPEC_TELEMETRY),
+                 law_name(LAW_SPEC_SESSION));
     }
     (void)option_settings_add(&mutant->settings, setting, error, sizeof error);
 }

@@ -57,6 +57,8 @@ struct stage {
     void (*strike)(void *ctx, uint32_t entry, uint64_t time_us);
     /* A program or an erase has begun, and may have been cut; breaches: of the part's rules. */
     void (*flash_write)(void *ctx, uint32_t node, struct flash_range range, uint64_t breaches);
+    /* A node has opened a link to `peer`. */
+    void (*linked)(void *ctx, uint32_t node, uint32_t peer);
     int32_t (*sensor)(void *ctx, uint32_t node, uint64_t time_us, uint64_t ordinal);
     char check_text[256]; /* of the first CHECK that failed in a live node, or a spin */
 };

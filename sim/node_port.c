@@ -32,6 +32,9 @@ static enum err port_link_open(void *ctx, uint32_t peer, uint32_t *link)
     if (ending == GOES_ON || ending == DIES_AFTER) {
         result = net_open(node->stage->net, node_instant(node), node->number, peer, link);
     }
+    if (result == ERR_OK) {
+        node->stage->linked(node->stage->ctx, node->number, peer);
+    }
     result = ending == GOES_ON ? result : ERR_IO;
     operation_end(node, OPERATION_LINK_OPEN, peer, *link, result);
     return (enum err)result;

@@ -225,6 +225,14 @@ void observe_answer(struct world *world, struct node *node)
     }
 }
 
+void observe_link(void *ctx, uint32_t node, uint32_t peer)
+{
+    struct world *world = ctx;
+    if (is_heard(world)) {
+        tell(world, (struct observation){.kind = TRUTH_LINK, .node = node, .value = peer});
+    }
+}
+
 /* Its store is mounted: what is there is what the fall has left. */
 static void observe_outbox(struct world *world, struct node *node)
 {

@@ -174,24 +174,32 @@ static bool write_run(struct record *record, const struct record_run *run, int64
     return good;
 }
 
+static const struct spec_model *spec_named(const char *name)
+{
+    uint32_t index = 0;
+    while (index + 1 < spec_count() && strcmp(spec_at(index)->name, name) != 0) {
+        index++;
+    }
+    return spec_at(index);
+}
+
 /* What the specs that judge runs were led through. */
 static bool write_steps(struct record *record, const struct run_result *result, int64_t id)
 {
     const int32_t k[SPEC_CONSTANTS_MAX] = {0};
     struct spec_action actions[SPEC_ACTIONS_MAX];
-    const struct spec_model *model = spec_at(0);
     bool good = true;
-    for (uint32_t i = 0; i < spec_count(); i++) {
-        model = strcmp(spec_at(i)->name, "Telemetry") == 0 ? spec_at(i) : model;
-    }
-    model->actions(k, actions);
-    for (uint32_t i = 0; good && i < model->action_count; i++) {
-        struct row row = row_begin(record, RECORD_STEP);
-        row_number(&row, (uint64_t)id);
-        row_text(&row, model->name);
-        row_text(&row, actions[i].name);
-        row_number(&row, result->steps[i]);
-        good = row_write(&row);
+    for (uint32_t spec = 0; good && spec < RUN_SPECS; spec++) {
+        const struct spec_model *model = spec_named(run_specs[spec]);
+        model->actions(k, actions);
+        for (uint32_t i = 0; good && i < model->action_count; i++) {
+            struct row row = row_begin(record, RECORD_STEP);
+            row_number(&row, (uint64_t)id);
+            row_text(&row, model->name);
+            row_text(&row, actions[i].name);
+            row_number(&row, result->steps[spec][i]);
+            good = row_write(&row);
+        }
     }
     return good;
 }

@@ -8,6 +8,9 @@
 #include "sim/script.h"
 #include "sim/swarm.h"
 
+const char *const run_specs[RUN_SPECS] = {"Telemetry", "Session"};
+const enum law run_spec_laws[RUN_SPECS] = {LAW_SPEC_TELEMETRY, LAW_SPEC_SESSION};
+
 enum { PROGRESS_EVENTS = 4096 }; /* how often the wall clock is looked at */
 
 const char *verdict_name(enum verdict verdict)
@@ -163,8 +166,10 @@ static void collect(struct world *world, struct run_result *result)
         result->exercised[i] = judge_exercised(judge, (enum law)i);
         result->is_void[i] = judge_is_void(judge, (enum law)i);
     }
-    for (uint32_t i = 0; i < SPEC_ACTIONS_MAX && judge != NULL; i++) {
-        result->steps[i] = judge_steps(judge, i);
+    for (uint32_t spec = 0; spec < RUN_SPECS && judge != NULL; spec++) {
+        for (uint32_t i = 0; i < SPEC_ACTIONS_MAX; i++) {
+            result->steps[spec][i] = judge_steps(judge, run_spec_laws[spec], i);
+        }
     }
     result->exercised[LAW_CORE_CHECK] = judge != NULL ? result->events : 0;
     snprintf(result->check_text, sizeof result->check_text, "%s", world_check_text(world));

@@ -62,6 +62,11 @@ struct run_request {
 };
 void run_request_init(struct run_request *request);
 
+/* The specs whose steps are counted, by name; their laws. */
+enum { RUN_SPECS = 2 };
+extern const char *const run_specs[RUN_SPECS];
+extern const enum law run_spec_laws[RUN_SPECS];
+
 struct run_result {
     enum verdict verdict;
     char message[512]; /* why it is not a pass; else empty */
@@ -79,8 +84,8 @@ struct run_result {
     uint64_t probes[PROBE_COUNT];
     uint64_t exercised[LAW_COUNT];
     bool is_void[LAW_COUNT];
-    uint64_t steps[SPEC_ACTIONS_MAX]; /* of the spec Telemetry, by action */
-    bool live_expectation;            /* a Lua function failed: replay cannot show it */
+    uint64_t steps[RUN_SPECS][SPEC_ACTIONS_MAX]; /* of run_specs, by action */
+    bool live_expectation;                       /* a Lua function failed: replay cannot show it */
     struct coverage_set coverage[COVERAGE_KIND_COUNT]; /* empty where it was not counted */
     struct plan plan; /* as it was lived; freed by run_result_free */
 };

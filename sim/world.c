@@ -215,8 +215,11 @@ static void finish(struct world *world)
         observe_image(world, &world->nodes[i]);
     }
     observe_truth(world, TRUTH_END, 0, 0);
-    world->stage.figures[FIGURE_unfollowed] =
-        world->judge != NULL ? judge_unfollowed(world->judge) : 0;
+    for (uint32_t law = 0; law < LAW_COUNT && world->judge != NULL; law++) {
+        world->stage.figures[FIGURE_unfollowed] += judge_unfollowed(world->judge, (enum law)law);
+    }
+    world->stage.figures[FIGURE_unfollowed_readings] =
+        world->judge != NULL ? judge_unfollowed_readings(world->judge) : 0;
     for (uint32_t i = 0; i < world->plan.expectation_count && !world->violated; i++) {
         const struct plan_expectation *expectation = &world->plan.expectations[i];
         if (!compare(world_figure(world, expectation->figure), expectation->comparison,

@@ -82,6 +82,7 @@ void observe_settled(struct world *world, const struct node *node);
 void observe_violation(struct world *world, const struct violation *violation);
 /* Did whoever runs write where it may, and as the part has to be written? */
 void observe_flash_write(void *ctx, uint32_t node, struct flash_range range, uint64_t breaches);
+void observe_link(void *ctx, uint32_t node, uint32_t peer);
 void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct evidence *evidence);
 
 /* A step of a law that has a spec, as judge_config.heard. */

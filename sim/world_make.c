@@ -392,6 +392,7 @@ struct world *world_create(const struct plan *plan, bool draw, const struct worl
     world->stage.options = &world->options;
     world->stage.ctx = world;
     world->stage.evidence = observe_evidence;
+    world->stage.linked = observe_link;
     world->stage.strike = on_delayed_strike;
     world->stage.flash_write = observe_flash_write;
     world->stage.sensor = on_sensor;

@@ -103,7 +103,7 @@ static enum err gateway_insert(struct gateway *gateway, const struct telemetry *
 static void gateway_pass_up(struct gateway *gateway, const struct port *port,
                             const struct mqtt_slice *envelope);
 static void gateway_settle(struct gateway *gateway, const struct port *port);
-static enum err gateway_commit(struct gateway *gateway);
+static enum err gateway_commit(struct gateway *gateway, const struct port *port);
 static void gateway_give_back(struct gateway *gateway, const struct port *port);
 static void gateway_answer(struct gateway *gateway, const struct port *port,
                            struct mqtt_session *session);
@@ -552,7 +552,7 @@ static void gateway_pass_up(struct gateway *gateway, const struct port *port,
 /* End of what an event causes: the one commit of the step. */
 static void gateway_settle(struct gateway *gateway, const struct port *port)
 {
-    const enum err err = gateway_commit(gateway);
+    const enum err err = gateway_commit(gateway, port);
     if (err == ERR_OK) {
         return;
     }
@@ -565,7 +565,7 @@ static void gateway_settle(struct gateway *gateway, const struct port *port)
         gateway->delete_count == 0 ? UINT64_MAX : gateway->now_us + DELETE_WITHIN_US;
 }
 
-static enum err gateway_commit(struct gateway *gateway)
+static enum err gateway_commit(struct gateway *gateway, const struct port *port)
 {
     if (!gateway->database.writing && gateway->now_us < gateway->delete_at_us) {
         return ERR_OK;
@@ -581,6 +581,7 @@ static enum err gateway_commit(struct gateway *gateway)
     if (err == ERR_OK) {
         gateway->delete_count = 0;
         gateway->delete_at_us = UINT64_MAX;
+        gateway_say(port, EVIDENCE_COMMIT, 0, 0, 0, 0);
     }
     return err;
 }

@@ -11,11 +11,12 @@
 enum { NOBODY, CLOUD, GATEWAY, DEVICE, NODE_COUNT };
 enum { WINDOW = 16, OUTBOX = 12, QUEUE = 20, RESERVE = 5, READINGS = 2000, EVERY_US = 1000 };
 
-/* Those of firmware are tested in test_update_law.c, those of specs in test_judge_telemetry.c,
- * those of flash in sim. */
+/* Those of firmware are tested in test_update_law.c, those of specs in test_judge_*.c, those
+ * of flash in sim. */
 static bool of_fleets(enum law law)
 {
-    return law != LAW_SPEC_TELEMETRY && (law < LAW_UPDATE_AUTHENTIC || law > LAW_FLASH_WEAR);
+    return law != LAW_SPEC_TELEMETRY && law != LAW_SPEC_SESSION &&
+           (law < LAW_UPDATE_AUTHENTIC || law > LAW_FLASH_WEAR);
 }
 
 static const enum model_role roles[NODE_COUNT] = {MODEL_OTHER, MODEL_CLOUD, MODEL_GATEWAY,

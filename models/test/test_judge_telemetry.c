@@ -64,7 +64,7 @@ static void wrong(uint32_t kind, uint32_t node, uint64_t counter, uint64_t value
         EXPECT_EQUAL(violation.expected, expected);
         EXPECT_EQUAL(violation.actual, actual);
     }
-    EXPECT_EQUAL(judge_unfollowed(judge), 1);
+    EXPECT_EQUAL(judge_unfollowed(judge, LAW_SPEC_TELEMETRY), 1);
     /* Nothing more is said of it, and it is said once. */
     EXPECT(observe(kind, node, counter, value));
 }
@@ -172,7 +172,7 @@ static void a_right_trace_with_cuts_on_both_sides_is_accepted(void)
     right(TRUTH_IMAGE_END, CLOUD, 0, 0);
     take(6);
     right(EVIDENCE_ACK, CLOUD, 6, 0);
-    EXPECT_EQUAL(judge_unfollowed(judge), 0);
+    EXPECT_EQUAL(judge_unfollowed(judge, LAW_SPEC_TELEMETRY), 0);
     EXPECT_EQUAL(judge_exercised(judge, LAW_SPEC_TELEMETRY), 39);
 }
 
@@ -396,20 +396,20 @@ static void devices_that_are_not_followed_are_counted(void)
 {
     begin();
     judge_void(judge, LAW_SPEC_TELEMETRY, DEVICE);
-    EXPECT_EQUAL(judge_unfollowed(judge), 1);
+    EXPECT_EQUAL(judge_unfollowed(judge, LAW_SPEC_TELEMETRY), 1);
     right(EVIDENCE_SEND, DEVICE, 7, 0); /* the first thing that would be wrong */
     judge_void(judge, LAW_SPEC_TELEMETRY, CLOUD);
-    EXPECT_EQUAL(judge_unfollowed(judge), 2);
+    EXPECT_EQUAL(judge_unfollowed(judge, LAW_SPEC_TELEMETRY), 2);
 
     begin();
     right(EVIDENCE_RESERVE, DEVICE, UINT64_C(1) << 40, 0);
-    EXPECT_EQUAL(judge_unfollowed(judge), 1);
+    EXPECT_EQUAL(judge_unfollowed(judge, LAW_SPEC_TELEMETRY), 1);
 
     begin_with_window(1);
     right(TRUTH_DOWN, CLOUD, 0, 0);
     right(TRUTH_IMAGE, CLOUD, 0, 0);
     right(TRUTH_IMAGE_END, CLOUD, 0, 1); /* it cannot be read */
-    EXPECT_EQUAL(judge_unfollowed(judge), 2);
+    EXPECT_EQUAL(judge_unfollowed(judge, LAW_SPEC_TELEMETRY), 2);
 }
 
 int main(void)

@@ -107,7 +107,7 @@ static void make_result(struct run_result *result, enum verdict verdict)
     result->filed[EFFECT_POWER_CUT] = 3;
     result->fired[EFFECT_POWER_CUT] = 2;
     result->probes[PROBE_shed] = 5;
-    result->steps[0] = 4; /* of Reserve, as telemetry.def has it */
+    result->steps[0][0] = 4; /* of Reserve, as telemetry.def has it */
     result->exercised[LAW_TELEMETRY_ONCE] = 9;
     if (verdict == VERDICT_FAIL) {
         result->violated = true;
