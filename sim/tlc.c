@@ -230,8 +230,10 @@ static void become(const struct tlc *tlc, const struct tlc_job *job, const struc
         snprintf(library, sizeof library, "-DTLA-Library=%s", job->library);
         words[count++] = library;
     }
-    const char *const rest[] = {"-cp", tlc->jar, "tlc2.TLC", "-workers", "1",       "-seed",    "1",
-                                "-fp", "1",      "-metadir", "md",       "-config", job->config};
+    /* Liveness once, on the whole graph: what holds there need not be looked for on parts of it. */
+    const char *const rest[] = {"-cp",   tlc->jar,   "tlc2.TLC", "-workers", "1",
+                                "-seed", "1",        "-fp",      "1",        "-metadir",
+                                "md",    "-lncheck", "final",    "-config",  job->config};
     for (uint32_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
         words[count++] = rest[i];
     }
