@@ -200,6 +200,12 @@ static void print_json(const struct tlc_job *jobs, uint32_t count, enum verdict 
     json_print(stdout, object);
 }
 
+/* TLC goes through the whole graph, and does not stop at what is broken. */
+static bool is_whole(enum spec_role role)
+{
+    return role != SPEC_ROLE_BUG && role != SPEC_ROLE_REACH;
+}
+
 static uint32_t prepare(struct spec_call *call, struct task *tasks, struct tlc_job *jobs)
 {
     uint32_t count = 0;
@@ -211,6 +217,7 @@ static uint32_t prepare(struct spec_call *call, struct task *tasks, struct tlc_j
             memcpy(job->module, folder->module, sizeof job->module);
             memcpy(job->config, folder->configs[i].path, sizeof job->config);
             job->coverage = folder->configs[i].role == SPEC_ROLE_CHECK;
+            job->weight = is_whole(folder->configs[i].role) ? 1 : 0;
             job->owner = &tasks[count];
             if (!spec_call_folder(call, count, job->folder, sizeof job->folder)) {
                 return 0;
