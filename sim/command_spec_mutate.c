@@ -5,7 +5,6 @@
  * the first difference.
  */
 #include <cJSON.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -19,10 +18,9 @@
 #include "core/check.h"
 #include "sim/command.h"
 #include "sim/mutant.h"
-#include "sim/process.h"
 #include "sim/spec_call.h"
 #include "sim/spec_golden.h"
-#include "sim/spec_mutant.h"
+#include "sim/spec_library.h"
 #include "sim/spec_reference.h"
 
 enum { CPU_US_MIN = 300000, CPU_TIMES = 3, MESSAGE_BYTES = 2048, SOURCE_BYTES_MAX = 1 << 18 };
@@ -45,11 +43,7 @@ struct mutation {
     const char *golden, *compiler;
     char *text; /* of the model */
     struct spec_mutants *mutants;
-    char library[4 * SPEC_PATH_BYTES];
-    struct process process; /* the compiler, while it compiles */
-    bool compiles;
-    const struct spec_model *model;  /* of the library */
-    void (*choose)(unsigned number); /* its spec_mutant_choose; 0: the model itself */
+    struct spec_library library;
     uint32_t reference_count;
     struct spec_reference *references;
     /* That a mutant may take: one that loops costs no more, on a busy machine too. 0: no end. */
@@ -58,72 +52,6 @@ struct mutation {
     pid_t *pids;
     uint64_t wall_us;
 };
-
-/* ---- The library ----------------------------------------------------------------------------- */
-
-/* The model's symbol is the name of its file. */
-static bool load(struct mutation *mutation, const char *library, char *error, size_t error_bytes)
-{
-    char symbol[SPEC_TOKEN_BYTES];
-    const char *name = strrchr(mutation->folder->model->source, '/') + 1;
-    snprintf(symbol, sizeof symbol, "%.*s", (int)strcspn(name, "."), name);
-    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    void *choose = handle == NULL ? NULL : dlsym(handle, "spec_mutant_choose");
-    mutation->model = handle == NULL ? NULL : dlsym(handle, symbol);
-    if (choose == NULL || mutation->model == NULL) {
-        snprintf(error, error_bytes, "%.700s: %.800s", library, dlerror());
-        return false;
-    }
-    /* POSIX lets an object pointer of dlsym be a function's; C has no cast for it. */
-    memcpy(&mutation->choose, &choose, sizeof choose);
-    return true;
-}
-
-/* The compiler works on it from here on. */
-static bool begin_build(struct mutation *mutation, char *error, size_t error_bytes)
-{
-    char source[4 * SPEC_PATH_BYTES];
-    const char *shop = mutation->call->shop, *name = mutation->folder->model->name;
-    snprintf(source, sizeof source, "%s/%s.c", shop, name);
-    snprintf(mutation->library, sizeof mutation->library, "%s/%s.so", shop, name);
-    FILE *file = fopen(source, "wb");
-    if (file == NULL) {
-        snprintf(error, error_bytes, "%.700s: %.200s", source, strerror(errno));
-        return false;
-    }
-    spec_mutants_write(mutation->mutants, file);
-    fclose(file);
-    const char *const words[] = {mutation->compiler,
-                                 "-std=c11",
-                                 "-O1",
-                                 "-w",
-                                 "-fPIC",
-                                 "-shared",
-                                 "-I",
-                                 mutation->call->source,
-                                 source,
-                                 "-o",
-                                 mutation->library,
-                                 NULL};
-    mutation->compiles = process_start(&mutation->process, words, PROCESS_MEMORY_DRAWN, true);
-    if (!mutation->compiles) {
-        snprintf(error, error_bytes, "%s cannot be started: %s", mutation->compiler,
-                 strerror(errno));
-    }
-    return mutation->compiles;
-}
-
-static bool end_build(struct mutation *mutation, char *error, size_t error_bytes)
-{
-    char said[MESSAGE_BYTES];
-    mutation->compiles = false;
-    if (process_finish(&mutation->process, said, sizeof said) != 0) {
-        snprintf(error, error_bytes, "%s does not compile the mutants: %.1500s", mutation->compiler,
-                 said);
-        return false;
-    }
-    return load(mutation, mutation->library, error, error_bytes);
-}
 
 /* ---- The model itself ------------------------------------------------------------------------ */
 
@@ -148,8 +76,8 @@ static bool take_references(struct mutation *mutation, char *error, size_t error
     static struct spec_subject subject;
     bool good = true, more = true;
     folder = *mutation->folder;
-    folder.model = mutation->model;
-    mutation->choose(0);
+    folder.model = mutation->library.model;
+    mutation->library.choose(0);
     while (good && more) {
         const uint32_t number = mutation->reference_count;
         good = spec_subject_begin(&subject, &folder, number, &more, error, error_bytes);
@@ -211,7 +139,7 @@ static enum fate examine_counts(const struct mutation *mutation)
 /* What is cheap and notices most comes first. */
 static enum fate examine(const struct mutation *mutation, uint32_t number)
 {
-    mutation->choose(number);
+    mutation->library.choose(number);
     enum fate fate = examine_graphs(mutation);
     fate = fate == FATE_SURVIVED ? examine_rows(mutation) : fate;
     return fate == FATE_SURVIVED ? examine_counts(mutation) : fate;
@@ -405,7 +333,12 @@ static enum verdict begin_law(struct mutation *mutation)
     if (!spec_mutants_excuse(mutation->mutants, path, error, sizeof error)) {
         return (enum verdict)command_refuse("spec mutate", error);
     }
-    if (!begin_build(mutation, error, sizeof error)) {
+    const struct spec_library_source source = {.model = folder->model,
+                                               .mutants = mutation->mutants,
+                                               .compiler = mutation->compiler,
+                                               .root = mutation->call->source,
+                                               .shop = mutation->call->shop};
+    if (!spec_library_begin(&mutation->library, &source, error, sizeof error)) {
         (void)command_refuse("spec mutate", error);
         return VERDICT_HARNESS;
     }
@@ -459,7 +392,8 @@ static enum verdict build_all(struct spec_call *call, struct mutation *mutations
             const enum verdict one = begin_law(&mutations[begun]);
             verdict = one > verdict ? one : verdict;
         }
-        if (mutations[ended].compiles && !end_build(&mutations[ended], error, sizeof error)) {
+        struct spec_library *library = &mutations[ended].library;
+        if (library->compiles && !spec_library_end(library, error, sizeof error)) {
             (void)command_refuse("spec mutate", error);
             verdict = VERDICT_HARNESS;
         }
@@ -471,7 +405,7 @@ static enum verdict judge_all(struct spec_call *call, struct mutation *mutations
 {
     enum verdict verdict = build_all(call, mutations);
     for (uint32_t f = 0; f < call->folder_count; f++) {
-        if (mutations[f].model != NULL) {
+        if (mutations[f].library.model != NULL) {
             const enum verdict one = judge_law(&mutations[f], array);
             verdict = one > verdict ? one : verdict;
         }

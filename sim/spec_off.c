@@ -74,24 +74,23 @@ static void end_columns(struct columns *columns)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static void write_rows(const struct columns *columns, FILE *file)
+/* One of the numbers of all rows: OffRows0[off_r]. */
+static void write_rows(const struct columns *columns, uint32_t packed, FILE *file)
 {
     const struct spec_sample *sample = columns->sample;
-    uint64_t written = 0;
-    fputs("OffRows == <<", file);
+    fprintf(file, "OffRows%" PRIu32 " == <<", packed);
     for (uint32_t row = 0; row < sample->count; row++) {
-        int64_t numbers[SPEC_VARIABLES_MAX] = {0};
+        int64_t number = 0;
         for (uint32_t v = 0; v < sample->instance->model->variable_count; v++) {
             const struct column *column = &columns->list[v];
-            numbers[column->packed] +=
-                column->weight *
-                spec_states_find(&column->seen, spec_sample_at(sample, row) + column->first);
+            if (column->packed == packed) {
+                number +=
+                    column->weight *
+                    spec_states_find(&column->seen, spec_sample_at(sample, row) + column->first);
+            }
         }
-        for (uint32_t i = 0; i < columns->packed_count; i++) {
-            fprintf(file, "%s%s%" PRId64, written == 0 ? "" : ",",
-                    written % NUMBERS_A_LINE == 0 ? "\n" : "", numbers[i]);
-            written++;
-        }
+        fprintf(file, "%s%s%" PRId64, row == 0 ? "" : ",", row % NUMBERS_A_LINE == 0 ? "\n" : "",
+                number);
     }
     fputs(">>\n", file);
 }
@@ -142,6 +141,21 @@ static void write_value(const struct spec_instance *instance, uint32_t variable,
     fputs(")", file);
 }
 
+/* The number of the value in row off_r; the least that TLC has to compute. */
+static void write_number(const struct column *column, FILE *file)
+{
+    char number[64];
+    snprintf(number, sizeof number, "OffRows%" PRIu32 "[off_r]", column->packed);
+    if (column->seen.count == 1) {
+        fputs("0", file);
+    } else if (column->weight == 1) {
+        fprintf(file, "(%s %% %" PRIu32 ")", number, column->seen.count);
+    } else {
+        fprintf(file, "((%s \\div %" PRId64 ") %% %" PRIu32 ")", number, column->weight,
+                column->seen.count);
+    }
+}
+
 /* OffVar_x(off_r): the value of x in that row. */
 static void write_variable(const struct columns *columns, uint32_t variable, FILE *file)
 {
@@ -153,11 +167,9 @@ static void write_variable(const struct columns *columns, uint32_t variable, FIL
         fputs(i == 0 ? "\n" : ",\n", file);
         write_value(instance, variable, column->first, spec_states_at(&column->seen, i), file);
     }
-    fprintf(file,
-            ">>\nOffVar_%s(off_r) == OffValues_%s[((OffRows[(off_r - 1) * %" PRIu32 " + %" PRIu32
-            "] \\div %" PRId64 ") %% %" PRIu32 ") + 1]\n",
-            name, name, columns->packed_count, column->packed + 1, column->weight,
-            column->seen.count);
+    fprintf(file, ">>\nOffVar_%s(off_r) == OffValues_%s[", name, name);
+    write_number(column, file);
+    fputs(" + 1]\n", file);
 }
 
 static void write_bits(const char *const *names, uint32_t count, const char *tail, FILE *file)
@@ -206,7 +218,9 @@ static void write_module(const struct spec_sample *sample, FILE *file)
     begin_columns(&columns, sample);
     fprintf(file, "---- MODULE Off ----\nEXTENDS %s, Integers, Sequences, TLC\nVARIABLE off_i\n",
             model->name);
-    write_rows(&columns, file);
+    for (uint32_t i = 0; i < columns.packed_count; i++) {
+        write_rows(&columns, i, file);
+    }
     for (uint32_t v = 0; v < model->variable_count; v++) {
         write_variable(&columns, v, file);
     }

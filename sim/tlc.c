@@ -238,9 +238,9 @@ static void become(const struct tlc *tlc, const struct tlc_job *job, const struc
     static char tmpdir[SPEC_PATH_BYTES + 32], library[SPEC_PATH_BYTES + 32];
     static char classes[SPEC_PATH_BYTES + 64];
     const char *words[WORDS_MAX] = {
-        "java",   "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",          "-Xms64m",
+        "java",   "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",          "-Xms160m",     "-Xmn96m",
         "-Xmx3g", "-Xss16m",          "-XX:+IgnoreUnrecognizedVMOptions", "-Xlog:disable"};
-    uint32_t count = 8;
+    uint32_t count = 9;
     snprintf(classes, sizeof classes, "%s=%s",
              archive->is_there ? "-XX:SharedArchiveFile" : "-XX:ArchiveClassesAtExit",
              archive->path);
