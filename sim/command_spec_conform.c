@@ -256,6 +256,15 @@ static bool write_graph(const struct spec_subject *subject, const char *folder, 
                                 error_bytes);
 }
 
+/* Steps of the graph, or as many as so many rows would have if they were of the graph, twice: TLC
+ * prints each. */
+static uint64_t weight_of(const struct spec_subject *what, enum part part)
+{
+    const struct spec_graph *graph = &what->reachable;
+    return part != PART_STEPS ? graph->generated
+                              : 2 * graph->generated * what->sample.count / graph->states.count;
+}
+
 static bool add_task(struct conform *conform, const struct spec_folder *folder, uint32_t subject,
                      const struct spec_subject *what, enum part part, char *error,
                      size_t error_bytes)
@@ -273,7 +282,7 @@ static bool add_task(struct conform *conform, const struct spec_folder *folder, 
     }
     memcpy(job->library, folder->path, sizeof job->library);
     job->prints = part == PART_STEPS;
-    job->is_long = part == PART_STEPS && what->sample.count > 30000;
+    job->weight = weight_of(what, part);
     job->dump = part == PART_GRAPH;
     snprintf(job->module, sizeof job->module, part == PART_STEPS ? "Off.tla" : "Graph.tla");
     snprintf(job->config, sizeof job->config, part == PART_STEPS ? "Off.cfg" : "Graph.cfg");

@@ -5,27 +5,25 @@
  * the first difference.
  */
 #include <cJSON.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/check.h"
 #include "sim/command.h"
 #include "sim/mutant.h"
-#include "sim/process.h"
 #include "sim/spec_call.h"
 #include "sim/spec_golden.h"
-#include "sim/spec_mutant.h"
+#include "sim/spec_library.h"
 #include "sim/spec_reference.h"
 
-enum { CPU_US_MIN = 1000000, CPU_TIMES = 2, MESSAGE_BYTES = 2048, SOURCE_BYTES_MAX = 1 << 18 };
+enum { CPU_US_MIN = 300000, CPU_TIMES = 3, MESSAGE_BYTES = 2048, SOURCE_BYTES_MAX = 1 << 18 };
 
 /* Exit codes of a mutant's process. */
 enum fate {
@@ -35,7 +33,7 @@ enum fate {
     FATE_CLAIMS, /* by an invariant or an action property */
     FATE_COUNTS, /* by the number of states, or the depth, of a bigger instance */
     FATE_CRASHED,
-    FATE_ENDLESS, /* it took more than twice the time of the model */
+    FATE_ENDLESS, /* it took more than CPU_TIMES what the model takes */
     FATE_COUNT
 };
 
@@ -43,63 +41,17 @@ struct mutation {
     struct spec_call *call;
     const struct spec_folder *folder;
     const char *golden, *compiler;
+    char *text; /* of the model */
     struct spec_mutants *mutants;
-    const struct spec_model *model;  /* of the library */
-    void (*choose)(unsigned number); /* its spec_mutant_choose; 0: the model itself */
+    struct spec_library library;
     uint32_t reference_count;
     struct spec_reference *references;
-    int64_t
-        cpu_us; /* that a mutant may take: one that loops costs no more, on a busy machine too */
+    /* That a mutant may take: one that loops costs no more, on a busy machine too. 0: no end. */
+    int64_t cpu_us;
     enum fate *fates;
     pid_t *pids;
     uint64_t wall_us;
 };
-
-/* ---- The library ----------------------------------------------------------------------------- */
-
-/* The model's symbol is the name of its file. */
-static bool load(struct mutation *mutation, const char *library, char *error, size_t error_bytes)
-{
-    char symbol[SPEC_TOKEN_BYTES];
-    const char *name = strrchr(mutation->folder->model->source, '/') + 1;
-    snprintf(symbol, sizeof symbol, "%.*s", (int)strcspn(name, "."), name);
-    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    void *choose = handle == NULL ? NULL : dlsym(handle, "spec_mutant_choose");
-    mutation->model = handle == NULL ? NULL : dlsym(handle, symbol);
-    if (choose == NULL || mutation->model == NULL) {
-        snprintf(error, error_bytes, "%.700s: %.800s", library, dlerror());
-        return false;
-    }
-    /* POSIX lets an object pointer of dlsym be a function's; C has no cast for it. */
-    memcpy(&mutation->choose, &choose, sizeof choose);
-    return true;
-}
-
-static bool build(struct mutation *mutation, char *error, size_t error_bytes)
-{
-    char source[4 * SPEC_PATH_BYTES], library[4 * SPEC_PATH_BYTES], said[MESSAGE_BYTES];
-    struct process process;
-    const char *name = mutation->folder->model->name;
-    snprintf(source, sizeof source, "%s/%s.c", mutation->call->shop, name);
-    snprintf(library, sizeof library, "%s/%s.so", mutation->call->shop, name);
-    FILE *file = fopen(source, "wb");
-    if (file == NULL) {
-        snprintf(error, error_bytes, "%.700s: %.200s", source, strerror(errno));
-        return false;
-    }
-    spec_mutants_write(mutation->mutants, file);
-    fclose(file);
-    const char *const words[] = {
-        mutation->compiler,     "-std=c11", "-O1", "-w",    "-fPIC", "-shared", "-I",
-        mutation->call->source, source,     "-o",  library, NULL};
-    if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, true) ||
-        process_finish(&process, said, sizeof said) != 0) {
-        snprintf(error, error_bytes, "%s does not compile the mutants: %.1500s", mutation->compiler,
-                 said);
-        return false;
-    }
-    return load(mutation, library, error, error_bytes);
-}
 
 /* ---- The model itself ------------------------------------------------------------------------ */
 
@@ -123,10 +75,9 @@ static bool take_references(struct mutation *mutation, char *error, size_t error
     static struct spec_folder folder;
     static struct spec_subject subject;
     bool good = true, more = true;
-    const clock_t start = clock();
     folder = *mutation->folder;
-    folder.model = mutation->model;
-    mutation->choose(0);
+    folder.model = mutation->library.model;
+    mutation->library.choose(0);
     while (good && more) {
         const uint32_t number = mutation->reference_count;
         good = spec_subject_begin(&subject, &folder, number, &more, error, error_bytes);
@@ -138,8 +89,6 @@ static bool take_references(struct mutation *mutation, char *error, size_t error
             spec_subject_end(&subject);
         }
     }
-    mutation->cpu_us = CPU_TIMES * ((int64_t)(clock() - start) * 1000000 / CLOCKS_PER_SEC);
-    mutation->cpu_us = mutation->cpu_us < CPU_US_MIN ? CPU_US_MIN : mutation->cpu_us;
     return good;
 }
 
@@ -190,7 +139,7 @@ static enum fate examine_counts(const struct mutation *mutation)
 /* What is cheap and notices most comes first. */
 static enum fate examine(const struct mutation *mutation, uint32_t number)
 {
-    mutation->choose(number);
+    mutation->library.choose(number);
     enum fate fate = examine_graphs(mutation);
     fate = fate == FATE_SURVIVED ? examine_rows(mutation) : fate;
     return fate == FATE_SURVIVED ? examine_counts(mutation) : fate;
@@ -198,7 +147,8 @@ static enum fate examine(const struct mutation *mutation, uint32_t number)
 
 /* ---- All of them ----------------------------------------------------------------------------- */
 
-static bool begin(struct mutation *mutation, uint32_t number)
+/* Number 0: the model itself. The process; negative: none could be made. */
+static pid_t begin(const struct mutation *mutation, uint32_t number)
 {
     fflush(NULL);
     const pid_t pid = fork();
@@ -206,10 +156,9 @@ static bool begin(struct mutation *mutation, uint32_t number)
         const struct itimerval once = {.it_value = {.tv_sec = mutation->cpu_us / 1000000,
                                                     .tv_usec = mutation->cpu_us % 1000000}};
         (void)setitimer(ITIMER_PROF, &once, NULL);
-        _exit((int)examine(mutation, number + 1));
+        _exit((int)examine(mutation, number));
     }
-    mutation->pids[number] = pid;
-    return pid > 0;
+    return pid;
 }
 
 static enum fate fate_of(int status)
@@ -219,6 +168,36 @@ static enum fate fate_of(int status)
         return code < (int)FATE_COUNT ? (enum fate)code : FATE_CRASHED;
     }
     return WTERMSIG(status) == SIGPROF ? FATE_ENDLESS : FATE_CRASHED;
+}
+
+/* CPU time of all processes that were waited for. */
+static int64_t children_us(void)
+{
+    struct rusage usage;
+    CHECK(getrusage(RUSAGE_CHILDREN, &usage) == 0);
+    const int64_t seconds = (int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec;
+    return seconds * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+/* The model is examined as its mutants are, and whole: no mutant that ends takes much longer. */
+static bool examine_model(struct mutation *mutation, char *error, size_t error_bytes)
+{
+    const int64_t before_us = children_us();
+    const pid_t pid = begin(mutation, 0);
+    int status = 0;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0) {
+        CHECK(errno == EINTR);
+    }
+    if (pid < 0 || fate_of(status) != FATE_SURVIVED) {
+        snprintf(error, error_bytes,
+                 pid < 0 ? "no more processes can be made; ask for fewer --jobs"
+                         : "the model differs from what it did a moment ago: it is no function of "
+                           "state and parameters");
+        return false;
+    }
+    const int64_t took_us = children_us() - before_us;
+    mutation->cpu_us = CPU_TIMES * took_us < CPU_US_MIN ? CPU_US_MIN : CPU_TIMES * took_us;
+    return true;
 }
 
 static uint32_t await(struct mutation *mutation)
@@ -244,7 +223,8 @@ static bool examine_all(struct mutation *mutation)
     status_begin(&status);
     while (done < mutation->mutants->count) {
         while (begun < mutation->mutants->count && begun - done < mutation->call->jobs) {
-            if (!begin(mutation, begun)) {
+            mutation->pids[begun] = begin(mutation, begun + 1);
+            if (mutation->pids[begun] < 0) {
                 status_clear(&status);
                 return false;
             }
@@ -329,25 +309,51 @@ static void report(const struct mutation *mutation, uint32_t faults, cJSON *arra
     }
 }
 
-static enum verdict mutate(struct mutation *mutation, const char *text, cJSON *array)
+/* Its mutants, and the compiler that works on them. */
+static enum verdict begin_law(struct mutation *mutation)
 {
-    char path[SPEC_PATH_BYTES + 16], error[MESSAGE_BYTES];
+    char path[2 * SPEC_PATH_BYTES], error[MESSAGE_BYTES];
     static struct spec_instance instance;
-    const struct spec_model *model = mutation->folder->model;
-    if (!spec_instance_init(&instance, model, &mutation->folder->configs[0], error, sizeof error)) {
+    const struct spec_folder *folder = mutation->folder;
+    size_t size_bytes;
+    snprintf(path, sizeof path, "%s/%s", mutation->call->source, folder->model->source);
+    mutation->text = spec_read_file(path, SOURCE_BYTES_MAX, &size_bytes, error, sizeof error);
+    if (mutation->text == NULL ||
+        !spec_instance_init(&instance, folder->model, &folder->configs[0], error, sizeof error)) {
         return (enum verdict)command_refuse("spec mutate", error);
     }
-    spec_mutants_list(mutation->mutants, &instance, text);
-    snprintf(path, sizeof path, "%s/EQUIVALENT", mutation->folder->path);
+    mutation->mutants = calloc(1, sizeof *mutation->mutants);
+    mutation->fates = calloc(SPEC_MUTANTS_MAX, sizeof *mutation->fates);
+    mutation->pids = calloc(SPEC_MUTANTS_MAX, sizeof *mutation->pids);
+    mutation->references = calloc(SPEC_CONFIGS_MAX, sizeof *mutation->references);
+    CHECK(mutation->mutants != NULL && mutation->fates != NULL && mutation->pids != NULL &&
+          mutation->references != NULL);
+    spec_mutants_list(mutation->mutants, &instance, mutation->text);
+    snprintf(path, sizeof path, "%s/EQUIVALENT", folder->path);
     if (!spec_mutants_excuse(mutation->mutants, path, error, sizeof error)) {
         return (enum verdict)command_refuse("spec mutate", error);
     }
-    if (!build(mutation, error, sizeof error)) {
+    const struct spec_library_source source = {.model = folder->model,
+                                               .mutants = mutation->mutants,
+                                               .compiler = mutation->compiler,
+                                               .root = mutation->call->source,
+                                               .shop = mutation->call->shop};
+    if (!spec_library_begin(&mutation->library, &source, error, sizeof error)) {
         (void)command_refuse("spec mutate", error);
         return VERDICT_HARNESS;
     }
+    return VERDICT_PASS;
+}
+
+static enum verdict judge_law(struct mutation *mutation, cJSON *array)
+{
+    char error[MESSAGE_BYTES];
     if (!take_references(mutation, error, sizeof error)) {
         return (enum verdict)command_refuse("spec mutate", error);
+    }
+    if (!examine_model(mutation, error, sizeof error)) {
+        (void)command_refuse("spec mutate", error);
+        return VERDICT_HARNESS;
     }
     if (!examine_all(mutation)) {
         (void)command_refuse("spec mutate", "no more processes can be made; ask for fewer --jobs");
@@ -358,40 +364,59 @@ static enum verdict mutate(struct mutation *mutation, const char *text, cJSON *a
     return faults > 0 ? VERDICT_FAIL : VERDICT_PASS;
 }
 
-static enum verdict mutate_law(struct spec_call *call, const struct spec_folder *folder,
-                               const char *golden, const char *compiler, cJSON *array)
+static void free_references(struct mutation *mutation)
 {
-    struct mutation mutation = {
-        .call = call, .folder = folder, .golden = golden, .compiler = compiler};
-    char path[2 * SPEC_PATH_BYTES], error[MESSAGE_BYTES];
-    size_t size_bytes;
-    snprintf(path, sizeof path, "%s/%s", call->source, folder->model->source);
-    char *text = spec_read_file(path, SOURCE_BYTES_MAX, &size_bytes, error, sizeof error);
-    if (text == NULL) {
-        return (enum verdict)command_refuse("spec mutate", error);
+    for (uint32_t i = 0; i < mutation->reference_count; i++) {
+        spec_reference_free(&mutation->references[i]);
     }
-    mutation.mutants = calloc(1, sizeof *mutation.mutants);
-    mutation.fates = calloc(SPEC_MUTANTS_MAX, sizeof *mutation.fates);
-    mutation.pids = calloc(SPEC_MUTANTS_MAX, sizeof *mutation.pids);
-    mutation.references = calloc(SPEC_CONFIGS_MAX, sizeof *mutation.references);
-    CHECK(mutation.mutants != NULL && mutation.fates != NULL && mutation.pids != NULL &&
-          mutation.references != NULL);
-    const enum verdict verdict = mutate(&mutation, text, array);
-    for (uint32_t i = 0; i < mutation.reference_count; i++) {
-        spec_reference_free(&mutation.references[i]);
+    mutation->reference_count = 0;
+}
+
+static void end_law(struct mutation *mutation)
+{
+    free_references(mutation);
+    free(mutation->references);
+    free(mutation->text);
+    free(mutation->mutants);
+    free(mutation->fates);
+    free(mutation->pids);
+}
+
+/* All libraries, so many at a time. Those that could not be made have no model. */
+static enum verdict build_all(struct spec_call *call, struct mutation *mutations)
+{
+    enum verdict verdict = VERDICT_PASS;
+    for (uint32_t begun = 0, ended = 0; ended < call->folder_count; ended++) {
+        char error[MESSAGE_BYTES];
+        for (; begun < call->folder_count && begun - ended < call->jobs; begun++) {
+            const enum verdict one = begin_law(&mutations[begun]);
+            verdict = one > verdict ? one : verdict;
+        }
+        struct spec_library *library = &mutations[ended].library;
+        if (library->compiles && !spec_library_end(library, error, sizeof error)) {
+            (void)command_refuse("spec mutate", error);
+            verdict = VERDICT_HARNESS;
+        }
     }
-    free(mutation.references);
-    free(text);
-    free(mutation.mutants);
-    free(mutation.fates);
-    free(mutation.pids);
+    return verdict;
+}
+
+static enum verdict judge_all(struct spec_call *call, struct mutation *mutations, cJSON *array)
+{
+    enum verdict verdict = build_all(call, mutations);
+    for (uint32_t f = 0; f < call->folder_count; f++) {
+        if (mutations[f].library.model != NULL) {
+            const enum verdict one = judge_law(&mutations[f], array);
+            verdict = one > verdict ? one : verdict;
+        }
+        free_references(&mutations[f]);
+    }
     return verdict;
 }
 
 static int mutate_laws(struct spec_call *call, const struct mutant_build *build)
 {
     char error[MESSAGE_BYTES], folder[SPEC_PATH_BYTES];
-    enum verdict verdict = VERDICT_PASS;
     char *golden = spec_golden_read(call->source, error, sizeof error);
     if (golden == NULL) {
         return command_refuse("spec mutate", error);
@@ -402,11 +427,19 @@ static int mutate_laws(struct spec_call *call, const struct mutant_build *build)
     }
     cJSON *object = call->json ? cJSON_CreateObject() : NULL;
     cJSON *array = call->json ? cJSON_AddArrayToObject(object, "laws") : NULL;
+    struct mutation *mutations = calloc(call->folder_count, sizeof *mutations);
+    CHECK(mutations != NULL);
     for (uint32_t f = 0; f < call->folder_count; f++) {
-        const enum verdict one =
-            mutate_law(call, &call->folders[f], golden, mutant_build_compiler(build), array);
-        verdict = one > verdict ? one : verdict;
+        mutations[f] = (struct mutation){.call = call,
+                                         .folder = &call->folders[f],
+                                         .golden = golden,
+                                         .compiler = mutant_build_compiler(build)};
     }
+    const enum verdict verdict = judge_all(call, mutations, array);
+    for (uint32_t f = 0; f < call->folder_count; f++) {
+        end_law(&mutations[f]);
+    }
+    free(mutations);
     if (object != NULL) {
         json_text(object, "verdict", verdict_name(verdict));
         json_print(stdout, object);

@@ -232,7 +232,7 @@ static bool write_job(struct hall *hall, struct batch *batch, struct tlc_job *jo
     snprintf(job->config, sizeof job->config, "Trace.cfg");
     snprintf(job->library, sizeof job->library, "%s", trials->folder->path);
     job->prints = true;
-    job->is_long = batch->events > SPEC_BATCH_EVENTS_MIN;
+    job->weight = batch->events;
     job->owner = batch;
     return true;
 }

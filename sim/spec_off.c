@@ -1,9 +1,10 @@
 /* The rows of a sample as a TLA+ module, and what TLC prints of them, read back.
  *
  * The module extends the spec and names each action with its parameters, so that TLC says which of
- * them it took. No state but the rows is kept: a constraint on the step prints what it makes, and
- * refuses it. What TLC computes is slow and what it prints is fast, so that rows are looked up in
- * tables, and printed as they are.
+ * them it took. No state but the rows is kept: behind an action stands one that prints what it
+ * makes and is false, so that TLC has no successor to finish, to hash or to judge. What TLC
+ * computes is slow and what it prints is fast, so that rows are looked up in tables, and printed as
+ * they are.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -73,24 +74,23 @@ static void end_columns(struct columns *columns)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static void write_rows(const struct columns *columns, FILE *file)
+/* One of the numbers of all rows: OffRows0[off_r]. */
+static void write_rows(const struct columns *columns, uint32_t packed, FILE *file)
 {
     const struct spec_sample *sample = columns->sample;
-    uint64_t written = 0;
-    fputs("OffRows == <<", file);
+    fprintf(file, "OffRows%" PRIu32 " == <<", packed);
     for (uint32_t row = 0; row < sample->count; row++) {
-        int64_t numbers[SPEC_VARIABLES_MAX] = {0};
+        int64_t number = 0;
         for (uint32_t v = 0; v < sample->instance->model->variable_count; v++) {
             const struct column *column = &columns->list[v];
-            numbers[column->packed] +=
-                column->weight *
-                spec_states_find(&column->seen, spec_sample_at(sample, row) + column->first);
+            if (column->packed == packed) {
+                number +=
+                    column->weight *
+                    spec_states_find(&column->seen, spec_sample_at(sample, row) + column->first);
+            }
         }
-        for (uint32_t i = 0; i < columns->packed_count; i++) {
-            fprintf(file, "%s%s%" PRId64, written == 0 ? "" : ",",
-                    written % NUMBERS_A_LINE == 0 ? "\n" : "", numbers[i]);
-            written++;
-        }
+        fprintf(file, "%s%s%" PRId64, row == 0 ? "" : ",", row % NUMBERS_A_LINE == 0 ? "\n" : "",
+                number);
     }
     fputs(">>\n", file);
 }
@@ -141,6 +141,21 @@ static void write_value(const struct spec_instance *instance, uint32_t variable,
     fputs(")", file);
 }
 
+/* The number of the value in row off_r; the least that TLC has to compute. */
+static void write_number(const struct column *column, FILE *file)
+{
+    char number[64];
+    snprintf(number, sizeof number, "OffRows%" PRIu32 "[off_r]", column->packed);
+    if (column->seen.count == 1) {
+        fputs("0", file);
+    } else if (column->weight == 1) {
+        fprintf(file, "(%s %% %" PRIu32 ")", number, column->seen.count);
+    } else {
+        fprintf(file, "((%s \\div %" PRId64 ") %% %" PRIu32 ")", number, column->weight,
+                column->seen.count);
+    }
+}
+
 /* OffVar_x(off_r): the value of x in that row. */
 static void write_variable(const struct columns *columns, uint32_t variable, FILE *file)
 {
@@ -152,11 +167,9 @@ static void write_variable(const struct columns *columns, uint32_t variable, FIL
         fputs(i == 0 ? "\n" : ",\n", file);
         write_value(instance, variable, column->first, spec_states_at(&column->seen, i), file);
     }
-    fprintf(file,
-            ">>\nOffVar_%s(off_r) == OffValues_%s[((OffRows[(off_r - 1) * %" PRIu32 " + %" PRIu32
-            "] \\div %" PRId64 ") %% %" PRIu32 ") + 1]\n",
-            name, name, columns->packed_count, column->packed + 1, column->weight,
-            column->seen.count);
+    fprintf(file, ">>\nOffVar_%s(off_r) == OffValues_%s[", name, name);
+    write_number(column, file);
+    fputs(" + 1]\n", file);
 }
 
 static void write_bits(const char *const *names, uint32_t count, const char *tail, FILE *file)
@@ -168,6 +181,7 @@ static void write_bits(const char *const *names, uint32_t count, const char *tai
     fputs("\n", file);
 }
 
+/* The spec's part comes first: most actions are not enabled, and cost their guard alone. */
 static void write_next(const struct spec_sample *sample, FILE *file)
 {
     const struct spec_instance *instance = sample->instance;
@@ -175,15 +189,25 @@ static void write_next(const struct spec_sample *sample, FILE *file)
     for (uint32_t m = 0; m < instance->move_count; m++) {
         char text[SPEC_MOVE_BYTES];
         spec_print_move(instance, &instance->moves[m], text, sizeof text);
-        fprintf(file, "    \\/ off_m' = %" PRIu32 " /\\ off_i' = off_i /\\ %s\n", m, text);
+        fprintf(file, "    \\/ %s /\\ OffStep(%" PRIu32 ")\n", text, m);
     }
-    fprintf(file, "    \\/ off_i %% 2 = 1 /\\ off_m' = %d /\\ off_i' = off_i", SPEC_ROW_PAIR);
+    fputs("    \\/ off_i % 2 = 1", file);
     for (uint32_t v = 0; v < instance->model->variable_count; v++) {
         const char *name = instance->variables[v].name;
         fprintf(file, "\n        /\\ %s' = OffVar_%s((off_i %% %" PRIu32 ") + 1)", name, name,
                 sample->count);
     }
-    fputs("\n", file);
+    fprintf(file, "\n        /\\ PrintT(<<off_i, %d, OffAllows>>) /\\ FALSE\n", SPEC_ROW_PAIR);
+}
+
+/* A step that leaves a variable without a value ends TLC here, with an error. */
+static void write_step(const struct spec_instance *instance, FILE *file)
+{
+    fputs("OffStep(off_m) == PrintT(<<off_i, off_m, OffAllows", file);
+    for (uint32_t v = 0; v < instance->model->variable_count; v++) {
+        fprintf(file, ", %s'", instance->variables[v].name);
+    }
+    fputs(">>) /\\ FALSE\n", file);
 }
 
 static void write_module(const struct spec_sample *sample, FILE *file)
@@ -192,36 +216,27 @@ static void write_module(const struct spec_sample *sample, FILE *file)
     const struct spec_model *model = instance->model;
     struct columns columns;
     begin_columns(&columns, sample);
-    fprintf(file,
-            "---- MODULE Off ----\nEXTENDS %s, Integers, Sequences, TLC\n"
-            "VARIABLES off_i, off_m\n",
+    fprintf(file, "---- MODULE Off ----\nEXTENDS %s, Integers, Sequences, TLC\nVARIABLE off_i\n",
             model->name);
-    write_rows(&columns, file);
+    for (uint32_t i = 0; i < columns.packed_count; i++) {
+        write_rows(&columns, i, file);
+    }
     for (uint32_t v = 0; v < model->variable_count; v++) {
         write_variable(&columns, v, file);
     }
     end_columns(&columns);
-    fprintf(file, "OffInit == /\\ off_i \\in 1..%" PRIu32 " /\\ off_m = %d\n", sample->count,
-            SPEC_ROW_STATE);
+    fprintf(file, "OffInit == /\\ off_i \\in 1..%" PRIu32 "\n", sample->count);
     for (uint32_t v = 0; v < model->variable_count; v++) {
         const char *name = instance->variables[v].name;
         fprintf(file, "    /\\ %s = OffVar_%s(off_i)\n", name, name);
     }
-    write_next(sample, file);
     fputs("OffAllows == ", file);
     write_bits(model->properties, model->property_count, "Step", file);
     fputs("OffHolds == ", file);
     write_bits(model->invariants, model->invariant_count, "", file);
-    /* TLC asks invariants of refused successors, too. */
-    fprintf(file, "OffState == off_m = %d => PrintT(<<off_i, off_m, OffHolds>>)\n", SPEC_ROW_STATE);
-    fprintf(file,
-            "OffStep == IF off_m' = %d THEN PrintT(<<off_i, off_m', OffAllows>>) /\\ FALSE\n"
-            "    ELSE PrintT(<<off_i, off_m', OffAllows",
-            SPEC_ROW_PAIR);
-    for (uint32_t v = 0; v < model->variable_count; v++) {
-        fprintf(file, ", %s'", instance->variables[v].name);
-    }
-    fputs(">>) /\\ FALSE\n====\n", file);
+    write_step(instance, file);
+    write_next(sample, file);
+    fprintf(file, "OffState == PrintT(<<off_i, %d, OffHolds>>)\n====\n", SPEC_ROW_STATE);
 }
 
 static bool close_file(FILE *file, const char *path, char *error, size_t error_bytes)
@@ -266,9 +281,8 @@ bool spec_off_write(const struct spec_sample *sample, const char *folder, char *
     }
     snprintf(path, sizeof path, "%s/Off.cfg", folder);
     return spec_constants_write(sample->instance, path,
-                                "INIT OffInit\nNEXT OffNext\nINVARIANT OffState\n"
-                                "ACTION_CONSTRAINT OffStep\n",
-                                error, error_bytes);
+                                "INIT OffInit\nNEXT OffNext\nINVARIANT OffState\n", error,
+                                error_bytes);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -341,6 +355,13 @@ static bool compare_claim(struct comparison *comparison, uint32_t row, int32_t k
     return true;
 }
 
+static const char *name_of(const struct spec_instance *instance, uint32_t move,
+                           char name[SPEC_MOVE_BYTES])
+{
+    spec_print_move(instance, &instance->moves[move], name, SPEC_MOVE_BYTES);
+    return name;
+}
+
 /* `values`: those of all variables after the step, as TLC prints them. */
 static bool compare_step(struct comparison *comparison, uint32_t row, uint32_t move,
                          uint32_t allows, const char **values)
@@ -351,23 +372,24 @@ static bool compare_step(struct comparison *comparison, uint32_t row, uint32_t m
     const uint64_t bit = (uint64_t)row * instance->move_count + move;
     const int32_t *pre = spec_sample_at(sample, row);
     char name[SPEC_MOVE_BYTES], difference[2 * SPEC_VALUE_BYTES];
-    spec_print_move(instance, &instance->moves[move], name, sizeof name);
     if (!spec_parse_values(instance, values, theirs, difference, sizeof difference)) {
-        return differs(comparison, row, "%s: %s", name, difference);
+        return differs(comparison, row, "%s: %s", name_of(instance, move, name), difference);
     }
     if (!spec_step(instance, &instance->moves[move], pre, post)) {
-        return differs(comparison, row, "%s is enabled in the spec, and not in the model", name);
+        return differs(comparison, row, "%s is enabled in the spec, and not in the model",
+                       name_of(instance, move, name));
     }
     if (memcmp(post, theirs, instance->cell_count * sizeof *post) != 0) {
         spec_print_difference(instance, theirs, post, difference, sizeof difference);
-        return differs(comparison, row, "%s makes (spec, not model) %s", name, difference);
+        return differs(comparison, row, "%s makes (spec, not model) %s",
+                       name_of(instance, move, name), difference);
     }
     const uint32_t ours = spec_allows(instance, pre, post);
     if (ours != allows) {
         return differs(comparison, row, "%s: the spec and the model differ about the step %s",
                        first_difference(ours, allows, instance->model->properties,
                                         instance->model->property_count),
-                       name);
+                       name_of(instance, move, name));
     }
     if ((comparison->seen[bit / 8] >> (bit % 8) & 1) == 0) {
         comparison->seen[bit / 8] = (uint8_t)(comparison->seen[bit / 8] | 1u << (bit % 8));
@@ -419,9 +441,8 @@ static bool compare_missing(struct comparison *comparison)
             if ((comparison->seen[bit / 8] >> (bit % 8) & 1) == 0 &&
                 spec_step(instance, &instance->moves[m], spec_sample_at(sample, row), post)) {
                 char name[SPEC_MOVE_BYTES];
-                spec_print_move(instance, &instance->moves[m], name, sizeof name);
                 return differs(comparison, row, "%s is enabled in the model, and not in the spec",
-                               name);
+                               name_of(instance, m, name));
             }
         }
     }

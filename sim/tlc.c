@@ -28,6 +28,7 @@ enum {
 /* The JVM's classes of TLC as the first run leaves them: others need not load and verify them
  * again, which is a third of what a small run costs. */
 struct archive {
+    const struct tlc_job *maker; /* NULL: nobody would come after it */
     char path[SPEC_PATH_BYTES + 16];
     bool is_there;
 };
@@ -182,27 +183,49 @@ static struct tlc_job *await(struct tlc_job *jobs, uint32_t count)
     return NULL;
 }
 
+/* One that has not begun. */
+static struct tlc_job *choose(struct tlc_job *jobs, uint32_t count, bool lightest)
+{
+    struct tlc_job *chosen = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t weight = jobs[i].weight, best = chosen == NULL ? 0 : chosen->weight;
+        if (!jobs[i].begun && (chosen == NULL || (lightest ? weight < best : weight > best))) {
+            chosen = &jobs[i];
+        }
+    }
+    CHECK(chosen != NULL);
+    chosen->begun = true;
+    return chosen;
+}
+
 bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32_t parallel,
              const struct tlc_hooks *hooks)
 {
     uint32_t begun = 0, ended = 0;
-    struct archive archive = {.is_there = false};
+    struct archive archive = {.maker = NULL};
     CHECK(parallel >= 1);
     fflush(NULL);
-    snprintf(archive.path, sizeof archive.path, "%s/tlc.jsa", count > 0 ? jobs[0].folder : "");
     while (ended < count) {
         while (begun < count && begun - ended < parallel) {
-            struct tlc_job *job = &jobs[begun++];
+            struct tlc_job *job = choose(jobs, count, archive.maker == NULL && count > parallel);
+            begun++;
             if (hooks->prepare != NULL && !hooks->prepare(hooks->ctx, job)) {
                 ended++;
-            } else if (!start(tlc, job, &archive)) {
+                continue;
+            }
+            if (archive.maker == NULL && count > parallel) {
+                archive.maker = job;
+                snprintf(archive.path, sizeof archive.path, "%s/tlc.jsa", job->folder);
+            }
+            if (!start(tlc, job, &archive)) {
                 return false;
             }
         }
-        struct tlc_job *job = ended < begun ? await(jobs, begun) : NULL;
+        struct tlc_job *job = ended < begun ? await(jobs, count) : NULL;
         if (job != NULL) {
             ended++;
-            archive.is_there = archive.is_there || (job == jobs && access(archive.path, R_OK) == 0);
+            archive.is_there =
+                archive.is_there || (job == archive.maker && access(archive.path, R_OK) == 0);
             hooks->done(hooks->ctx, job);
         }
     }
@@ -215,13 +238,13 @@ static void become(const struct tlc *tlc, const struct tlc_job *job, const struc
     static char tmpdir[SPEC_PATH_BYTES + 32], library[SPEC_PATH_BYTES + 32];
     static char classes[SPEC_PATH_BYTES + 64];
     const char *words[WORDS_MAX] = {
-        "java",   "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",          "-Xms64m",
+        "java",   "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",          "-Xms160m",     "-Xmn96m",
         "-Xmx3g", "-Xss16m",          "-XX:+IgnoreUnrecognizedVMOptions", "-Xlog:disable"};
-    uint32_t count = 8;
+    uint32_t count = 9;
     snprintf(classes, sizeof classes, "%s=%s",
              archive->is_there ? "-XX:SharedArchiveFile" : "-XX:ArchiveClassesAtExit",
              archive->path);
-    if (archive->is_there || strncmp(archive->path, job->folder, strlen(job->folder)) == 0) {
+    if (archive->is_there || archive->maker == job) {
         words[count++] = classes;
     }
     snprintf(tmpdir, sizeof tmpdir, "-Djava.io.tmpdir=%s", job->folder);
@@ -230,8 +253,10 @@ static void become(const struct tlc *tlc, const struct tlc_job *job, const struc
         snprintf(library, sizeof library, "-DTLA-Library=%s", job->library);
         words[count++] = library;
     }
-    const char *const rest[] = {"-cp", tlc->jar, "tlc2.TLC", "-workers", "1",       "-seed",    "1",
-                                "-fp", "1",      "-metadir", "md",       "-config", job->config};
+    /* Liveness once, on the whole graph: what holds there need not be looked for on parts of it. */
+    const char *const rest[] = {"-cp",   tlc->jar,   "tlc2.TLC", "-workers", "1",
+                                "-seed", "1",        "-fp",      "1",        "-metadir",
+                                "md",    "-lncheck", "final",    "-config",  job->config};
     for (uint32_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
         words[count++] = rest[i];
     }

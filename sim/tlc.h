@@ -47,8 +47,8 @@ struct tlc_job {
     char folder[SPEC_PATH_BYTES];  /* of this run; is there, and empty */
     bool dump;                     /* the graph, to graph.dot in the folder */
     bool coverage;
-    bool is_long; /* worth a JIT that takes its time */
-    bool prints;  /* what the module prints, to rows.txt in the folder */
+    bool prints;     /* what the module prints, to rows.txt in the folder */
+    uint64_t weight; /* what it costs, roughly, against the others: the heaviest begin first */
     void *owner;
     /* What came of it. */
     enum tlc_outcome outcome;
@@ -58,6 +58,7 @@ struct tlc_job {
     char message[TLC_MESSAGE_BYTES];     /* what TLC said, where it failed */
     char *output;                        /* all of it; to be freed */
     uint64_t wall_us;
+    bool begun;
     pid_t pid;
     uint64_t started_us;
 };
@@ -68,7 +69,9 @@ struct tlc_hooks {
     void (*done)(void *ctx, struct tlc_job *job); /* as it ends */
     void *ctx;
 };
-/* Run all of them, `parallel` at a time, in their order. False: no process could be made. */
+/* Run all of them, `parallel` at a time: the heaviest first, so that none is left alone at the end,
+ * and equal ones in their order. Before them comes the lightest, which leaves its classes to the
+ * others. False: no process could be made. */
 bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32_t parallel,
              const struct tlc_hooks *hooks);
 
