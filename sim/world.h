@@ -141,6 +141,8 @@ size_t world_view(const struct world *world, uint32_t node, struct world_view *o
                   size_t capacity);
 bool world_node_up(const struct world *world, uint32_t node);
 
+/* What an evidence or a truth is called: "SEND", "is down". Static text. */
+const char *world_said_name(uint32_t kind);
 /* One line of text for people: "+00:01:02.003 dev3 SEND epoch 1 counter 7". */
 void world_item_print(const struct settings *settings, const struct world_item *item, char *text,
                       size_t text_bytes);

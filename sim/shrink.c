@@ -1,0 +1,163 @@
+#include "sim/shrink_inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "sim/status.h"
+
+enum {
+    ROUNDS_MAX = 20,
+    EVENTS_FACTOR = 4,    /* a candidate may take so many times the events of what it came from, */
+    EVENTS_MORE = 100000, /* and so many more */
+};
+
+static struct shrink_size size_of(const struct plan *plan)
+{
+    static struct settings standard; /* constant once made */
+    const struct settings *settings = &plan->settings;
+    struct shrink_size size = {
+        .faults = plan->entry_count,
+        .devices = (uint32_t)settings->number[SETTING_fleet_devices],
+        .gateways = (uint32_t)settings->number[SETTING_fleet_gateways],
+        .rogues = (uint32_t)settings->number[SETTING_fleet_rogues],
+        .duration_us = settings->number[SETTING_run_duration],
+    };
+    settings_init(&standard);
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        size.settings +=
+            shrink_may_reset((enum setting)i) && (settings->number[i] != standard.number[i] ||
+                                                  strcmp(settings->text[i], standard.text[i]) != 0)
+                ? 1
+                : 0;
+    }
+    return size;
+}
+
+/* The run itself: does it fail, and in a way that others can be compared by? */
+static enum shrink_outcome look(struct trials *trials, const struct plan *plan,
+                                struct shrink_result *result)
+{
+    const struct run_result *before = &result->before;
+    trials_run_plan(trials, plan, &result->before);
+    failure_kind(before, result->kind);
+    if (before->verdict == VERDICT_PASS) {
+        snprintf(result->message, sizeof result->message,
+                 "the run passes: there is nothing to shrink");
+        return SHRINK_PASSES;
+    }
+    if (before->verdict == VERDICT_NONDETERMINISTIC) {
+        snprintf(result->message, sizeof result->message,
+                 "the run is not deterministic, so that no candidate can be compared with it: "
+                 "%.300s; brownout selfcheck names the first event that differs",
+                 before->message);
+        return SHRINK_FLAKY;
+    }
+    if (result->kind[0] == '\0') {
+        snprintf(
+            result->message, sizeof result->message,
+            "the run did not break a law, so that no candidate can be compared with it: %.300s",
+            before->message);
+        return SHRINK_UNKNOWN;
+    }
+    return SHRINK_DONE;
+}
+
+/* One pass after the other, until none of them finds anything any more. What is cheap to find and
+ * makes the runs shorter comes first. */
+static bool reduce(struct shrink *shrink)
+{
+    bool smaller = shrink_seed(shrink);
+    for (uint32_t round = 0; (smaller || round == 0) && round < ROUNDS_MAX; round++) {
+        smaller = shrink_faults(shrink);
+        smaller = shrink_duration(shrink) || smaller;
+        smaller = shrink_fleet(shrink) || smaller;
+        smaller = shrink_settings(shrink) || smaller;
+        smaller = shrink_each_fault(shrink) || smaller;
+        smaller = shrink_seed(shrink) || smaller;
+    }
+    return !smaller && !trials_spent(shrink->trials);
+}
+
+/* A test that shows it with other seeds as well does not hang on one draw. Not counted. */
+static uint32_t count_seeds(struct trials *trials, const struct plan *plan, const char *kind)
+{
+    uint32_t failing = 0;
+    struct plan copy;
+    plan_init(&copy, 0);
+    plan_copy(&copy, plan);
+    for (uint64_t seed = 1; seed <= SHRINK_SEEDS; seed++) {
+        struct run_result result;
+        char other[FAILURE_BYTES];
+        copy.seed = seed;
+        trials_run_plan(trials, &copy, &result);
+        failure_kind(&result, other);
+        failing += strcmp(kind, other) == 0 ? 1 : 0;
+        run_result_free(&result);
+    }
+    plan_free(&copy);
+    return failing;
+}
+
+static enum shrink_outcome work(struct trials *trials, const struct plan *plan,
+                                struct shrink_result *result)
+{
+    const enum shrink_outcome outcome = look(trials, plan, result);
+    if (outcome != SHRINK_DONE) {
+        return outcome;
+    }
+    const struct run_result *before = &result->before;
+    struct shrink shrink = {
+        .trials = trials,
+        .kind = result->kind,
+        .failed_us = before->violated && before->violation.observation.kind != TRUTH_END
+                         ? before->sim_us
+                         : UINT64_MAX,
+    };
+    trials_seek(trials, result->kind, before->events * EVENTS_FACTOR + EVENTS_MORE);
+    plan_init(&shrink.plan, 0);
+    plan_copy(&shrink.plan, plan);
+    const bool is_placed = shrink_place(&shrink);
+    if (is_placed) {
+        result->minimal = reduce(&shrink);
+        result->seeds_failing = count_seeds(trials, &shrink.plan, result->kind);
+    }
+    result->runs = trials_runs(trials);
+    result->plan = shrink.plan;
+    result->to = size_of(&result->plan);
+    if (!is_placed) {
+        snprintf(result->message, sizeof result->message,
+                 "%.200s shows only as it was lived, event by event, and not where its faults are "
+                 "placed by time; keep the plan as it is (brownout run --plan FILE)",
+                 result->kind);
+        return SHRINK_UNPLACED;
+    }
+    return SHRINK_DONE;
+}
+
+enum shrink_outcome shrink(const struct plan *plan, struct trial_config config,
+                           struct shrink_result *result)
+{
+    const uint64_t start_us = status_wall_us();
+    memset(result, 0, sizeof *result);
+    config.entries_max = plan->entry_count;
+    config.events_max = UINT64_MAX;
+    struct trials *trials = trials_open(&config);
+    if (trials == NULL) {
+        snprintf(result->message, sizeof result->message,
+                 "no worker processes can be made: %s; ask for fewer --jobs", strerror(errno));
+        return SHRINK_HARNESS;
+    }
+    result->from = size_of(plan);
+    const enum shrink_outcome outcome = work(trials, plan, result);
+    trials_close(trials);
+    result->wall_us = status_wall_us() - start_us;
+    return outcome;
+}
+
+void shrink_result_free(struct shrink_result *result)
+{
+    run_result_free(&result->before);
+    plan_free(&result->plan);
+}

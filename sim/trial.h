@@ -1,0 +1,63 @@
+/* Trials: candidate plans, each run in a process of its own (sim/lane.h), several beside each
+ * other. Of a list of candidates the first, in the order of the list, that fails in a given way.
+ *
+ * The answer and the count of runs are functions of the candidates alone, however many lanes there
+ * are: what is tried ahead of its turn counts when its turn comes, or never. A plan that was tried
+ * is not run again.
+ */
+#ifndef BROWNOUT_SIM_TRIAL_H
+#define BROWNOUT_SIM_TRIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/failure.h"
+
+enum { TRIAL_JOBS_MAX = 64 };
+
+#define TRIAL_NONE (-1) /* none of them fails so */
+#define TRIAL_STOP (-2) /* the budget is spent, or the lanes are gone */
+
+struct trial_config {
+    uint32_t jobs;        /* 1..TRIAL_JOBS_MAX */
+    uint32_t entries_max; /* of any candidate */
+    uint64_t timeout_us;  /* of wall time for one run */
+    uint64_t events_max;  /* of one run: what goes on for longer did not fail */
+    uint64_t runs_max;    /* in all */
+    uint64_t wall_us_max; /* in all; 0: no bound. Only this one makes the answer depend on the
+                             machine */
+    void (*progress)(void *ctx, uint64_t runs); /* may be NULL */
+    void *progress_ctx;
+};
+
+struct trials;
+
+/* Forks the lanes: no database is open. NULL: no process, or no memory (errno). */
+struct trials *trials_open(const struct trial_config *config);
+void trials_close(struct trials *trials);
+
+/* Run one thing, whatever the budget says, and tell all of it; not counted. The result is freed by
+ * the caller. */
+void trials_run_plan(struct trials *trials, const struct plan *plan, struct run_result *result);
+void trials_run_scenario(struct trials *trials, const char *path, uint64_t seed,
+                         struct run_result *result);
+
+/* From here on candidates are asked for this kind of failure; what was tried is forgotten.
+ * events_max, runs_max: as in the configuration, anew. */
+void trials_seek(struct trials *trials, const char kind[FAILURE_BYTES], uint64_t events_max);
+
+struct trial_list {
+    uint32_t count;
+    /* Make candidate `index`: a plan that was initialised, to be filled. False: there is no such
+     * candidate (it is as if it did not fail). */
+    bool (*make)(void *ctx, uint32_t index, struct plan *plan);
+    void *ctx;
+};
+int64_t trials_first(struct trials *trials, const struct trial_list *list);
+
+/* Runs that counted so far. */
+uint64_t trials_runs(const struct trials *trials);
+/* The budget is spent. */
+bool trials_spent(const struct trials *trials);
+
+#endif
