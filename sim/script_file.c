@@ -364,10 +364,10 @@ static void read_key(lua_State *lua, const char *key)
 {
     static const char *const sections[] = {"fleet", "device", "gateway", "cloud",
                                            "link",  "flash",  "firmware"};
-    static const char *const values[] = {"duration", "heal", "crypto", "readings"};
-    static const char *const names[] = {"fleet",    "device", "gateway",  "cloud",   "link",
-                                        "firmware", "flash",  "duration", "heal",    "crypto",
-                                        "readings", "run",    "faults",   "strikes", "expect"};
+    static const char *const values[] = {"duration", "heal", "crypto", "readings", "laws"};
+    static const char *const names[] = {
+        "fleet", "device", "gateway",  "cloud", "link", "firmware", "flash",   "duration",
+        "heal",  "crypto", "readings", "laws",  "run",  "faults",   "strikes", "expect"};
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         if (strcmp(key, sections[i]) == 0) {
             read_section(lua, key);

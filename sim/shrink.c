@@ -40,7 +40,7 @@ static enum shrink_outcome look(struct trials *trials, const struct plan *plan,
                                 struct shrink_result *result)
 {
     const struct run_result *before = &result->before;
-    trials_run_plan(trials, plan, &result->before);
+    trials_run(trials, plan, &result->before);
     failure_kind(before, result->kind);
     if (before->verdict == VERDICT_PASS) {
         snprintf(result->message, sizeof result->message,
@@ -91,7 +91,7 @@ static uint32_t count_seeds(struct trials *trials, const struct plan *plan, cons
         struct run_result result;
         char other[FAILURE_BYTES];
         copy.seed = seed;
-        trials_run_plan(trials, &copy, &result);
+        trials_run(trials, &copy, &result);
         failure_kind(&result, other);
         failing += strcmp(kind, other) == 0 ? 1 : 0;
         run_result_free(&result);

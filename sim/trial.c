@@ -14,10 +14,7 @@
 
 /* What a lane is to run: written by this process while the lane is idle, read by its child. */
 struct order {
-    bool is_scenario;
     bool once; /* not a second time for its trace (sim/witness.h) */
-    char path[1024];
-    uint64_t seed;
     uint64_t events_max;
     struct plan plan; /* its entries stand behind it, in `entries` */
     struct plan_entry entries[];
@@ -72,14 +69,9 @@ static void request(void *ctx, uint64_t job, struct run_request *target)
 {
     struct order *order = order_of(ctx, job);
     target->until_event = order->events_max;
-    if (order->is_scenario) {
-        target->scenario = order->path;
-        target->seed = order->seed;
-    } else {
-        order->plan.entries = order->entries;
-        target->plan = &order->plan;
-        target->options.item = order->once ? ignore_item : NULL;
-    }
+    order->plan.entries = order->entries;
+    target->plan = &order->plan;
+    target->options.item = order->once ? ignore_item : NULL;
 }
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
@@ -140,7 +132,6 @@ void trials_close(struct trials *trials)
 
 static void order_plan(struct order *order, const struct plan *plan, uint64_t events_max, bool once)
 {
-    order->is_scenario = false;
     order->once = once;
     order->events_max = events_max;
     order->plan = *plan;
@@ -253,26 +244,12 @@ static void run_order(struct trials *trials, struct run_result *result)
     witness_free(&witness);
 }
 
-void trials_run_plan(struct trials *trials, const struct plan *plan, struct run_result *result)
+void trials_run(struct trials *trials, const struct plan *plan, struct run_result *result)
 {
     CHECK(plan->entry_count <= trials->config.entries_max);
     trials->round++;
     clear(trials, 0);
     order_plan(order_of(trials, 0), plan, trials->events_max, false);
-    run_order(trials, result);
-}
-
-void trials_run_scenario(struct trials *trials, const char *path, uint64_t seed,
-                         struct run_result *result)
-{
-    trials->round++;
-    clear(trials, 0);
-    struct order *order = order_of(trials, 0);
-    CHECK(strlen(path) < sizeof order->path);
-    order->is_scenario = true;
-    memcpy(order->path, path, strlen(path) + 1);
-    order->seed = seed;
-    order->events_max = trials->events_max;
     run_order(trials, result);
 }
 

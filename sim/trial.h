@@ -36,11 +36,9 @@ struct trials;
 struct trials *trials_open(const struct trial_config *config);
 void trials_close(struct trials *trials);
 
-/* Run one thing, whatever the budget says, and tell all of it; not counted. The result is freed by
- * the caller. */
-void trials_run_plan(struct trials *trials, const struct plan *plan, struct run_result *result);
-void trials_run_scenario(struct trials *trials, const char *path, uint64_t seed,
-                         struct run_result *result);
+/* Run one plan, whatever the budget says, and tell all of it but the plan; not counted. The result
+ * is freed by the caller. */
+void trials_run(struct trials *trials, const struct plan *plan, struct run_result *result);
 
 /* From here on candidates are asked for this kind of failure; what was tried is forgotten.
  * events_max, runs_max: as in the configuration, anew. */
