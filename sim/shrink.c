@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/hash.h"
 #include "sim/status.h"
 
 enum {
@@ -35,6 +36,27 @@ static struct shrink_size size_of(const struct plan *plan)
     return size;
 }
 
+/* Twice one plan: is it one history? */
+static bool repeats(struct trials *trials, const struct plan *plan, struct shrink_result *result)
+{
+    struct run_result again;
+    char first[HASH_TEXT_BYTES], second[HASH_TEXT_BYTES];
+    trials_run(trials, plan, &again);
+    const bool same = again.verdict == result->before.verdict &&
+                      memcmp(again.digest, result->before.digest, sizeof again.digest) == 0;
+    if (!same) {
+        hash_print(result->before.digest, first);
+        hash_print(again.digest, second);
+        snprintf(result->message, sizeof result->message,
+                 "the run is not deterministic, so that no candidate can be compared with it: once "
+                 "%s with hash %s, then %s with %s; brownout selfcheck names the first event that "
+                 "differs",
+                 verdict_name(result->before.verdict), first, verdict_name(again.verdict), second);
+    }
+    run_result_free(&again);
+    return same;
+}
+
 /* The run itself: does it fail, and in a way that others can be compared by? */
 static enum shrink_outcome look(struct trials *trials, const struct plan *plan,
                                 struct shrink_result *result)
@@ -42,23 +64,19 @@ static enum shrink_outcome look(struct trials *trials, const struct plan *plan,
     const struct run_result *before = &result->before;
     trials_run(trials, plan, &result->before);
     failure_kind(before, result->kind);
+    if (!repeats(trials, plan, result)) {
+        return SHRINK_FLAKY;
+    }
     if (before->verdict == VERDICT_PASS) {
         snprintf(result->message, sizeof result->message,
                  "the run passes: there is nothing to shrink");
         return SHRINK_PASSES;
     }
-    if (before->verdict == VERDICT_NONDETERMINISTIC) {
-        snprintf(result->message, sizeof result->message,
-                 "the run is not deterministic, so that no candidate can be compared with it: "
-                 "%.300s; brownout selfcheck names the first event that differs",
-                 before->message);
-        return SHRINK_FLAKY;
-    }
     if (result->kind[0] == '\0') {
-        snprintf(
-            result->message, sizeof result->message,
-            "the run did not break a law, so that no candidate can be compared with it: %.300s",
-            before->message);
+        snprintf(result->message, sizeof result->message,
+                 "the run did not break a law, so that no candidate can be compared with it: "
+                 "%.300s",
+                 before->message);
         return SHRINK_UNKNOWN;
     }
     return SHRINK_DONE;

@@ -14,7 +14,6 @@
 
 /* What a lane is to run: written by this process while the lane is idle, read by its child. */
 struct order {
-    bool once; /* not a second time for its trace (sim/witness.h) */
     uint64_t events_max;
     struct plan plan; /* its entries stand behind it, in `entries` */
     struct plan_entry entries[];
@@ -58,7 +57,7 @@ static struct order *order_of(const struct trials *trials, uint64_t lane)
 
 /* ---- the child's side ------------------------------------------------------------------------ */
 
-/* Who is watched is not run a second time. */
+/* Who is watched is not run a second time for its trace (sim/witness.h). */
 static void ignore_item(void *ctx, const struct world_item *item)
 {
     (void)ctx;
@@ -71,7 +70,7 @@ static void request(void *ctx, uint64_t job, struct run_request *target)
     target->until_event = order->events_max;
     order->plan.entries = order->entries;
     target->plan = &order->plan;
-    target->options.item = order->once ? ignore_item : NULL;
+    target->options.item = ignore_item;
 }
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
@@ -130,9 +129,8 @@ void trials_close(struct trials *trials)
     free(trials);
 }
 
-static void order_plan(struct order *order, const struct plan *plan, uint64_t events_max, bool once)
+static void order_plan(struct order *order, const struct plan *plan, uint64_t events_max)
 {
-    order->once = once;
     order->events_max = events_max;
     order->plan = *plan;
     order->plan.entry_capacity = plan->entry_count;
@@ -249,7 +247,7 @@ void trials_run(struct trials *trials, const struct plan *plan, struct run_resul
     CHECK(plan->entry_count <= trials->config.entries_max);
     trials->round++;
     clear(trials, 0);
-    order_plan(order_of(trials, 0), plan, trials->events_max, false);
+    order_plan(order_of(trials, 0), plan, trials->events_max);
     run_order(trials, result);
 }
 
@@ -293,7 +291,7 @@ static void give_one(struct round *round, uint32_t index, uint32_t lane)
     if (tried != NULL) {
         set_state(trials, index, tried->fails);
     } else {
-        order_plan(order_of(trials, lane), &plan, trials->events_max, true);
+        order_plan(order_of(trials, lane), &plan, trials->events_max);
         memcpy(errand->hash, round->hashes[index], sizeof errand->hash);
         errand->round = trials->round;
         errand->index = index;

@@ -36,8 +36,8 @@ struct trials;
 struct trials *trials_open(const struct trial_config *config);
 void trials_close(struct trials *trials);
 
-/* Run one plan, whatever the budget says, and tell all of it but the plan; not counted. The result
- * is freed by the caller. */
+/* Run one plan once, whatever the budget says, and tell all of it but the plan; not counted. The
+ * result is freed by the caller. */
 void trials_run(struct trials *trials, const struct plan *plan, struct run_result *result);
 
 /* From here on candidates are asked for this kind of failure; what was tried is forgotten.
