@@ -94,6 +94,11 @@ uint64_t world_event_count(const struct world *world);
 
 /* File an effect now; event and filed_us are set here. False: error says what is wrong with it. */
 bool world_file(struct world *world, struct plan_entry entry, char *error, size_t error_bytes);
+/* From here on chance is another one: all streams draw as in a run of `seed`, and of the faults
+ * that were drawn, those that are not due yet are drawn anew. What was placed or filed stays, and
+ * so do keys, images and sensors' ranges. Once in a world, between two events. For branches of a
+ * run: the plan of such a world cannot be replayed. */
+void world_reseed(struct world *world, uint64_t seed);
 /* The plan as it was lived so far: settings, drawn faults, filed effects. */
 const struct plan *world_plan(const struct world *world);
 
