@@ -171,7 +171,7 @@ static char *scenario_text(const struct call *call, const struct shrink_result *
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
     CHECK(file != NULL);
-    const bool crashed = result->before.verdict == VERDICT_HARNESS;
+    const bool crashed = failure_is_crash(&result->before);
     /* A program that dies of it would do so here, too. */
     shrink_notes_make(&notes, &result->plan, crashed ? 0 : UINT64_MAX);
     shrink_question(&result->plan,

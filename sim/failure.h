@@ -16,4 +16,7 @@ enum { FAILURE_BYTES = 320 };
  * "": it did not fail, or nobody can tell how (no end in time, no memory, a function of Lua). */
 void failure_kind(const struct run_result *result, char kind[FAILURE_BYTES]);
 
+/* Did its process die of a signal of its own? (Not of a timeout, and not for want of memory.) */
+bool failure_is_crash(const struct run_result *result);
+
 #endif

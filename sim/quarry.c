@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/failure.h"
+#include "sim/script.h"
 
 void quarry_run(void (*request)(void *ctx, uint64_t job, struct run_request *request), void *ctx,
                 uint64_t timeout_us, struct witness *witness)
@@ -40,6 +42,39 @@ static enum verdict read_text(const char *text, struct plan *plan, char *error, 
     return good ? VERDICT_FAIL : VERDICT_HARNESS;
 }
 
+/* Of a run that its program did not survive: what was drawn and placed before the first event. What
+ * its scenario did later is not known any more. */
+static bool draw(const struct subject *subject, struct plan *plan, char *error, size_t error_bytes)
+{
+    struct plan drawn;
+    struct world *world = NULL;
+    struct world_options options;
+    world_options_init(&options);
+    plan_init(&drawn, subject->found.seed);
+    snprintf(drawn.scenario, sizeof drawn.scenario, "%s", subject->found.scenario);
+    struct script *script = script_open(subject->found.scenario, &drawn, error, error_bytes);
+    bool good = script != NULL;
+    for (uint32_t i = 0; good && i < subject->settings.count; i++) {
+        good = settings_set(&drawn.settings, subject->settings.list[i].key,
+                            subject->settings.list[i].value, error, error_bytes);
+    }
+    if (good) {
+        world = world_create(&drawn, true, &options, error, error_bytes);
+        good = world != NULL;
+    }
+    if (good && !script_start(script, world)) {
+        snprintf(error, error_bytes, "%s", script_error(script));
+        good = false;
+    }
+    if (good) {
+        plan_copy(plan, world_plan(world));
+    }
+    world_free(world);
+    script_close(script);
+    plan_free(&drawn);
+    return good;
+}
+
 /* A scenario is run once for its plan. */
 static enum verdict live(const struct subject *subject, uint64_t timeout_us, struct plan *plan,
                          char *error, size_t error_bytes)
@@ -59,6 +94,8 @@ static enum verdict live(const struct subject *subject, uint64_t timeout_us, str
                  result->message);
     } else if (verdict == VERDICT_FAIL && witness.plan != NULL) {
         verdict = read_text(witness.plan, plan, error, error_bytes);
+    } else if (failure_is_crash(result)) {
+        verdict = draw(subject, plan, error, error_bytes) ? VERDICT_FAIL : VERDICT_HARNESS;
     } else {
         snprintf(error, error_bytes, "%.400s", result->message);
     }

@@ -17,7 +17,8 @@ struct quarry_call {
 /* The plan as it was lived; freed by the caller in any case. FAIL: it is there, and did fail when
  * it was recorded or was run now (or the file does not say). Else error says why there is none:
  * what was asked is wrong (USAGE), the run passed (PASS), it is another history each time
- * (NONDETERMINISTIC), or nobody can tell (UNKNOWN, HARNESS). */
+ * (NONDETERMINISTIC), or nobody can tell (UNKNOWN, HARNESS). Of a scenario that its program dies of
+ * the plan is what was drawn and placed at its start. */
 enum verdict quarry_plan(struct quarry_call *call, uint64_t timeout_us, struct plan *plan,
                          char *error, size_t error_bytes);
 

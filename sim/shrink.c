@@ -133,7 +133,10 @@ static enum shrink_outcome work(struct trials *trials, const struct plan *plan,
                          ? before->sim_us
                          : UINT64_MAX,
     };
-    trials_seek(trials, result->kind, before->events * EVENTS_FACTOR + EVENTS_MORE);
+    /* Of a process that died nobody knows how far it came. */
+    trials_seek(trials, result->kind,
+                failure_is_crash(before) ? UINT64_MAX
+                                         : before->events * EVENTS_FACTOR + EVENTS_MORE);
     plan_init(&shrink.plan, 0);
     plan_copy(&shrink.plan, plan);
     const bool is_placed = shrink_place(&shrink);

@@ -107,6 +107,44 @@ static void simplifying_comes_to_an_end(void)
     plan_free(&plan);
 }
 
+/* ---- kinds of failures ------------------------------------------------------------------------
+ */
+
+static void expect_kind(const struct run_result *result, const char *kind)
+{
+    char text[FAILURE_BYTES];
+    failure_kind(result, text);
+    EXPECT(strcmp(text, kind) == 0);
+}
+
+static void failures_are_alike_by_law_and_first_bad_evidence(void)
+{
+    struct run_result result = {.verdict = VERDICT_FAIL,
+                                .violated = true,
+                                .violation = {.law = LAW_TELEMETRY_ONCE,
+                                              .observation = {.kind = EVIDENCE_ACCEPT},
+                                              .what = "accepted before",
+                                              .actual = 7}};
+    expect_kind(&result, "telemetry.once at ACCEPT");
+    result.violation.observation.kind = TRUTH_DOWN;
+    expect_kind(&result, "telemetry.once at is down");
+    snprintf(result.check_text, sizeof result.check_text, "core/a.c:1: x");
+    result.violation.law = LAW_CORE_CHECK;
+    expect_kind(&result, "core.check: core/a.c:1: x");
+    result = (struct run_result){.verdict = VERDICT_FAIL,
+                                 .message = "expectation on lost does not hold: it is 3"};
+    expect_kind(&result, "expectation on lost does not hold");
+    result.live_expectation = true;
+    expect_kind(&result, "");
+    result = (struct run_result){.verdict = VERDICT_HARNESS, .message = "died of SIGSEGV: at 0x7f"};
+    expect_kind(&result, "died of SIGSEGV");
+    EXPECT(failure_is_crash(&result));
+    result = (struct run_result){.verdict = VERDICT_UNKNOWN, .message = "no end after 2m"};
+    expect_kind(&result, "");
+    result = (struct run_result){.verdict = VERDICT_PASS};
+    expect_kind(&result, "");
+}
+
 /* ---- the scenario of a plan -------------------------------------------------------------------
  */
 
@@ -387,6 +425,7 @@ int main(void)
     EXPECT(mkdtemp(folder) != NULL);
     RUN(every_simpler_fault_can_strike_and_differs_in_one_field);
     RUN(simplifying_comes_to_an_end);
+    RUN(failures_are_alike_by_law_and_first_bad_evidence);
     RUN(a_plan_and_its_scenario_are_one_history);
     RUN(what_is_left_is_what_it_takes);
     RUN(the_result_is_the_same_with_any_number_of_jobs);
