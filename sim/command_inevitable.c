@@ -78,7 +78,7 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "P is the share of branches that break the same law, with its 95 % interval (Wilson).\n"
             "A bisection finds the event behind which all of them do, and not all before it. P\n"
             "need not only rise: later events are sampled, too.\n"
-            "Exit code 1: it fails; 0: the run passes.\n",
+            "Exit code 1: it fails; 0: the run passes.",
         .example = "brownout inevitable 17 --branches 100",
         .options = options,
         .option_count = sizeof options / sizeof options[0],

@@ -340,21 +340,6 @@ static void replay_line(char *line, size_t line_bytes, const struct call *call,
     snprintf(line, line_bytes, "%s/%s", finding->folder, run);
 }
 
-static void print_shrunk(const struct print *print, const struct mutant_shrunk *shrunk)
-{
-    fprintf(print->file, "           ");
-    print_paint(print, shrunk->good ? PRINT_GOOD : PRINT_BAD, shrunk->good ? "shrunk" : "not so");
-    fprintf(print->file,
-            " from %" PRIu64 " to %" PRIu64 " faults, %" PRIu64 " devices%s; %" PRIu64
-            " runs, %" PRIu64 ".%" PRIu64 " s; fails with %" PRIu64 " of 10 seeds\n",
-            shrunk->faults_before, shrunk->faults, shrunk->devices,
-            shrunk->minimal ? "" : " (not minimal)", shrunk->runs, shrunk->seconds_us / 1000000,
-            shrunk->seconds_us / 100000 % 10, shrunk->seeds_failing);
-    if (!shrunk->good) {
-        fprintf(print->file, "           %s\n", shrunk->message);
-    }
-}
-
 static void print_one(const struct print *print, const struct call *call,
                       const struct planted *planted)
 {
@@ -375,7 +360,7 @@ static void print_one(const struct print *print, const struct call *call,
         fprintf(print->file, "           %s\n", finding->message);
     }
     if (finding->is_shrunk) {
-        print_shrunk(print, &finding->shrunk);
+        mutant_shrunk_print(print, &finding->shrunk);
     }
     if (!good || finding->folder[0] != '\0') {
         replay_line(line, sizeof line, call, planted);
@@ -423,22 +408,6 @@ static void print_all(const struct call *call, const struct planted *list, uint3
     print_shrunk_all(&print, list, count);
 }
 
-static void json_shrunk(cJSON *row, const struct mutant_shrunk *shrunk)
-{
-    cJSON *object = cJSON_CreateObject();
-    cJSON_AddBoolToObject(object, "good", shrunk->good);
-    cJSON_AddBoolToObject(object, "minimal", shrunk->minimal);
-    json_number(object, "faults_before", shrunk->faults_before);
-    json_number(object, "faults", shrunk->faults);
-    json_number(object, "devices", shrunk->devices);
-    json_number(object, "runs", shrunk->runs);
-    json_number(object, "seed", shrunk->seed);
-    json_number(object, "seeds_failing", shrunk->seeds_failing);
-    json_seconds(object, "seconds", shrunk->seconds_us);
-    json_text(object, "message", shrunk->message);
-    cJSON_AddItemToObject(row, "shrunk", object);
-}
-
 static void print_json(const struct call *call, const struct planted *list, uint32_t count,
                        enum verdict verdict)
 {
@@ -462,7 +431,7 @@ static void print_json(const struct call *call, const struct planted *list, uint
         replay_line(line, sizeof line, call, planted);
         json_text(row, "replay", line);
         if (planted->finding.is_shrunk) {
-            json_shrunk(row, &planted->finding.shrunk);
+            cJSON_AddItemToObject(row, "shrunk", mutant_shrunk_json(&planted->finding.shrunk));
         }
         cJSON_AddItemToArray(array, row);
     }

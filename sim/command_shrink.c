@@ -101,7 +101,7 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "written. Without -o it goes to standard output.\n"
             "Exit code 1: it fails, and is small now; 0: the run passes, there is nothing to "
             "shrink;\n"
-            "3: the run is not deterministic; 5: it fails in a way that cannot be compared.\n",
+            "3: the run is not deterministic; 5: it fails in a way that cannot be compared.",
         .example = "brownout shrink 17 -o scenarios/regress/acked_and_lost.lua",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
@@ -166,7 +166,8 @@ static void replay_line(const struct call *call, const struct shrink_result *res
 static char *scenario_text(const struct call *call, const struct shrink_result *result)
 {
     struct shrink_notes notes;
-    char question[400], from[200], to[200], head[2 * COMMAND_LINE_BYTES], line[COMMAND_LINE_BYTES];
+    char what[64], question[400], from[200], to[200], head[2 * COMMAND_LINE_BYTES],
+        line[COMMAND_LINE_BYTES];
     char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
@@ -174,9 +175,10 @@ static char *scenario_text(const struct call *call, const struct shrink_result *
     const bool crashed = failure_is_crash(&result->before);
     /* A program that dies of it would do so here, too. */
     shrink_notes_make(&notes, &result->plan, crashed ? 0 : UINT64_MAX);
-    shrink_question(&result->plan,
-                    result->before.violated ? law_name(result->before.violation.law) : "all that",
-                    question, sizeof question);
+    snprintf(what, sizeof what, "%s hold",
+             result->before.violated ? law_name(result->before.violation.law) : "what is expected");
+    shrink_question(&result->plan, crashed ? "the program live on" : what, question,
+                    sizeof question);
     print_size(&result->from, from, sizeof from);
     print_size(&result->to, to, sizeof to);
     replay_line(call, result, line, sizeof line);

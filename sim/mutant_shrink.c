@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/print.h"
 #include "sim/process.h"
 #include "sim/twin.h"
 
@@ -111,4 +112,35 @@ void mutant_shrink(const struct mutant_shrink_call *call, struct mutant_shrunk *
     } else {
         shrunk->good = true;
     }
+}
+
+void mutant_shrunk_print(const struct print *print, const struct mutant_shrunk *shrunk)
+{
+    fprintf(print->file, "           ");
+    print_paint(print, shrunk->good ? PRINT_GOOD : PRINT_BAD, shrunk->good ? "shrunk" : "not so");
+    fprintf(print->file,
+            " from %" PRIu64 " to %" PRIu64 " faults, %" PRIu64 " devices%s; %" PRIu64
+            " runs, %" PRIu64 ".%" PRIu64 " s; fails with %" PRIu64 " of 10 seeds\n",
+            shrunk->faults_before, shrunk->faults, shrunk->devices,
+            shrunk->minimal ? "" : " (not minimal)", shrunk->runs, shrunk->seconds_us / 1000000,
+            shrunk->seconds_us / 100000 % 10, shrunk->seeds_failing);
+    if (!shrunk->good) {
+        fprintf(print->file, "           %s\n", shrunk->message);
+    }
+}
+
+struct cJSON *mutant_shrunk_json(const struct mutant_shrunk *shrunk)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddBoolToObject(object, "good", shrunk->good);
+    cJSON_AddBoolToObject(object, "minimal", shrunk->minimal);
+    json_number(object, "faults_before", shrunk->faults_before);
+    json_number(object, "faults", shrunk->faults);
+    json_number(object, "devices", shrunk->devices);
+    json_number(object, "runs", shrunk->runs);
+    json_number(object, "seed", shrunk->seed);
+    json_number(object, "seeds_failing", shrunk->seeds_failing);
+    json_seconds(object, "seconds", shrunk->seconds_us);
+    json_text(object, "message", shrunk->message);
+    return object;
 }

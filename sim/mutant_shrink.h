@@ -26,6 +26,11 @@ struct mutant_shrunk {
 
 void mutant_shrink(const struct mutant_shrink_call *call, struct mutant_shrunk *shrunk);
 
+/* A line or two of text for people; a JSON object for programs, the caller's to delete. */
+struct print;
+void mutant_shrunk_print(const struct print *print, const struct mutant_shrunk *shrunk);
+struct cJSON *mutant_shrunk_json(const struct mutant_shrunk *shrunk);
+
 /* What `brownout shrink --json` printed, and its exit code. Behind mutant_shrink, and for its test.
  * False: it is no answer; message says why. */
 bool mutant_shrink_understand(const char *output, int code, struct mutant_shrunk *shrunk);

@@ -135,7 +135,7 @@ void shrink_notes_free(struct shrink_notes *notes)
 void shrink_question(const struct plan *plan, const char *what, char *text, size_t text_bytes)
 {
     enum { SHOWN = 3 };
-    size_t length = (size_t)snprintf(text, text_bytes, "Does %s hold", what);
+    size_t length = (size_t)snprintf(text, text_bytes, "Does %s", what);
     for (uint32_t i = 0; i < plan->entry_count && i < SHOWN && length < text_bytes; i++) {
         char node[32];
         const bool last = i + 1 == plan->entry_count && i > 0;

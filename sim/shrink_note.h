@@ -18,8 +18,8 @@ struct shrink_notes {
 void shrink_notes_make(struct shrink_notes *notes, const struct plan *plan, uint64_t events_max);
 void shrink_notes_free(struct shrink_notes *notes);
 
-/* One line that asks what the scenario is about: which law, under which faults. what: the law, or
- * another kind of failure. */
+/* One line that asks what the scenario is about: "Does WHAT under these faults?"; what: "LAW hold",
+ * or what else should. */
 void shrink_question(const struct plan *plan, const char *what, char *text, size_t text_bytes);
 
 #endif
