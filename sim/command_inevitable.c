@@ -102,8 +102,7 @@ static void show(void *ctx, uint32_t points)
     }
 }
 
-/* ---- as text ----------------------------------------------------------------------------------
- */
+/* ---- as text --------------------------------------------------------------------------------- */
 
 static void print_point(const struct print *print, const struct inevitable_point *point)
 {
@@ -207,8 +206,7 @@ static void print_text(const struct plan *plan, struct inevitable_result *result
     }
 }
 
-/* ---- as JSON ----------------------------------------------------------------------------------
- */
+/* ---- as JSON --------------------------------------------------------------------------------- */
 
 static cJSON *point_json(const struct inevitable_point *point)
 {
@@ -245,8 +243,7 @@ static void print_json(const struct inevitable_result *result, enum inevitable_o
     json_print(stdout, object);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static int work(struct call *call, const struct plan *plan)
 {

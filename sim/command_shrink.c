@@ -133,8 +133,7 @@ static void show(void *ctx, uint64_t runs)
     }
 }
 
-/* ---- the scenario -----------------------------------------------------------------------------
- */
+/* ---- the scenario ---------------------------------------------------------------------------- */
 
 static void print_size(const struct shrink_size *size, char *text, size_t text_bytes)
 {
@@ -256,8 +255,7 @@ static bool write_file(const char *path, const char *text, char *error, size_t e
     return true;
 }
 
-/* ---- what came of it --------------------------------------------------------------------------
- */
+/* ---- what came of it ------------------------------------------------------------------------- */
 
 static void print_text(const struct call *call, const struct shrink_result *result,
                        const char *text)

@@ -14,8 +14,7 @@
 
 enum { CHECKS = 3 /* events behind the one that is found, that are asked as well */ };
 
-/* ---- the share of an event --------------------------------------------------------------------
- */
+/* ---- the share of an event ------------------------------------------------------------------- */
 
 static uint64_t square_root(uint64_t number)
 {
@@ -44,8 +43,7 @@ void inevitable_interval(uint32_t failed, uint32_t branches, uint32_t *low, uint
     *high = *high > 1000 ? 1000 : *high;
 }
 
-/* ---- a branch, in a process of its own --------------------------------------------------------
- */
+/* ---- a branch, in a process of its own ------------------------------------------------------- */
 
 enum { BRANCH_HOLDS = 0, BRANCH_FAILS = 1 };
 
@@ -90,8 +88,7 @@ static _Noreturn void branch(struct world *world, const struct inevitable_config
     _exit(strcmp(kind, law) == 0 ? BRANCH_FAILS : BRANCH_HOLDS);
 }
 
-/* ---- the trunk: the run itself, up to the event ------------------------------------------------
- */
+/* ---- the trunk: the run itself, up to the event ---------------------------------------------- */
 
 static bool reap(uint32_t *failed, uint32_t *lost)
 {
@@ -240,8 +237,7 @@ static bool is_certain(const struct inevitable_point *point)
     return point->failed == point->branches;
 }
 
-/* ---- the search -------------------------------------------------------------------------------
- */
+/* ---- the search ------------------------------------------------------------------------------ */
 
 /* Between an event that is not certain and one that is. */
 static bool bisect(const struct search *search, struct inevitable_point *before,

@@ -13,8 +13,7 @@ static const char *const evidence_names[] = {
 #undef NAME
 };
 
-/* ---- words ------------------------------------------------------------------------------------
- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static void write_text(FILE *file, const char *text)
 {
@@ -47,8 +46,7 @@ static void write_comment(FILE *file, const char *indent, const char *text)
     }
 }
 
-/* ---- settings ---------------------------------------------------------------------------------
- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 struct section {
     FILE *file;
@@ -113,8 +111,7 @@ static void write_settings(const struct settings *settings, FILE *file)
     end_section(&section);
 }
 
-/* ---- faults -----------------------------------------------------------------------------------
- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static void write_when(const struct plan_entry *entry, FILE *file)
 {

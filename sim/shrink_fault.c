@@ -18,8 +18,7 @@ static void add(struct variants *variants, const struct plan_entry *entry)
     }
 }
 
-/* ---- spans: shorter is simpler, and whole seconds are simpler than a part of one --------------
- */
+/* ---- spans: shorter is simpler, and whole seconds are simpler than a part of one ------------- */
 
 static const uint64_t round_spans[] = {
     SECOND_US,      2 * SECOND_US,  5 * SECOND_US,     10 * SECOND_US,    20 * SECOND_US,
@@ -64,8 +63,7 @@ static void lasts(struct variants *variants, struct plan_entry entry)
     }
 }
 
-/* ---- instants: rounder is simpler, then earlier -----------------------------------------------
- */
+/* ---- instants: rounder is simpler, then earlier ---------------------------------------------- */
 
 static const uint64_t grains[] = {
     10ull * MINUTE_US, MINUTE_US, 10 * SECOND_US, SECOND_US, 100000, 10000, 1000, 1};
@@ -166,8 +164,7 @@ static void when(struct variants *variants, const struct plan_entry *entry)
     }
 }
 
-/* ---- phase and amount -------------------------------------------------------------------------
- */
+/* ---- phase and amount ------------------------------------------------------------------------ */
 
 /* Half way is what a scenario says when it says nothing (scenarios/brownout.lua). */
 enum { HALF_WAY = 32768 };

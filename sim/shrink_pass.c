@@ -9,8 +9,7 @@
 
 enum { VARIANTS_OF_A_FIELD_MAX = 64 /* how often one field of a fault may get simpler at once */ };
 
-/* ---- fewer of them: faults, settings ----------------------------------------------------------
- */
+/* ---- fewer of them: faults, settings --------------------------------------------------------- */
 
 /* Things of the plan of which some are left out. */
 struct subset {
@@ -143,8 +142,7 @@ bool shrink_settings(struct shrink *shrink)
     return fewer(shrink, kept, SETTING_COUNT, leave_settings);
 }
 
-/* ---- a smaller fleet --------------------------------------------------------------------------
- */
+/* ---- a smaller fleet ------------------------------------------------------------------------- */
 
 static const enum setting kinds[] = {SETTING_fleet_clouds, SETTING_fleet_gateways,
                                      SETTING_fleet_rogues, SETTING_fleet_devices};
@@ -253,8 +251,7 @@ bool shrink_fleet(struct shrink *shrink)
     return smaller;
 }
 
-/* ---- duration and seed ------------------------------------------------------------------------
- */
+/* ---- duration and seed ----------------------------------------------------------------------- */
 
 struct durations {
     uint64_t list[SHRINK_VARIANTS_MAX];
@@ -297,8 +294,7 @@ bool shrink_seed(struct shrink *shrink)
     return shrink->plan.seed != 1 && shrink_step(shrink, &step);
 }
 
-/* ---- plainer faults ---------------------------------------------------------------------------
- */
+/* ---- plainer faults -------------------------------------------------------------------------- */
 
 struct variants {
     uint32_t entry;
@@ -340,8 +336,7 @@ bool shrink_each_fault(struct shrink *shrink)
     return smaller;
 }
 
-/* ---- one step ---------------------------------------------------------------------------------
- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 bool shrink_step(struct shrink *shrink, const struct shrink_step *step)
 {

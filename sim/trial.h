@@ -24,8 +24,8 @@ struct trial_config {
     uint64_t timeout_us;  /* of wall time for one run */
     uint64_t events_max;  /* of one run: what goes on for longer did not fail */
     uint64_t runs_max;    /* in all */
-    uint64_t wall_us_max; /* in all; 0: no bound. Only this one makes the answer depend on the
-                             machine */
+    uint64_t wall_us_max; /* in all; 0: no bound. Where this one or timeout_us ends something, the
+                             answer depends on the machine */
     void (*progress)(void *ctx, uint64_t runs); /* may be NULL */
     void *progress_ctx;
 };
@@ -40,8 +40,8 @@ void trials_close(struct trials *trials);
  * result is freed by the caller. */
 void trials_run(struct trials *trials, const struct plan *plan, struct run_result *result);
 
-/* From here on candidates are asked for this kind of failure; what was tried is forgotten.
- * events_max, runs_max: as in the configuration, anew. */
+/* From here on candidates are asked for this kind of failure, in runs of at most events_max events;
+ * what was tried is forgotten, and runs are counted anew. */
 void trials_seek(struct trials *trials, const char kind[FAILURE_BYTES], uint64_t events_max);
 
 struct trial_list {

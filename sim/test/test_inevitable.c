@@ -45,8 +45,7 @@ static uint64_t seed_with(uint32_t faults)
     return 0;
 }
 
-/* ---- branches ---------------------------------------------------------------------------------
- */
+/* ---- branches -------------------------------------------------------------------------------- */
 
 struct seen {
     uint32_t drawn; /* entries of the plan before it was reseeded */
@@ -126,8 +125,7 @@ static void drawn_faults_are_drawn_anew_and_placed_ones_stay(void)
     plan_free(&plan);
 }
 
-/* ---- the moment -------------------------------------------------------------------------------
- */
+/* ---- the moment ------------------------------------------------------------------------------ */
 
 static const struct inevitable_config config = {
     .jobs = 2, .branches = 12, .sure = 2, .timeout_us = 60000000};

@@ -179,8 +179,7 @@ static void a_patch_that_does_not_apply_is_refused(void)
     mutant_shop_close(&shop);
 }
 
-/* ---- what shrinking answers -------------------------------------------------------------------
- */
+/* ---- what shrinking answers ------------------------------------------------------------------ */
 
 static void an_answer_of_shrink_is_read_whole_or_refused(void)
 {

@@ -27,8 +27,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     abort();
 }
 
-/* ---- one fault --------------------------------------------------------------------------------
- */
+/* ---- one fault ------------------------------------------------------------------------------- */
 
 static const struct plan_entry faults[] = {
     {.when = PLAN_AT, .at_us = 754123457, .effect = EFFECT_POWER_CUT, .lasts_us = 17123456},
@@ -107,8 +106,7 @@ static void simplifying_comes_to_an_end(void)
     plan_free(&plan);
 }
 
-/* ---- kinds of failures ------------------------------------------------------------------------
- */
+/* ---- kinds of failures ----------------------------------------------------------------------- */
 
 static void expect_kind(const struct run_result *result, const char *kind)
 {
@@ -145,8 +143,7 @@ static void failures_are_alike_by_law_and_first_bad_evidence(void)
     expect_kind(&result, "");
 }
 
-/* ---- the scenario of a plan -------------------------------------------------------------------
- */
+/* ---- the scenario of a plan ------------------------------------------------------------------ */
 
 static void write_text(const char *name, const char *text, char *path, size_t path_bytes)
 {
@@ -196,8 +193,7 @@ static void a_plan_and_its_scenario_are_one_history(void)
     plan_free(&plan);
 }
 
-/* ---- shrinking --------------------------------------------------------------------------------
- */
+/* ---- shrinking ------------------------------------------------------------------------------- */
 
 /* A fleet under many faults, whose nodes must not lose power so often. */
 static void make(struct plan *plan, uint64_t losses)
@@ -342,8 +338,7 @@ static void a_plan_with_two_histories_is_not_shrunk(void)
     EXPECT_EQUAL(waitpid(pid, NULL, 0), pid);
 }
 
-/* ---- the command ------------------------------------------------------------------------------
- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 /* With these words it ends with this exit code, and says this. */
 static void expect_said(const char *const *words, int code, const char *part)
