@@ -21,7 +21,7 @@ enum { RUNS_DEFAULT = 5000 };
 struct call {
     struct quarry_call quarry;
     const char *output;
-    uint64_t jobs, runs, time_us, timeout_us;
+    uint64_t seeds, jobs, runs, time_us, timeout_us;
     bool json;
     struct status status;
 };
@@ -57,6 +57,13 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .target = &call->output,
          .value = "FILE",
          .doc = "write it there: a scenario, or a plan if it ends in .plan"},
+        {.name = "--seeds",
+         .kind = OPTION_COUNT,
+         .target = &call->seeds,
+         .min = 1,
+         .max = SHRINK_SEEDS,
+         .value = "K",
+         .doc = "it must fail alike with so many seeds: larger, and less of a coincidence (1)"},
         {.name = "--runs",
          .kind = OPTION_COUNT,
          .target = &call->runs,
@@ -109,6 +116,7 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     memset(call, 0, sizeof *call);
     call->quarry.seed = UINT64_MAX;
+    call->seeds = 1;
     call->runs = RUNS_DEFAULT;
     call->timeout_us = 120000000;
     call->jobs = processors < 1                ? 1
@@ -370,7 +378,7 @@ static int work(struct call *call, const struct plan *plan)
         .progress_ctx = &call->status,
     };
     status_begin(&call->status);
-    const enum shrink_outcome outcome = shrink(plan, config, &result);
+    const enum shrink_outcome outcome = shrink(plan, (uint32_t)call->seeds, config, &result);
     status_clear(&call->status);
     int exit_code = exit_code_of(outcome);
     if (outcome == SHRINK_DONE) {

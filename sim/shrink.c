@@ -98,27 +98,53 @@ static bool reduce(struct shrink *shrink)
     return !smaller && !trials_spent(shrink->trials);
 }
 
+static bool fails_with(struct trials *trials, const struct plan *plan, const char *kind,
+                       uint64_t seed)
+{
+    struct plan copy;
+    struct run_result result;
+    char other[FAILURE_BYTES];
+    plan_init(&copy, 0);
+    plan_copy(&copy, plan);
+    copy.seed = seed;
+    trials_run(trials, &copy, &result);
+    failure_kind(&result, other);
+    run_result_free(&result);
+    plan_free(&copy);
+    return strcmp(kind, other) == 0;
+}
+
 /* A test that shows it with other seeds as well does not hang on one draw. Not counted. */
 static uint32_t count_seeds(struct trials *trials, const struct plan *plan, const char *kind)
 {
     uint32_t failing = 0;
-    struct plan copy;
-    plan_init(&copy, 0);
-    plan_copy(&copy, plan);
     for (uint64_t seed = 1; seed <= SHRINK_SEEDS; seed++) {
-        struct run_result result;
-        char other[FAILURE_BYTES];
-        copy.seed = seed;
-        trials_run(trials, &copy, &result);
-        failure_kind(&result, other);
-        failing += strcmp(kind, other) == 0 ? 1 : 0;
-        run_result_free(&result);
+        failing += fails_with(trials, plan, kind, seed) ? 1 : 0;
     }
-    plan_free(&copy);
     return failing;
 }
 
-static enum shrink_outcome work(struct trials *trials, const struct plan *plan,
+/* The seeds with which candidates must fail: the lowest that do now. Returns how many. */
+static uint32_t choose_seeds(struct shrink *shrink, uint32_t wanted)
+{
+    uint64_t seeds[TRIAL_SEEDS_MAX];
+    uint32_t count = 0;
+    for (uint64_t seed = 1; seed <= SHRINK_SEEDS && count < wanted; seed++) {
+        if (seed == shrink->plan.seed ||
+            fails_with(shrink->trials, &shrink->plan, shrink->kind, seed)) {
+            seeds[count++] = seed;
+        }
+    }
+    if (count < wanted && shrink->plan.seed > SHRINK_SEEDS) {
+        seeds[count++] = shrink->plan.seed;
+    }
+    shrink->plan.seed = seeds[0];
+    shrink->has_seeds = true;
+    trials_seeds(shrink->trials, seeds, count);
+    return count;
+}
+
+static enum shrink_outcome work(struct trials *trials, const struct plan *plan, uint32_t seeds,
                                 struct shrink_result *result)
 {
     const enum shrink_outcome outcome = look(trials, plan, result);
@@ -140,6 +166,7 @@ static enum shrink_outcome work(struct trials *trials, const struct plan *plan,
     plan_init(&shrink.plan, 0);
     plan_copy(&shrink.plan, plan);
     const bool is_placed = shrink_place(&shrink);
+    result->seeds = is_placed && seeds > 1 ? choose_seeds(&shrink, seeds) : 1;
     if (is_placed) {
         result->minimal = reduce(&shrink);
         result->seeds_failing = count_seeds(trials, &shrink.plan, result->kind);
@@ -157,10 +184,11 @@ static enum shrink_outcome work(struct trials *trials, const struct plan *plan,
     return SHRINK_DONE;
 }
 
-enum shrink_outcome shrink(const struct plan *plan, struct trial_config config,
+enum shrink_outcome shrink(const struct plan *plan, uint32_t seeds, struct trial_config config,
                            struct shrink_result *result)
 {
     const uint64_t start_us = status_wall_us();
+    CHECK(seeds >= 1 && seeds <= SHRINK_SEEDS);
     memset(result, 0, sizeof *result);
     config.entries_max = plan->entry_count;
     config.events_max = UINT64_MAX;
@@ -171,7 +199,7 @@ enum shrink_outcome shrink(const struct plan *plan, struct trial_config config,
         return SHRINK_HARNESS;
     }
     result->from = size_of(plan);
-    const enum shrink_outcome outcome = work(trials, plan, result);
+    const enum shrink_outcome outcome = work(trials, plan, seeds, result);
     trials_close(trials);
     result->wall_us = status_wall_us() - start_us;
     return outcome;

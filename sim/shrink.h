@@ -29,6 +29,7 @@ struct shrink_result {
     struct run_result before; /* the run that was given */
     struct shrink_size from, to;
     uint64_t runs, wall_us;
+    uint32_t seeds;         /* with which a candidate had to fail alike */
     bool minimal;           /* false: the budget was spent before */
     uint32_t seeds_failing; /* of seeds 1..SHRINK_SEEDS those with which the plan fails alike */
 };
@@ -42,8 +43,11 @@ enum shrink_outcome {
     SHRINK_HARNESS,  /* no processes */
 };
 
-/* config.events_max and entries_max are set here. */
-enum shrink_outcome shrink(const struct plan *plan, struct trial_config config,
+/* seeds: with so many a candidate must fail alike, or with as many as there are
+ * among 1..SHRINK_SEEDS and the plan's own; 1: with its own, or with seed 1 if that fails, too.
+ * More of them make it larger, and less of a coincidence. config.events_max and entries_max are set
+ * here. */
+enum shrink_outcome shrink(const struct plan *plan, uint32_t seeds, struct trial_config config,
                            struct shrink_result *result);
 void shrink_result_free(struct shrink_result *result);
 

@@ -13,6 +13,7 @@ struct shrink {
     struct trials *trials;
     struct plan plan; /* the smallest so far that fails alike */
     const char *kind;
+    bool has_seeds;     /* it must fail with several: its own is one of them, and stays */
     uint64_t failed_us; /* simulated time of the failure that was given; UINT64_MAX: at its end */
 };
 

@@ -291,7 +291,7 @@ static bool change_seed(void *ctx, uint32_t index, struct plan *plan)
 bool shrink_seed(struct shrink *shrink)
 {
     const struct shrink_step step = {1, change_seed, NULL};
-    return shrink->plan.seed != 1 && shrink_step(shrink, &step);
+    return shrink->plan.seed != 1 && !shrink->has_seeds && shrink_step(shrink, &step);
 }
 
 /* ---- plainer faults -------------------------------------------------------------------------- */

@@ -29,9 +29,10 @@ struct tried {
 struct errand {
     uint64_t hash[2];
     uint64_t round; /* of the list that it belongs to; older ones are only remembered */
-    uint32_t index;
+    uint32_t unit;
 };
 
+/* Of a list: unit u is candidate u / n with seed u % n, where there are n seeds. */
 enum state { UNTRIED, UNDERWAY, HOLDS, FAILS };
 
 struct trials {
@@ -45,8 +46,10 @@ struct trials {
     struct tried *tried;
     uint32_t tried_count, tried_capacity;
     uint64_t round, runs, start_us;
-    enum state *states; /* of the list that is being tried; NULL: there is none */
-    uint32_t bound;     /* the first of them that is known to fail */
+    enum state *states; /* of the units of the list that is being tried; NULL: there is none */
+    uint32_t bound;     /* the first candidate that is known to fail */
+    uint64_t seeds[TRIAL_SEEDS_MAX];
+    uint32_t seed_count;
     bool spent;
 };
 
@@ -167,11 +170,29 @@ static void remember(struct trials *trials, const uint64_t hash[2], bool fails)
     tried->counted = false;
 }
 
-static void set_state(struct trials *trials, uint32_t index, bool fails)
+static uint32_t units_of(const struct trials *trials)
 {
-    trials->states[index] = fails ? FAILS : HOLDS;
-    if (fails && index < trials->bound) {
-        trials->bound = index;
+    return trials->seed_count == 0 ? 1 : trials->seed_count;
+}
+
+/* Among the first `count` units of a candidate, is there one in this state? */
+static bool any(const struct trials *trials, uint32_t candidate, uint32_t count, enum state state)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (trials->states[candidate * units_of(trials) + i] == state) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_state(struct trials *trials, uint32_t unit, bool fails)
+{
+    const uint32_t count = units_of(trials), candidate = unit / count;
+    trials->states[unit] = fails ? FAILS : HOLDS;
+    if (candidate < trials->bound && !any(trials, candidate, count, HOLDS) &&
+        !any(trials, candidate, count, UNTRIED) && !any(trials, candidate, count, UNDERWAY)) {
+        trials->bound = candidate;
     }
 }
 
@@ -191,7 +212,7 @@ static void take(struct trials *trials, uint32_t lane)
     }
     remember(trials, errand->hash, fails);
     if (errand->round == trials->round && trials->states != NULL) {
-        set_state(trials, errand->index, fails);
+        set_state(trials, errand->unit, fails);
     }
 }
 
@@ -260,54 +281,78 @@ void trials_seek(struct trials *trials, const char kind[FAILURE_BYTES], uint64_t
         clear(trials, i);
     }
     memcpy(trials->kind, kind, FAILURE_BYTES);
-    trials->tried_count = 0;
+    trials->tried_count = trials->seed_count = 0;
     trials->events_max = events_max;
     trials->runs = 0;
     trials->spent = false;
 }
 
+void trials_seeds(struct trials *trials, const uint64_t *seeds, uint32_t count)
+{
+    CHECK(count <= TRIAL_SEEDS_MAX && trials->states == NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        trials->seeds[i] = seeds[i];
+    }
+    trials->seed_count = count;
+}
+
 struct round {
     struct trials *trials;
     const struct trial_list *list;
-    uint64_t (*hashes)[2];
-    uint32_t given; /* candidates below were tried, or are under way */
+    uint64_t (*hashes)[2]; /* of the units' plans */
+    uint32_t given;        /* units below were tried, are under way, or need not be tried */
 };
 
-/* Candidate `index` to a lane, if it has to be run. */
-static void give_one(struct round *round, uint32_t index, uint32_t lane)
+static bool make(const struct round *round, uint32_t unit, struct plan *plan)
+{
+    const struct trials *trials = round->trials;
+    const uint32_t count = units_of(trials);
+    if (!round->list->make(round->list->ctx, unit / count, plan)) {
+        return false;
+    }
+    if (trials->seed_count > 0) {
+        plan->seed = trials->seeds[unit % count];
+    }
+    return true;
+}
+
+/* A unit to a lane, if it has to be run. */
+static void give_one(struct round *round, uint32_t unit, uint32_t lane)
 {
     struct trials *trials = round->trials;
     struct errand *errand = &trials->errands[lane];
+    const uint32_t count = units_of(trials);
     struct plan plan;
     plan_init(&plan, 0);
-    if (!round->list->make(round->list->ctx, index, &plan)) {
-        set_state(trials, index, false);
+    if (any(trials, unit / count, unit % count, HOLDS) || !make(round, unit, &plan)) {
+        set_state(trials, unit, false);
         plan_free(&plan);
         return;
     }
     CHECK(plan.entry_count <= trials->config.entries_max);
-    plan_hash(&plan, round->hashes[index]);
-    const struct tried *tried = find(trials, round->hashes[index]);
+    plan_hash(&plan, round->hashes[unit]);
+    const struct tried *tried = find(trials, round->hashes[unit]);
     if (tried != NULL) {
-        set_state(trials, index, tried->fails);
+        set_state(trials, unit, tried->fails);
     } else {
         order_plan(order_of(trials, lane), &plan, trials->events_max);
-        memcpy(errand->hash, round->hashes[index], sizeof errand->hash);
+        memcpy(errand->hash, round->hashes[unit], sizeof errand->hash);
         errand->round = trials->round;
-        errand->index = index;
-        trials->states[index] = UNDERWAY;
+        errand->unit = unit;
+        trials->states[unit] = UNDERWAY;
         trials->spent = !lane_give(&trials->lanes[lane], lane) || trials->spent;
     }
     plan_free(&plan);
 }
 
-/* Candidates come to idle lanes in their order, up to the first that is known to fail. */
+/* Units come to idle lanes in their order, up to the first candidate that is known to fail. */
 static void give(struct round *round)
 {
     struct trials *trials = round->trials;
+    const uint32_t count = units_of(trials);
     for (uint32_t i = 0; i < trials->config.jobs; i++) {
         while (!trials->lanes[i].busy && trials->lanes[i].socket >= 0 &&
-               round->given < round->list->count && round->given < trials->bound) {
+               round->given < round->list->count * count && round->given / count < trials->bound) {
             give_one(round, round->given++, i);
         }
     }
@@ -339,23 +384,35 @@ static bool count(struct trials *trials, const uint64_t hash[2])
     return true;
 }
 
-static int64_t judge(struct round *round)
+enum turn { TURN_HOLDS, TURN_FAILS, TURN_STOP };
+
+static enum turn judge_unit(struct round *round, uint32_t unit)
 {
     struct trials *trials = round->trials;
-    for (uint32_t turn = 0; turn < round->list->count; turn++) {
+    give(round);
+    while (trials->states[unit] == UNDERWAY || trials->states[unit] == UNTRIED) {
+        if (trials->spent || !await(trials)) {
+            trials->spent = true;
+            return TURN_STOP;
+        }
         give(round);
-        while (trials->states[turn] == UNDERWAY || trials->states[turn] == UNTRIED) {
-            if (trials->spent || !await(trials)) {
-                trials->spent = true;
-                return TRIAL_STOP;
-            }
-            give(round);
+    }
+    if (!count(trials, round->hashes[unit])) {
+        return TURN_STOP;
+    }
+    return trials->states[unit] == FAILS ? TURN_FAILS : TURN_HOLDS;
+}
+
+static int64_t judge(struct round *round)
+{
+    const uint32_t units = units_of(round->trials);
+    for (uint32_t candidate = 0; candidate < round->list->count; candidate++) {
+        enum turn turn = TURN_FAILS;
+        for (uint32_t i = 0; i < units && turn == TURN_FAILS; i++) {
+            turn = judge_unit(round, candidate * units + i);
         }
-        if (!count(trials, round->hashes[turn])) {
-            return TRIAL_STOP;
-        }
-        if (trials->states[turn] == FAILS) {
-            return turn;
+        if (turn != TURN_HOLDS) {
+            return turn == TURN_FAILS ? (int64_t)candidate : TRIAL_STOP;
         }
     }
     return TRIAL_NONE;
@@ -372,8 +429,9 @@ int64_t trials_first(struct trials *trials, const struct trial_list *list)
     struct round round = {.trials = trials, .list = list};
     trials->round++;
     trials->bound = UINT32_MAX;
-    trials->states = calloc(list->count, sizeof *trials->states);
-    round.hashes = calloc(list->count, sizeof *round.hashes);
+    const size_t units = (size_t)list->count * units_of(trials);
+    trials->states = calloc(units, sizeof *trials->states);
+    round.hashes = calloc(units, sizeof *round.hashes);
     CHECK(trials->states != NULL && round.hashes != NULL);
     const int64_t found = judge(&round);
     free(trials->states);

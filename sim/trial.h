@@ -3,7 +3,8 @@
  *
  * The answer and the count of runs are functions of the candidates alone, however many lanes there
  * are: what is tried ahead of its turn counts when its turn comes, or never. A plan that was tried
- * is not run again.
+ * is not run again. A candidate may have to fail with several seeds: a run each, up to the first
+ * that does not fail so.
  */
 #ifndef BROWNOUT_SIM_TRIAL_H
 #define BROWNOUT_SIM_TRIAL_H
@@ -13,7 +14,7 @@
 
 #include "sim/failure.h"
 
-enum { TRIAL_JOBS_MAX = 64 };
+enum { TRIAL_JOBS_MAX = 64, TRIAL_SEEDS_MAX = 20 };
 
 #define TRIAL_NONE (-1) /* none of them fails so */
 #define TRIAL_STOP (-2) /* the budget is spent, or the lanes are gone */
@@ -43,6 +44,10 @@ void trials_run(struct trials *trials, const struct plan *plan, struct run_resul
 /* From here on candidates are asked for this kind of failure, in runs of at most events_max events;
  * what was tried is forgotten, and runs are counted anew. */
 void trials_seek(struct trials *trials, const char kind[FAILURE_BYTES], uint64_t events_max);
+
+/* From here on a candidate must fail so with each of these seeds in place of its own; `count` 0:
+ * with its own. At most TRIAL_SEEDS_MAX. */
+void trials_seeds(struct trials *trials, const uint64_t *seeds, uint32_t count);
 
 struct trial_list {
     uint32_t count;

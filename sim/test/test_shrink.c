@@ -216,7 +216,7 @@ static enum shrink_outcome shrink_with(const struct plan *plan, uint32_t jobs, u
                                        struct shrink_result *result)
 {
     const struct trial_config config = {.jobs = jobs, .timeout_us = 60000000, .runs_max = runs_max};
-    return shrink(plan, config, result);
+    return shrink(plan, 1, config, result);
 }
 
 static void expect_failing(const struct plan *plan)
