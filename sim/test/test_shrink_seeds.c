@@ -13,20 +13,20 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
     abort();
 }
 
-enum { SEEDS = 4 };
+enum { SEEDS = 3 };
 
 /* A rogue gateway that corrupts envelopes now and then, which nobody is to notice: whether one
  * comes by at that time is a matter of chance. */
 static void make_corrupting(struct plan *plan)
 {
     small_fleet(plan, 1);
-    small_fleet_set(plan, "run.duration", "6m");
-    small_fleet_set(plan, "run.heal", "5m");
+    small_fleet_set(plan, "run.duration", "3m");
+    small_fleet_set(plan, "run.heal", "1m");
     small_fleet_set(plan, "fleet.rogues", "1");
-    small_fleet_set(plan, "device.gateways", "3");
+    small_fleet_set(plan, "fleet.gateways", "1");
     small_fleet_set(plan, "faults.attack_corrupt", "20s");
     small_fleet_set(plan, "faults.attack_corrupt.lasts", "1s..20s");
-    small_fleet_set(plan, "faults.link_reset", "30s");
+    small_fleet_set(plan, "faults.link_reset", "1m");
     plan->expectation_count = 1;
     plan->expectations[0] = (struct plan_expectation){FIGURE_dropped, PLAN_EQUAL, 0};
     EXPECT(plan_draw_faults(plan));
