@@ -13,6 +13,7 @@
 #include "sim/command.h"
 #include "sim/mutant.h"
 #include "sim/mutant_life.h"
+#include "sim/mutant_shrink.h"
 #include "sim/print.h"
 #include "sim/selfcheck.h"
 #include "sim/status.h"
@@ -23,7 +24,7 @@ struct call {
     const char *name; /* several with commas between; NULL: all */
     const char *scenario, *source, *build, *law;
     uint64_t runs, jobs;
-    bool all, keep, json;
+    bool all, keep, json, shrink;
     char source_folder[MUTANT_PATH_BYTES], build_folder[MUTANT_PATH_BYTES];
 };
 
@@ -40,6 +41,8 @@ struct finding {
     char message[1024];
     char folder[MUTANT_PATH_BYTES];   /* kept; else empty */
     char replay[MUTANT_REPLAY_BYTES]; /* of a life: the id of what caught it; else empty */
+    bool is_shrunk;                   /* it was asked for, and it is a run of a scenario */
+    struct mutant_shrunk shrunk;
 };
 
 struct planted {
@@ -176,6 +179,28 @@ static void explore(const struct call *call, const struct mutant *mutant,
     memcpy(finding->message, result.message, sizeof result.message);
 }
 
+/* Lives are searched breadth first: what caught them has as few cuts as can be. */
+static void shrink_caught(const struct call *call, const struct mutant *mutant,
+                          const struct mutant_shop *shop, struct finding *finding)
+{
+    char sound[2 * MUTANT_PATH_BYTES], output[2 * MUTANT_PATH_BYTES];
+    snprintf(sound, sizeof sound, "%s/brownout", call->build_folder);
+    snprintf(output, sizeof output, "%s/shrunk.lua", shop->folder);
+    const struct mutant_shrink_call shrink = {
+        .mutant = mutant,
+        .program = shop->program,
+        .sound = sound,
+        .scenario = call->scenario != NULL ? call->scenario : mutant->scenario,
+        .seed = finding->seed,
+        .output = output,
+    };
+    if (finding->outcome == MUTANT_CAUGHT && mutant->needs == MUTANT_NEEDS_RUN &&
+        mutant->law != MUTANT_DETERMINISM) {
+        mutant_shrink(&shrink, &finding->shrunk);
+        finding->is_shrunk = true;
+    }
+}
+
 static void examine(const struct call *call, const struct mutant_build *build,
                     const struct mutant *mutant, struct finding *finding)
 {
@@ -199,6 +224,9 @@ static void examine(const struct call *call, const struct mutant_build *build,
             while (seed <= call->runs && run_one(call, mutant, &shop, seed, finding)) {
                 seed++;
             }
+        }
+        if (call->shrink) {
+            shrink_caught(call, mutant, &shop, finding);
         }
     }
     if (call->keep) {
@@ -331,9 +359,38 @@ static void print_one(const struct print *print, const struct call *call,
     if (!good && finding->message[0] != '\0') {
         fprintf(print->file, "           %s\n", finding->message);
     }
+    if (finding->is_shrunk) {
+        mutant_shrunk_print(print, &finding->shrunk);
+    }
     if (!good || finding->folder[0] != '\0') {
         replay_line(line, sizeof line, call, planted);
         fprintf(print->file, "           %s\n", line);
+    }
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const uint64_t one = *(const uint64_t *)left, other = *(const uint64_t *)right;
+    return one < other ? -1 : one > other ? 1 : 0;
+}
+
+static void print_shrunk_all(const struct print *print, const struct planted *list, uint32_t count)
+{
+    uint64_t faults[MUTANTS_MAX];
+    uint32_t tried = 0, good = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].finding.is_shrunk) {
+            faults[tried++] = list[i].finding.shrunk.faults;
+            good += list[i].finding.shrunk.good ? 1 : 0;
+        }
+    }
+    if (tried > 0) {
+        qsort(faults, tried, sizeof faults[0], compare_numbers);
+        fprintf(print->file,
+                "%u of %u shrunk to at most %d faults, failing with the bug and passing without; "
+                "faults: median %" PRIu64 ", most %" PRIu64 "\n",
+                (unsigned)good, (unsigned)tried, MUTANT_FAULTS_MAX, faults[tried / 2],
+                faults[tried - 1]);
     }
 }
 
@@ -348,6 +405,7 @@ static void print_all(const struct call *call, const struct planted *list, uint3
     }
     fprintf(print.file, "%u of %u planted bugs caught by the law that they name\n",
             (unsigned)caught, (unsigned)count);
+    print_shrunk_all(&print, list, count);
 }
 
 static void print_json(const struct call *call, const struct planted *list, uint32_t count,
@@ -372,6 +430,9 @@ static void print_json(const struct call *call, const struct planted *list, uint
         json_text(row, "message", planted->finding.message);
         replay_line(line, sizeof line, call, planted);
         json_text(row, "replay", line);
+        if (planted->finding.is_shrunk) {
+            cJSON_AddItemToObject(row, "shrunk", mutant_shrunk_json(&planted->finding.shrunk));
+        }
         cJSON_AddItemToArray(array, row);
     }
     cJSON_AddItemToObject(object, "mutants", array);
@@ -385,7 +446,8 @@ static enum verdict judge(const struct planted *list, uint32_t count)
         if (list[i].finding.outcome == MUTANT_BROKEN) {
             return VERDICT_HARNESS;
         }
-        verdict = list[i].finding.outcome == MUTANT_CAUGHT ? verdict : VERDICT_FAIL;
+        const bool good = !list[i].finding.is_shrunk || list[i].finding.shrunk.good;
+        verdict = list[i].finding.outcome == MUTANT_CAUGHT && good ? verdict : VERDICT_FAIL;
     }
     return verdict;
 }
@@ -433,6 +495,10 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .target = &call->build,
          .value = "FOLDER",
          .doc = "where mutants.json and the libraries are; otherwise beside this program"},
+        {.name = "--shrink",
+         .kind = OPTION_FLAG,
+         .target = &call->shrink,
+         .doc = "shrink what caught each; the scenario must fail with the bug and pass without"},
         {.name = "--keep",
          .kind = OPTION_FLAG,
          .target = &call->keep,
@@ -450,7 +516,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
         .details =
             "A planted bug is a patch in sim/mutants. It is applied to a copy of one source\n"
             "file, which is compiled and linked in place of the real one. Exit code 1: one\n"
-            "survived, or was caught by another law; 4: a patch does not apply any more.\n"
+            "survived, was caught by another law, or (--shrink) has no small scenario that\n"
+            "fails with it and passes without; 4: a patch does not apply any more.\n"
+            "Lives need no shrinking: they are searched breadth first.\n"
             "NAME is one of them, or several with commas between.\n",
         .example = "brownout mutants window_edge_open --keep",
         .options = options,

@@ -47,6 +47,32 @@ static const char *truth_name(uint32_t truth)
         return "opens a link";
     case TRUTH_RESPOND:
         return "answers a challenge";
+    case TRUTH_READING:
+        return "a reading in its crash image";
+    case TRUTH_WINDOW:
+        return "a window in its crash image";
+    case TRUTH_QUEUED:
+        return "a message in its crash image";
+    case TRUTH_RELEASE:
+        return "a release was made";
+    case TRUTH_SLOT:
+        return "what is in a slot";
+    case TRUTH_FLOOR:
+        return "its security floor";
+    case TRUTH_SETTLED:
+        return "has settled";
+    case TRUTH_KNOWN:
+        return "what the cloud knows of it";
+    case TRUTH_DARK:
+        return "boots again and again";
+    case TRUTH_RECORD:
+        return "its boot record";
+    case TRUTH_TRIAL:
+        return "its trial";
+    case TRUTH_REVERTED:
+        return "what it reverted last";
+    case TRUTH_TAKEN:
+        return "its download";
     case TRUTH_HEAL:
         return "all faults end: the liveness phase begins";
     case TRUTH_END:
@@ -54,6 +80,11 @@ static const char *truth_name(uint32_t truth)
     default:
         return "truth";
     }
+}
+
+const char *world_said_name(uint32_t kind)
+{
+    return kind < EVIDENCE_COUNT ? evidence_name(kind) : truth_name(kind);
 }
 
 static void print_evidence(const struct settings *settings, const struct world_item *item,

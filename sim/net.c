@@ -186,6 +186,18 @@ struct net *net_create(uint64_t seed, uint32_t node_count, const struct net_hook
     return net;
 }
 
+void net_reseed(struct net *net, uint64_t seed)
+{
+    const uint64_t key = random_key(seed, "net");
+    net->seed = seed;
+    for (uint32_t i = 0; i < net->pair_count; i++) {
+        net->pairs[i].key = random_at(key, net->pairs[i].key);
+    }
+    for (uint32_t i = 0; i < net->slot_count; i++) {
+        net->links[i].key = random_at(key, net->links[i].key);
+    }
+}
+
 void net_free(struct net *net)
 {
     if (net == NULL) {

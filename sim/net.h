@@ -32,7 +32,8 @@ struct net_delivery {
 };
 
 struct net_counts {
-    uint64_t bytes, segments, opens, resets, timeouts, retransmits, refusals, chunk_cuts, short_sends;
+    uint64_t bytes, segments, opens, resets, timeouts, retransmits, refusals, chunk_cuts,
+        short_sends;
 };
 
 enum {
@@ -51,6 +52,8 @@ struct net;
 struct net *net_create(uint64_t seed, uint32_t node_count, const struct net_hooks *hooks,
                        const struct profile *(*profile_of)(void *ctx, uint32_t from, uint32_t to),
                        void *profile_ctx);
+/* From here on all chances are drawn from other keys, which `seed` decides. */
+void net_reseed(struct net *net, uint64_t seed);
 void net_free(struct net *net);
 
 /* The port's link calls; node is the caller, now_us the instant inside its step.

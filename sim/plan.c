@@ -213,6 +213,28 @@ bool plan_draw_faults(struct plan *plan)
     return true;
 }
 
+static bool is_alike(const struct plan_entry *left, const struct plan_entry *right)
+{
+    return left->when == right->when && left->at_us == right->at_us &&
+           left->effect == right->effect && left->target == right->target &&
+           left->other == right->other && left->lasts_us == right->lasts_us &&
+           left->amount == right->amount && left->kind == right->kind && left->nth == right->nth;
+}
+
+uint32_t plan_drawn_count(const struct plan *plan)
+{
+    struct plan drawn;
+    plan_init(&drawn, plan->seed);
+    drawn.settings = plan->settings;
+    bool alike = plan_draw_faults(&drawn) && drawn.entry_count <= plan->entry_count;
+    for (uint32_t i = 0; i < drawn.entry_count && alike; i++) {
+        alike = is_alike(&drawn.entries[i], &plan->entries[i]);
+    }
+    const uint32_t count = alike ? drawn.entry_count : 0;
+    plan_free(&drawn);
+    return count;
+}
+
 /* ---- text ------------------------------------------------------------------------------------ */
 
 static const char *const when_names[] = {"now", "at", "operation", "evidence"};

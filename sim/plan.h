@@ -78,6 +78,9 @@ bool plan_entry_check(const struct plan *plan, const struct plan_entry *entry, c
 /* Draw the random faults of plan->settings for a fleet, as entries filed before event 0. Own stream
  * ("faults/<effect>/<node>") for every class and target: one class more moves no other. */
 bool plan_draw_faults(struct plan *plan);
+/* How many of its entries, from the first on, are those that its seed and settings draw: all that
+ * they draw, or none. */
+uint32_t plan_drawn_count(const struct plan *plan);
 /* 128-bit hash of all that decides the run. */
 void plan_hash(const struct plan *plan, uint64_t hash[2]);
 

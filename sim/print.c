@@ -366,7 +366,7 @@ void print_report(const struct print *print, struct report *report)
         fputc('\n', print->file);
     }
     print_headline(print, report);
-    if (result->plan.settings.number[SETTING_run_swarm] != 0) {
+    if (result->swarm) {
         heading(print, "drawn by the swarm, and set");
         settings_each(&result->plan.settings, print_drawn, (void *)(uintptr_t)print);
     }

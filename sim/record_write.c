@@ -123,14 +123,14 @@ static void add_drawn(void *ctx, const char *key, const char *value)
 }
 
 /* To be freed. */
-static char *drawn_text(const struct settings *settings)
+static char *drawn_text(const struct run_result *result)
 {
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
     CHECK(file != NULL);
-    if (settings->number[SETTING_run_swarm] != 0) {
-        settings_each(settings, add_drawn, file);
+    if (result->swarm) {
+        settings_each(&result->plan.settings, add_drawn, file);
     }
     CHECK(fclose(file) == 0);
     return text;
@@ -143,7 +143,7 @@ static bool write_run(struct record *record, const struct record_run *run, int64
     const time_t now = time(NULL);
     const bool lived = result->events > 0;
     struct tm utc;
-    char *drawn = drawn_text(&result->plan.settings);
+    char *drawn = drawn_text(result);
     if (gmtime_r(&now, &utc) != NULL) {
         strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &utc);
     }

@@ -202,8 +202,7 @@ static void decide(struct world *world, struct script *script, struct run_result
                  "%u devices were still delivering when the liveness phase ended: give it a longer "
                  "run.heal",
                  judge_recovering(world_judge(world)));
-    } else if (script != NULL && world_state(world) == WORLD_ENDED &&
-               result->plan.settings.number[SETTING_run_swarm] == 0) {
+    } else if (script != NULL && world_state(world) == WORLD_ENDED && !result->swarm) {
         if (!script_finish(script, &failed)) {
             result->verdict = VERDICT_USAGE;
             snprintf(result->message, sizeof result->message, "%s", script_error(script));
@@ -247,10 +246,13 @@ static bool prepare(const struct run_request *request, struct plan *plan, struct
     if (!apply_settings(request, plan, result)) {
         return false;
     }
-    if (plan->settings.number[SETTING_run_swarm] != 0) {
+    result->swarm = plan->settings.number[SETTING_run_swarm] != 0;
+    if (result->swarm) {
         swarm_draw(plan);
     }
-    return apply_settings(request, plan, result);
+    const bool good = apply_settings(request, plan, result);
+    plan->settings.number[SETTING_run_swarm] = 0; /* it has drawn: the plan is the whole of it */
+    return good;
 }
 
 void run(const struct run_request *request, struct run_result *result)

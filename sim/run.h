@@ -85,6 +85,7 @@ struct run_result {
     uint64_t exercised[LAW_COUNT];
     bool is_void[LAW_COUNT];
     uint64_t steps[RUN_SPECS][SPEC_ACTIONS_MAX]; /* of run_specs, by action */
+    bool swarm;                                  /* it drew the settings of the plan */
     bool live_expectation;                       /* a Lua function failed: replay cannot show it */
     struct coverage_set coverage[COVERAGE_KIND_COUNT]; /* empty where it was not counted */
     struct plan plan; /* as it was lived; freed by run_result_free */

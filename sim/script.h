@@ -2,7 +2,7 @@
  *
  * The file returns a table (see scenarios/brownout.lua, the annotated API for editors):
  *   fleet, device, gateway, cloud, link, flash   settings by section (setting.def)
- *   duration, heal, crypto, readings             settings of the run; readings is a CSV file,
+ *   duration, heal, crypto, readings, laws       settings of the run; readings is a CSV file,
  * relative to the scenario faults     { power_cut = "2h", hang = { every = "6h", lasts = "10s..5m",
  * on = "device" } } strikes    list of effects placed in advance: { effect = "power_cut", on =
  * "dev3", at = "10m", lasts = "20s" }, or with operation = "flash_program", nth = 3, phase =

@@ -11,14 +11,15 @@ enum {
 
 /* ---- nodes: falling, booting, timers --------------------------------------------------------- */
 
-static void update_cut(struct world *world, struct node *node)
+void strike_update_cut(struct world *world, struct node *node)
 {
     node->cut_at_us = UINT64_MAX;
     for (uint32_t i = 0; i < world->filed_count; i++) {
         const struct plan_entry *entry = &world->plan.entries[i];
         if (entry->target == node->number && entry->when == PLAN_AT &&
             (entry->effect == EFFECT_POWER_CUT || entry->effect == EFFECT_CRASH) &&
-            entry->at_us > world->now_us && entry->at_us < node->cut_at_us && !world->healed) {
+            entry->at_us > world->now_us && entry->at_us < node->cut_at_us && !world->healed &&
+            !world_is_withdrawn(world, i)) {
             node->cut_at_us = entry->at_us;
             node->cut_entry = i;
         }
@@ -135,7 +136,7 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
     observe_answer(world, node);
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
         strike_down(world, node, node->fall_entry);
-        update_cut(world, node);
+        strike_update_cut(world, node);
     } else if (fall != NODE_STANDS) {
         bring_down(world, node, fall, world->now_us + RESTART_US);
     } else if (node->reset_asked) {
@@ -326,7 +327,7 @@ void strike(struct world *world, uint32_t index)
         if (node_up(node)) {
             world->stage.probes[PROBE_cut_while_idle]++;
             strike_down(world, node, index);
-            update_cut(world, node);
+            strike_update_cut(world, node);
         } else if (entry->effect == EFFECT_DISK_LOST) {
             count_fired(world, index);
             void_laws(world, entry);

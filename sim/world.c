@@ -158,7 +158,7 @@ static void take_net(struct world *world, const struct queue_event *event)
 static void take_strike(struct world *world, const struct queue_event *event)
 {
     const struct plan_entry *entry = &world->plan.entries[event->a];
-    if (world->healed) {
+    if (world->healed || world_is_withdrawn(world, event->a)) {
         return;
     }
     if (event->b == 0 && (entry->when == PLAN_OPERATION || entry->when == PLAN_EVIDENCE)) {

@@ -96,6 +96,11 @@ uint64_t world_event_count(const struct world *world);
 
 /* File an effect now; event and filed_us are set here. False: error says what is wrong with it. */
 bool world_file(struct world *world, struct plan_entry entry, char *error, size_t error_bytes);
+/* From here on chance is another one: all streams draw as in a run of `seed`, and of the faults
+ * that were drawn, those that are not due yet are drawn anew. What was placed or filed stays, and
+ * so do keys, images and sensors' ranges. Once in a world, between two events. For branches of a
+ * run: the plan of such a world cannot be replayed. */
+void world_reseed(struct world *world, uint64_t seed);
 /* The plan as it was lived so far: settings, drawn faults, filed effects. */
 const struct plan *world_plan(const struct world *world);
 
@@ -144,6 +149,8 @@ size_t world_view(const struct world *world, uint32_t node, struct world_view *o
                   size_t capacity);
 bool world_node_up(const struct world *world, uint32_t node);
 
+/* What an evidence or a truth is called: "SEND", "is down". Static text. */
+const char *world_said_name(uint32_t kind);
 /* One line of text for people: "+00:01:02.003 dev3 SEND epoch 1 counter 7". */
 void world_item_print(const struct settings *settings, const struct world_item *item, char *text,
                       size_t text_bytes);

@@ -1,6 +1,7 @@
 /* The world from inside: what its source files share. Everybody else uses world.h.
  *   world.c        the loop: one event at a time, and what can be asked
  *   world_make.c   a fleet, its media and streams from a plan
+ *   world_reseed.c its streams, and other ones from the middle of a run on
  *   observe.c      evidence and truths: to figures, probes, the judge, and whoever looks on
  *   strike.c       what befalls nodes and links, and how it ends
  */
@@ -39,6 +40,9 @@ struct world {
     uint64_t told_us; /* the instant inside a step at which its node fell; else 0 */
     uint64_t event_count;
     uint32_t filed_count; /* entries of the plan that were filed */
+    /* Of the first so many entries, those later than this never strike (world_reseed). */
+    uint32_t withdrawn_count;
+    uint64_t withdrawn_us;
     bool healed, ending;
     enum world_state state;
     char error[256];
@@ -62,6 +66,11 @@ void world_settle(struct world *world);
 
 /* The instant that is now: in a step that a node fell in, the one at which it fell. */
 uint64_t world_instant_us(const struct world *world);
+
+/* world_reseed.c */
+void world_seed(struct world *world, uint64_t seed);
+void world_seed_node(const struct world *world, struct node *node, uint64_t seed);
+bool world_is_withdrawn(const struct world *world, uint32_t entry);
 
 /* observe.c */
 void observe_event(struct world *world, const struct queue_event *event, uint32_t node);
@@ -101,6 +110,8 @@ void strike_arm(struct world *world, uint32_t entry);
 /* After a step or a boot: set the timers it asked for, or bring down what fell in it. */
 void strike_settle(struct world *world, struct node *node, enum node_fall fall);
 void strike_reset(struct world *world, struct node *node, enum reset_reason reason);
+/* Look again for the next power cut or crash at a time. */
+void strike_update_cut(struct world *world, struct node *node);
 void strike_boot(struct world *world, struct node *node);
 void strike_schedule_boot(struct world *world, struct node *node, uint64_t time_us);
 /* End all faults and bring everybody up. */

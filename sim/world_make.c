@@ -180,7 +180,6 @@ static void make_flash(const struct world *world, struct node *node)
 static void make_node(struct world *world, uint32_t number)
 {
     struct node *node = &world->nodes[number];
-    char name[48];
     node->number = number;
     node->role_mask = fleet_role(&world->plan.settings, number);
     node->role = role_of(node->role_mask);
@@ -190,21 +189,6 @@ static void make_node(struct world *world, uint32_t number)
     node->cut_at_us = UINT64_MAX;
     node->timer_at_us = node->watchdog_at_us = UINT64_MAX;
     node->reset_reason = RESET_POWER_ON;
-    snprintf(name, sizeof name, "entropy/%" PRIu32, number);
-    node->entropy.key = random_key(world->plan.seed, name);
-    snprintf(name, sizeof name, "early/%" PRIu32, number);
-    node->early.key = random_key(world->plan.seed, name);
-    snprintf(name, sizeof name, "sqlite/%" PRIu32, number);
-    node->sqlite.key = random_key(world->plan.seed, name);
-    snprintf(name, sizeof name, "flash/%" PRIu32, number);
-    node->flash_key = random_key(world->plan.seed, name);
-    snprintf(name, sizeof name, "flash_fault/%" PRIu32, number);
-    node->flash_fault_key = random_key(world->plan.seed, name);
-    snprintf(name, sizeof name, "tear/%" PRIu32, number);
-    node->tear_key = random_key(world->plan.seed, name);
-    snprintf(name, sizeof name, "poison/%" PRIu32, number);
-    node->poison_key =
-        random_key(world->options.poison == 0 ? world->plan.seed : world->options.poison, name);
     clock_init(&node->clock, 0);
     if (node->role_mask == ROLE_MASK_DEVICE) {
         make_flash(world, node);
@@ -212,13 +196,13 @@ static void make_node(struct world *world, uint32_t number)
         node->disk = calloc(1, sizeof *node->disk);
         CHECK(node->disk != NULL);
         disk_init(node->disk, (struct disk_profile){0}, NULL);
-        node->disk->faults.failing.key = node->sqlite.key + 1;
         disk_attach(node->disk, number);
         snprintf(node->disk_path, sizeof node->disk_path, "disk%" PRIu32 "/%s.db", number,
                  node->role->name);
     } else {
         ((struct rogue_config *)(uintptr_t)node->config)->attack_ppm = node->attack_ppm;
     }
+    world_seed_node(world, node, world->plan.seed);
     node_port(node);
 }
 
@@ -345,8 +329,7 @@ static bool make(struct world *world, bool draw)
                  "the settings draw too many faults; make `every` longer");
         return false;
     }
-    world->sensor_key = random_key(world->plan.seed, "sensor");
-    world->fall_key = random_key(world->plan.seed, "fall");
+    world_seed(world, world->plan.seed);
     world->node_count = fleet_node_count(&world->plan.settings);
     if (!choose_flash(world) || !firmware_check(&world->plan.settings, &world->flash.geometry,
                                                 world->error, sizeof world->error)) {

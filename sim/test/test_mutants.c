@@ -11,6 +11,7 @@
 #include "core/test/test.h"
 #include "sim/mutant.h"
 #include "sim/mutant_life.h"
+#include "sim/mutant_shrink.h"
 
 enum { MUTANTS_MIN = 16 };
 
@@ -178,6 +179,30 @@ static void a_patch_that_does_not_apply_is_refused(void)
     mutant_shop_close(&shop);
 }
 
+/* ---- what shrinking answers ------------------------------------------------------------------ */
+
+static void an_answer_of_shrink_is_read_whole_or_refused(void)
+{
+    static const char answer[] =
+        "12 "
+        "runs\n{\"verdict\":\"fail\",\"from\":{\"faults\":320},\"to\":{\"faults\":2,\"devices\":1},"
+        "\"runs\":159,\"seconds\":8.5,\"minimal\":true,\"seed\":3,\"seeds_failing\":7}\n";
+    struct mutant_shrunk shrunk = {0};
+    EXPECT(mutant_shrink_understand(answer, 1, &shrunk));
+    EXPECT_EQUAL(shrunk.faults_before, 320);
+    EXPECT_EQUAL(shrunk.faults, 2);
+    EXPECT_EQUAL(shrunk.devices, 1);
+    EXPECT_EQUAL(shrunk.runs, 159);
+    EXPECT_EQUAL(shrunk.seed, 3);
+    EXPECT_EQUAL(shrunk.seeds_failing, 7);
+    EXPECT_EQUAL(shrunk.seconds_us, 8500000);
+    EXPECT(shrunk.minimal && !shrunk.good);
+    EXPECT(!mutant_shrink_understand(answer, 0, &shrunk));
+    EXPECT(!mutant_shrink_understand("{\"verdict\":\"fail\"}", 1, &shrunk));
+    EXPECT(!mutant_shrink_understand("brownout shrink: the run passes", 0, &shrunk));
+    EXPECT(strstr(shrunk.message, "exit code 0: brownout shrink: the run passes") != NULL);
+}
+
 int main(void)
 {
     EXPECT(mkdtemp(folder) != NULL);
@@ -185,6 +210,7 @@ int main(void)
     RUN(each_patch_is_whole_and_applies_to_the_tree);
     RUN(a_header_is_read);
     RUN(an_exploration_is_understood);
+    RUN(an_answer_of_shrink_is_read_whole_or_refused);
     RUN(a_header_that_is_not_whole_is_refused);
     RUN(a_patch_that_does_not_apply_is_refused);
     EXPECT(unlink(made) == 0 && rmdir(folder) == 0);
