@@ -6,24 +6,19 @@
 # WAIT: so long for shards that are not done yet; without it, not at all.
 # Exit codes: as brownout sweep, and 4: a shard is missing.
 set -eu
+# shellcheck source=engines/call.sh
+. "$(dirname "$0")/call.sh"
 
-if [ $# -lt 3 ]; then
-    sed -n '2,3p' "$0" >&2
-    exit 2
-fi
-shards=$1 into=$2
+call "$@"
 shift 2
-brownout=${BROWNOUT:-$(dirname "$0")/../build/brownout}
-sum=$(printf '%s\n' "$@" | cksum | cut -d ' ' -f 1)
 waited=0
 for shard in $(seq "$shards"); do
-    file=$into.shards/$shard-of-$shards-$sum.db
-    while [ ! -e "$file" ] && [ "$waited" -lt "${WAIT:-0}" ]; do
+    while [ ! -e "$(stem "$shard").db" ] && [ "$waited" -lt "${WAIT:-0}" ]; do
         sleep 1
         waited=$((waited + 1))
     done
-    if [ ! -e "$file" ]; then
-        echo "engines/merge.sh: there is no $file: start its shard again" >&2
+    if [ ! -e "$(stem "$shard").db" ]; then
+        echo "$0: there is no $(stem "$shard").db: start its shard again" >&2
         exit 4
     fi
 done
@@ -35,21 +30,22 @@ if [ -e "$into" ]; then
 fi
 differs=
 for shard in $(seq "$shards"); do
-    cp "$into.shards/$shard-of-$shards-$sum.db" "$work/shard-$shard.db"
+    cp "$(stem "$shard").db" "$work/shard.db"
     code=0
-    "$brownout" merge "$work/into.db" "$work/shard-$shard.db" || code=$?
+    "$brownout" merge "$work/into.db" "$work/shard.db" >"$work/said" || code=$?
+    tell "$work/said" "$work/shard.db" "$(stem "$shard").db" >&2
     case $code in
     0) ;;
     3) differs=1 ;; # said, and both are kept
     *) exit "$code" ;;
     esac
-    rm -f "$work/shard-$shard.db"
+    rm "$work/shard.db"
 done
 code=0
-"$brownout" sweep "$@" --db "$work/into.db" --resume || code=$?
+"$brownout" sweep "$@" --db "$work/into.db" --resume >"$work/said" || code=$?
 cp "$work/into.db" "$into.copy"
 mv "$into.copy" "$into"
-echo "all runs: $into"
+tell "$work/said" "$work/into.db" "$into"
 if [ -n "$differs" ]; then
     exit 3
 fi

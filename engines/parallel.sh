@@ -8,23 +8,17 @@
 # be. The same call again goes on where it ended.
 # Exit codes: as brownout sweep, and 4: a shard was not done.
 set -eu
+# shellcheck source=engines/call.sh
+. "$(dirname "$0")/call.sh"
 
-if [ $# -lt 3 ]; then
-    sed -n '2,3p' "$0" >&2
-    exit 2
-fi
-shards=$1 into=$2 scenario=$3
-engines=$(cd "$(dirname "$0")" && pwd)
-root=${engines%/engines}
-BROWNOUT=${BROWNOUT:-$root/build/brownout}
-export BROWNOUT
-if [ ! -x "$BROWNOUT" ]; then
-    echo "engines/parallel.sh: there is no program $BROWNOUT: make build" >&2
-    exit 2
-fi
+call "$@"
 shift 2
-mkdir -p "$into.shards"
-sum=$(printf '%s\n' "$@" | cksum | cut -d ' ' -f 1) # as engines/shard.sh names its file
+scenario=$1
+engines=$(cd "$(dirname "$0")" && pwd)
+BROWNOUT=$brownout
+export BROWNOUT
+command -v parallel >/dev/null || refuse "there is no GNU parallel"
+mkdir -p "$folder"
 
 here()
 {
@@ -45,11 +39,12 @@ there()
     from=$PWD
     name=$(basename "$into")
     for shard in $(seq "$shards"); do
-        test -e "$into.shards/$shard-of-$shards-$sum.db" || echo "$shard"
+        test -e "$(stem "$shard").db" || echo "$shard"
     done | (cd "$(dirname "$into")" && parallel --quote --line-buffer --tagstring 'shard {}' \
         --sshloginfile "$hosts" --jobs 1 --retries 3 --workdir "$there" \
-        --basefile "$stage/./build/brownout" --basefile "$root/./engines/shard.sh" \
-        --basefile "$from/./$scenario" --return "$name.shards/{}-of-$shards-$sum.db" \
+        --basefile "$stage/./build/brownout" --basefile "${engines%/*}/./engines/shard.sh" \
+        --basefile "${engines%/*}/./engines/call.sh" --basefile "$from/./$scenario" \
+        --return "$name.shards/{}-of-$shards-$sum.db" \
         engines/shard.sh {} "$shards" "$name" "$@")
 }
 
@@ -60,23 +55,21 @@ forget()
 }
 
 if [ -n "${HOSTS:-}" ]; then
+    test -r "$HOSTS" || refuse "there is no file of hosts $HOSTS"
     case /$scenario/ in
     //* | */../*)
-        echo "engines/parallel.sh: name a scenario in this folder, or beneath it, not $scenario:" \
-            "hosts see it by the same name" >&2
-        exit 2
+        refuse "name a scenario in this folder, or beneath it, not $scenario: hosts see it by that name"
         ;;
     esac
     if grep -qx '[0-9]*/*:' "$HOSTS"; then
-        echo "engines/parallel.sh: $HOSTS: name this host as localhost, not as ':'" >&2
-        exit 2
+        refuse "$HOSTS: name this host as localhost, not as ':'"
     fi
     run=there
 else
     run=here
 fi
 if ! $run "$@"; then
-    echo "engines/parallel.sh: not all shards were done; the same call again goes on" >&2
+    echo "$0: not all shards were done; the same call again goes on" >&2
     exit 4
 fi
 "$engines/merge.sh" "$shards" "$into" "$@"

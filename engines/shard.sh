@@ -8,16 +8,16 @@
 # Exit codes: 0 done, whatever its runs showed (engines/merge.sh tells) · 2 the call or the scenario is
 # wrong · 143 ended by a signal, to be started again · else as brownout sweep.
 set -eu
+# shellcheck source=engines/call.sh
+. "$(dirname "$0")/call.sh"
 
-if [ $# -lt 4 ]; then
-    sed -n '2,3p' "$0" >&2
-    exit 2
-fi
-shard=$1 shards=$2 folder=$3.shards
-shift 3
-name=$shard-of-$shards-$(printf '%s\n' "$@" | cksum | cut -d ' ' -f 1)
-brownout=${BROWNOUT:-$(dirname "$0")/../build/brownout}
-if [ -e "$folder/$name.db" ]; then
+test $# -ge 1 || usage
+shard=$1
+shift
+call "$@"
+shift 2
+stem=$(stem "$shard")
+if [ -e "$stem.db" ]; then
     echo "shard $shard of $shards was done"
     exit 0
 fi
@@ -25,8 +25,8 @@ fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/brownout-shard-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$folder"
-if [ -e "$folder/$name.part" ]; then
-    cp "$folder/$name.part" "$work/runs.db"
+if [ -e "$stem.part" ]; then
+    cp "$stem.part" "$work/runs.db"
 fi
 
 # A pod's first process hears SIGTERM alone, so it is told on.
@@ -34,7 +34,7 @@ pid='' ended=''
 trap 'ended=1; test -z "$pid" || kill -TERM "$pid" 2>/dev/null || true' TERM
 trap 'ended=1' INT
 "$brownout" sweep "$@" --shard "$shard/$shards" --db "$work/runs.db" --resume \
-    ${JOBS:+--jobs "$JOBS"} &
+    ${JOBS:+--jobs "$JOBS"} >"$work/said" &
 pid=$!
 code=0
 wait "$pid" || code=$?
@@ -45,20 +45,21 @@ done
 if [ -n "$ended" ]; then
     code=143
 fi
+tell "$work/said" "$work/runs.db" "$stem.db"
 
 # Renamed, so that nobody sees a file that is not whole.
 keep()
 {
     if [ -e "$work/runs.db" ]; then
-        cp "$work/runs.db" "$folder/$name.copy"
-        mv "$folder/$name.copy" "$folder/$name.$1"
+        cp "$work/runs.db" "$stem.copy"
+        mv "$stem.copy" "$stem.$1"
     fi
 }
 
 case $code in
 0 | 1 | 3 | 5)
     keep db
-    rm -f "$folder/$name.part"
+    rm -f "$stem.part"
     exit 0
     ;;
 2) exit 2 ;;

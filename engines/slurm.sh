@@ -7,19 +7,16 @@
 # --wait: until it is merged; the exit code is that of engines/merge.sh, and 4: a shard failed. Without
 # it 0: submitted.
 set -eu
+# shellcheck source=engines/call.sh
+. "$(dirname "$0")/call.sh"
 
 wait=
 if [ "${1:-}" = --wait ]; then
     wait=--wait
     shift
 fi
-if [ $# -lt 3 ]; then
-    sed -n '2,3p' "$0" >&2
-    exit 2
-fi
-shards=$1 into=$2
+call "$@"
 engines=$(cd "$(dirname "$0")" && pwd)
-folder=$into.shards
 mkdir -p "$folder"
 array=$(sbatch --parsable --array="1-$shards" --output="$folder/%a.out" \
     "$engines/slurm.sbatch" "$engines" shard "$@")
@@ -33,7 +30,7 @@ merge=$(sbatch --parsable $wait --dependency="afterok:$array" --kill-on-invalid-
 merge=${merge%%;*}
 # Slurm cancels the merge if a shard fails, and calls that a success.
 if [ -n "$wait" ] && ! scontrol --oneliner show job "$merge" | grep -q ' JobState=\(COMPLETED\|FAILED\) '; then
-    echo "engines/slurm.sh: not merged, since a shard failed: see $folder/*.out; the same call again" \
+    echo "$0: not merged, since a shard failed: see $folder/*.out; the same call again" \
         "does what is not done" >&2
     exit 4
 fi

@@ -99,3 +99,9 @@ expect_code()
         fail "exit code $code, not $wanted: $*"
     fi
 }
+
+# A shard at work.
+recorded_something()
+{
+    test "$(sqlite3 "$work"/brownout-shard-*/runs.db 'SELECT count(*) > 2 FROM run' 2>/dev/null)" = 1
+}

@@ -30,6 +30,10 @@ on_this_host()
     expect_code 1 engines/parallel.sh 2 "$work/here.db" $sweep
     expect_shards "$work/here.db" 2 24
     expect_same "$work/here.db"
+    # What it tells to type is about the file that stays.
+    test "$(grep -c "^ *brownout replay [0-9]* --db $work/here.db$" "$work/said")" -gt 0 ||
+        fail "no way to see a failure again: $(cat "$work/said")"
+    ! grep -q 'brownout-[a-z]*-[A-Za-z0-9]*/' "$work/said" || fail "it names files that are gone"
 }
 
 a_lost_shard_is_said_and_made_again()
@@ -65,18 +69,22 @@ a_shard_that_is_ended_keeps_its_part()
     expect_same "$work/ended.db.shards/1-of-1-"*.db
 }
 
-recorded_something()
-{
-    test "$(sqlite3 "$work"/brownout-shard-*/runs.db 'SELECT count(*) > 2 FROM run' 2>/dev/null)" = 1
-}
-
 # A wrong call is not tried again, and leaves nothing that looks done.
 a_wrong_call_is_refused()
 {
     expect_code 2 engines/shard.sh 1 2 "$work/wrong.db" no/such/scenario.lua
     expect_code 2 engines/shard.sh 3 2 "$work/wrong.db" engines/test/short.lua
+    for shards in 0 x -1 '' 100001 1234567; do
+        expect_code 2 engines/merge.sh "$shards" "$work/wrong.db" engines/test/short.lua
+        expect_code 2 engines/parallel.sh "$shards" "$work/wrong.db" engines/test/short.lua
+    done
+    expect_code 2 engines/merge.sh 2 "$work/wrong.db"
     expect_code 4 engines/parallel.sh 2 "$work/wrong.db" engines/test/short.lua --no-such-option
+    echo : >"$work/hosts"
+    expect_code 2 env HOSTS="$work/hosts" engines/parallel.sh 2 "$work/wrong.db" engines/test/short.lua
+    echo localhost >"$work/hosts"
     expect_code 2 env HOSTS="$work/hosts" engines/parallel.sh 2 "$work/wrong.db" /tmp/short.lua
+    expect_code 2 env HOSTS="$work/no-hosts" engines/parallel.sh 2 "$work/wrong.db" engines/test/short.lua
     test -z "$(find "$work/wrong.db.shards" -name '*.db')" || fail "a shard counts as done"
 }
 
@@ -102,7 +110,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 END
-        "$sshd" -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
+        setpriv --pdeathsig TERM "$sshd" -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
         sshd_pid=$!
         printf '[127.0.0.1]:%s %s\n' "$port" "$(cut -d ' ' -f 1,2 "$work/host_key.pub")" >"$work/known"
         tries=0
@@ -147,10 +155,11 @@ over_ssh()
     mkdir "$work/bin"
     printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$work/ssh_config" >"$work/bin/ssh"
     chmod +x "$work/bin/ssh"
-    echo 127.0.0.1 >"$work/hosts"
-    # shellcheck disable=SC2086 # words
+    # Nobody listens at the second address: its shards go to the first.
+    printf '127.0.0.1\n127.0.0.2\n' >"$work/hosts"
+    # A folder, which holds that one scenario.
     expect_code 1 env PATH="$work/bin:$PATH" HOSTS="$work/hosts" \
-        engines/parallel.sh 2 "$work/there.db" $sweep
+        engines/parallel.sh 2 "$work/there.db" engines/test --runs 24 --crypto ideal
     grep -q '^shard 2.*engines/test/short.lua' "$work/said" || fail "no word of shard 2"
     expect_shards "$work/there.db" 2 24
     expect_same "$work/there.db"
@@ -173,5 +182,6 @@ if [ ! -x /usr/sbin/sshd ] && ! command -v sshd >/dev/null 2>&1; then
 fi
 need openssh-client ssh ssh-keygen
 need rsync rsync
+need util-linux setpriv
 start_sshd
 over_ssh

@@ -45,12 +45,12 @@ nodes_are_idle()
 n2 idle'
 }
 
-# daemon NAME COMMAND...
+# daemon NAME COMMAND...: it ends with this shell, even if that is killed.
 daemon()
 {
     log=$work/$1.log
     shift
-    "$@" >"$log" 2>&1 &
+    setpriv --pdeathsig TERM "$@" >"$log" 2>&1 &
     pids="$pids $!"
 }
 
@@ -142,12 +142,27 @@ a_shard_that_fails_takes_the_merge_with_it()
     test ! -e "$work/wrong.db" || fail "something was merged"
 }
 
+# Of more runs than there is time for, one shard; its scenario is the short one, so that some are recorded.
+a_cancelled_shard_keeps_its_part()
+{
+    submitted=$(engines/slurm.sh 1 "$work/long.db" engines/test/short.lua --runs 100000 --crypto ideal)
+    array=$(echo "$submitted" | sed -n 's/^shards: job array \([0-9]*\),.*/\1/p')
+    wait_until 200 recorded_something || fail "it records nothing: $submitted"
+    scancel "$array"
+    wait_until 200 no_job_is_left || fail "jobs are left: $(squeue)"
+    test -z "$(find "$work/long.db.shards" -name '*.db')" || fail "it counts as done"
+    test "$(sqlite3 "$work/long.db.shards/1-of-1-"*.part 'SELECT count(*) FROM run')" -gt 2 ||
+        fail "its runs were not kept"
+}
+
 PATH=$PATH:/usr/sbin
 need slurm-wlm slurmctld slurmd sbatch scontrol squeue scancel sinfo
 need munge munged
+need util-linux setpriv
 need sqlite3 sqlite3
 sweep_whole
 start_cluster
 two_sweeps_are_the_one_without_shards
 both_nodes_had_work
 a_shard_that_fails_takes_the_merge_with_it
+a_cancelled_shard_keeps_its_part
