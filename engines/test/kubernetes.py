@@ -18,7 +18,7 @@ import jsonschema
 import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 def manifest():

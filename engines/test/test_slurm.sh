@@ -54,7 +54,20 @@ daemon()
     pids="$pids $!"
 }
 
-# A port that nobody listens to is only known once a daemon has it; so others are tried if one is taken.
+# ports_are_free FIRST: that one and the next two.
+ports_are_free()
+{
+    for port in $1 $(($1 + 1)) $(($1 + 2)); do
+        ! grep -q "^ *[0-9]*: [0-9A-F]*:$(printf '%04X' "$port") [0-9A-F:]* 0A" /proc/net/tcp || return 1
+    done
+}
+
+next_ports()
+{
+    base=$((base + 3))
+    ports_are_free "$base"
+}
+
 start_cluster()
 {
     mkdir "$work/state" "$work/n1" "$work/n2"
@@ -64,7 +77,8 @@ start_cluster()
         --socket="$work/munge.socket" --pid-file="$work/munge.pid" --log-file="$work/munge.log" \
         --seed-file="$work/munge.seed" --num-threads=2
     wait_until 100 test -S "$work/munge.socket" || fail "munged does not start: $(cat "$work"/munge*.log)"
-    base=$((25000 + $$ % 2000 * 3))
+    base=$((25000 + $$ % 1000 * 3)) # below the ports that clients get
+    wait_until 100 next_ports || fail "no free ports"
     cat >"$work/slurm.conf" <<END
 ClusterName=loopback
 SlurmctldHost=localhost(127.0.0.1)
@@ -80,8 +94,6 @@ SlurmctldPidFile=$work/slurmctld.pid
 SlurmdPidFile=$work/%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
 SelectType=select/cons_tres
@@ -110,7 +122,7 @@ submit()
     wanted=$1 database=$2
     shift 2
     code=0
-    timeout 60 engines/slurm.sh --wait 2 "$database" "$@" >"$work/said" 2>&1 || code=$?
+    timeout 120 engines/slurm.sh --wait 2 "$database" "$@" >"$work/said" 2>&1 || code=$?
     if [ "$code" -ne "$wanted" ]; then
         tail -n 20 "$work/said" "$work"/*.log "$database".shards/*.out >&2
         fail "exit code $code, not $wanted: engines/slurm.sh $database $*"
