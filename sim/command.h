@@ -15,6 +15,7 @@ int command_run(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_merge(int argc, char **argv);
+int command_triage(int argc, char **argv);
 int command_selfcheck(int argc, char **argv);
 int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);
