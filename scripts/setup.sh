@@ -5,7 +5,7 @@ set -eu
 
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
-libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven'
+libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven tshark'
 # Any Java that is there will do; which one a Debian has differs.
 if ! command -v java >/dev/null 2>&1; then
     packages="$packages default-jre-headless"

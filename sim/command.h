@@ -16,6 +16,7 @@ int command_replay(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_merge(int argc, char **argv);
 int command_triage(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_selfcheck(int argc, char **argv);
 int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);
