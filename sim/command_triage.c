@@ -50,12 +50,13 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
         .name = "triage",
         .doc = "Failures that are the same one, in groups: which are new, known, rare, resolved",
         .details =
-            "A group is a law, what disagrees, the kind of the first bad evidence, who said it, "
-            "and\n"
-            "the fewest fault classes that were seen to strike near it. Its key is the same in "
-            "every\n"
-            "database. --known takes a key, or the eight digits before its dash, which stand for\n"
-            "this complaint behind any faults.\n"
+            "A complaint is a law, what disagrees, the kind of the first bad evidence and who said "
+            "it.\n"
+            "Its groups are the sets of fault classes, none of which holds another, that were seen "
+            "to\n"
+            "strike near it. Keys are made of these alone: in every database they are the same.\n"
+            "--known takes a group's key, or the eight digits before its dash for the whole "
+            "complaint.\n"
             "\n"
             "new: never before now. resolved: so many clean runs that chance alone brings them "
             "with\n"

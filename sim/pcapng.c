@@ -284,6 +284,7 @@ static uint32_t first_sequence(uint32_t link, unsigned side)
 
 static struct pcapng_link *link_open(struct pcapng *pcapng, const struct net_tap *tap)
 {
+    CHECK(tap->kind == SEGMENT_OPEN && !tap->arrived);
     if ((pcapng->link_count & (pcapng->link_count - 1)) == 0) { /* 0, or a power of two: full */
         const size_t capacity = pcapng->link_count == 0 ? 1 : (size_t)pcapng->link_count * 2;
         pcapng->list = realloc(pcapng->list, capacity * sizeof *pcapng->list);

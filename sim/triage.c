@@ -163,6 +163,51 @@ static void count_group(const struct triage *triage, struct triage_group *group)
 
 /* ---- grouping -------------------------------------------------------------------------------- */
 
+static int order(uint64_t left, uint64_t right)
+{
+    return (left > right) - (left < right);
+}
+
+static int by_weight(const void *left, const void *right)
+{
+    const struct triage_group *a = left, *b = right;
+    const int orders[] = {
+        order(a->cause_state, b->cause_state),
+        order(b->cause_failures, a->cause_failures),
+        strncmp(a->key, b->key, TRIAGE_CAUSE_DIGITS),
+        order(a->state, b->state),
+        order(b->failures, a->failures),
+        strcmp(a->key, b->key),
+    };
+    unsigned first = 0;
+    while (orders[first] == 0 && first + 1 < sizeof orders / sizeof orders[0]) {
+        first++;
+    }
+    return orders[first];
+}
+
+/* As they were formed, groups of a cause stand side by side. */
+static void sum_causes(struct triage *triage)
+{
+    struct triage_group *groups = triage->groups;
+    triage->cause_count = 0;
+    for (uint32_t first = 0, end; first < triage->group_count; first = end) {
+        enum triage_state state = groups[first].state;
+        uint64_t failures = 0;
+        for (end = first; end < triage->group_count &&
+                          strncmp(groups[end].key, groups[first].key, TRIAGE_CAUSE_DIGITS) == 0;
+             end++) {
+            state = groups[end].state < state ? groups[end].state : state;
+            failures += groups[end].failures;
+        }
+        for (uint32_t i = first; i < end; i++) {
+            groups[i].cause_state = state;
+            groups[i].cause_failures = failures;
+        }
+        triage->cause_count++;
+    }
+}
+
 static uint32_t cone_size(const char *cone)
 {
     uint32_t size = strcmp(cone, "-") == 0 ? 0 : 1;
@@ -192,11 +237,6 @@ static bool cone_holds(const char *outer, const char *inner)
         inner += length + (inner[length] == ',' ? 1 : 0);
     }
     return true;
-}
-
-static int order(uint64_t left, uint64_t right)
-{
-    return (left > right) - (left < right);
 }
 
 /* By cause, then as they are taken. */
@@ -256,18 +296,6 @@ static void form_groups(struct triage *triage)
     }
 }
 
-static int by_weight(const void *left, const void *right)
-{
-    const struct triage_group *a = left, *b = right;
-    if (a->state != b->state) {
-        return (a->state > b->state) - (a->state < b->state);
-    }
-    if (a->failures != b->failures) {
-        return (a->failures < b->failures) - (a->failures > b->failures);
-    }
-    return strcmp(a->key, b->key);
-}
-
 void triage_group(struct triage *triage)
 {
     free(triage->groups);
@@ -280,6 +308,7 @@ void triage_group(struct triage *triage)
     for (uint32_t i = 0; i < triage->group_count; i++) {
         count_group(triage, &triage->groups[i]);
     }
+    sum_causes(triage);
     if (triage->group_count > 0) {
         qsort(triage->groups, triage->group_count, sizeof triage->groups[0], by_weight);
     }

@@ -105,6 +105,9 @@ struct triage_group {
     uint32_t first, count; /* its failures: triage.failures[first..first + count - 1]; the first one
                               began it, and its subject is the group's */
     enum triage_state state;
+    /* Of all groups with its CAUSE: the first of their states, and their failures. */
+    enum triage_state cause_state;
+    uint64_t cause_failures;
     uint64_t runs, failures;         /* of its arms, since the revision in which it first failed */
     uint64_t runs_now, failures_now; /* of its arms, now */
     uint32_t first_revision, last_revision; /* in which it failed */
@@ -119,12 +122,14 @@ struct triage_group {
 
 struct triage {
     uint32_t arm_count, revision_count, tally_count, failure_count, law_count, group_count;
+    uint32_t cause_count;
     struct triage_arm *arms;
     struct triage_revision *revisions; /* oldest first */
     struct triage_tally *tallies;
     struct triage_failure *failures; /* those of a group side by side, as they joined it */
     struct triage_law *laws;         /* by scenario, then by law */
-    struct triage_group *groups;     /* by state, then those with most failures, then by key */
+    struct triage_group *groups; /* those of a CAUSE side by side: causes by state, then those with
+                                    most failures; in them likewise */
     uint64_t runs, runs_now;
 };
 

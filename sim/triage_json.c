@@ -67,6 +67,9 @@ static void add_group(struct cJSON *list, const struct triage_print *print,
     CHECK(object != NULL);
     triage_confidence(triage, group, sure, sizeof sure);
     json_text(object, "key", group->key);
+    char cause[TRIAGE_CAUSE_DIGITS + 1];
+    snprintf(cause, sizeof cause, "%.*s", TRIAGE_CAUSE_DIGITS, group->key);
+    json_text(object, "cause", cause);
     json_text(object, "state", triage_state_name(group->state));
     json_text(object, "known", group->reason);
     json_text(object, "law", subject->law);
@@ -97,6 +100,7 @@ void triage_print_json(const struct triage_print *print, FILE *file)
     json_number(object, "runs", triage->runs);
     json_number(object, "runs_now", triage->runs_now);
     json_number(object, "failures", triage->failure_count);
+    json_number(object, "complaints", triage->cause_count);
     json_number(object, "unknown_groups_now", triage_new_count(triage));
     struct cJSON *revisions = array_in(object, "revisions");
     for (uint32_t i = 0; i < triage->revision_count; i++) {

@@ -90,22 +90,41 @@ static void print_seeds(const struct triage_print *print, const struct triage_gr
     }
 }
 
+/* "first bad evidence: ACK of a cloud" */
 static void print_evidence(const struct triage_subject *subject, FILE *file)
 {
-    if (strcmp(subject->role, "-") != 0) {
-        fprintf(file, "%s at a %s",
-                strcmp(subject->evidence, "-") == 0 ? "something" : subject->evidence,
-                subject->role);
+    if (strcmp(subject->evidence, "-") == 0 && strcmp(subject->role, "-") == 0) {
+        fputs("no piece of evidence shows it", file);
+    } else if (strcmp(subject->evidence, "-") == 0) {
+        fprintf(file, "first bad evidence: not kept, of a %s", subject->role);
     } else {
-        fputs("no single piece of evidence", file);
+        fprintf(file, "first bad evidence: %s, of a %s", subject->evidence, subject->role);
     }
-    if (strcmp(subject->cone, "-") == 0) {
-        fputs(", no fault near it", file);
-    } else if (strcmp(subject->cone, "?") == 0) {
-        fputs(", faults near it not known", file);
+}
+
+static void print_cone(const char *cone, FILE *file)
+{
+    if (strcmp(cone, "-") == 0) {
+        fputs("no fault near it", file);
+    } else if (strcmp(cone, "?") == 0) {
+        fputs("faults near it not known", file);
     } else {
-        fprintf(file, ", after %s", subject->cone);
+        fprintf(file, "after %s", cone);
     }
+}
+
+static bool is_first_of_cause(const struct triage *triage, uint32_t index)
+{
+    return index == 0 || strncmp(triage->groups[index].key, triage->groups[index - 1].key,
+                                 TRIAGE_CAUSE_DIGITS) != 0;
+}
+
+static void print_cause(const struct triage *triage, const struct triage_group *group, FILE *file)
+{
+    const struct triage_subject *subject = triage->failures[group->first].subject;
+    fprintf(file, "\n%s: %s\n  ", subject->law, subject->what);
+    print_evidence(subject, file);
+    fprintf(file, "; failures: %" PRIu64 "\n", group->cause_failures);
 }
 
 static void print_unused(const struct triage_print *print, const char *before, FILE *file)
@@ -128,9 +147,10 @@ static void print_heading(const struct triage_print *print, FILE *file)
         fprintf(file, ", the last is %s", triage->revisions[triage->revision_count - 1].name);
     }
     fprintf(file,
-            "\nfailures: %" PRIu32 ", in groups: %" PRIu32
-            "; of these fail now and are not known: %" PRIu32 "\n",
-            triage->failure_count, triage->group_count, triage_new_count(triage));
+            "\nfailures: %" PRIu32 ", complaints: %" PRIu32 ", groups: %" PRIu32
+            "; groups that fail now and are not known: %" PRIu32 "\n",
+            triage->failure_count, triage->cause_count, triage->group_count,
+            triage_new_count(triage));
 }
 
 void triage_print_text(const struct triage_print *print, FILE *file)
@@ -140,24 +160,24 @@ void triage_print_text(const struct triage_print *print, FILE *file)
     print_heading(print, file);
     for (uint32_t i = 0; i < triage->group_count; i++) {
         const struct triage_group *group = &triage->groups[i];
-        const struct triage_subject *subject = triage->failures[group->first].subject;
-        fprintf(file, "\n%-8s  %s  %s: %s\n", triage_state_name(group->state), group->key,
-                subject->law, subject->what);
-        fputs("          ", file);
-        print_evidence(subject, file);
-        fprintf(file, "\n          failed: %" PRIu64 ", of them now: %" PRIu64 "; ",
+        if (is_first_of_cause(triage, i)) {
+            print_cause(triage, group, file);
+        }
+        fprintf(file, "  %-8s  %s  ", triage_state_name(group->state), group->key);
+        print_cone(triage->failures[group->first].subject->cone, file);
+        fprintf(file, "\n            failed: %" PRIu64 ", of them now: %" PRIu64 "; ",
                 group->failures, group->failures_now);
         print_scenarios(triage, group, file);
         fputc('\n', file);
         triage_confidence(triage, group, sure, sizeof sure);
         if (sure[0] != '\0') {
-            fprintf(file, "          %s\n", sure);
+            fprintf(file, "            %s\n", sure);
         }
         if (group->reason != NULL) {
-            fprintf(file, "          known: %s%s\n", group->reason,
+            fprintf(file, "            known: %s%s\n", group->reason,
                     group->state == TRIAGE_RESOLVED ? " (resolved: its line may go)" : "");
         }
-        print_seeds(print, group, "          ", file);
+        print_seeds(print, group, "            ", file);
     }
     print_unused(print, "\n", file);
 }
@@ -198,6 +218,8 @@ void triage_print_markdown(const struct triage_print *print, FILE *file)
         FILE *memory = open_memstream(&evidence, &size);
         if (memory != NULL) {
             print_evidence(subject, memory);
+            fputs("; ", memory);
+            print_cone(subject->cone, memory);
             fclose(memory);
             print_cell(evidence, file);
         }

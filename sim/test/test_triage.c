@@ -289,6 +289,7 @@ static void another_complaint_is_another_group(void)
     EXPECT_EQUAL(triage.group_count, 3);
     EXPECT_EQUAL(triage.groups[0].count, 2); /* most failures first */
     EXPECT(strcmp(subject_of(&triage, 0)->role, "gw") == 0);
+    EXPECT_EQUAL(triage.cause_count, 3);
     triage_free(&triage);
 }
 
@@ -363,6 +364,8 @@ static void a_failure_without_faults_takes_all_of_its_complaint(void)
     EXPECT_EQUAL(triage.groups[0].count, 2);
     EXPECT(strncmp(triage.groups[0].key, triage.groups[1].key, TRIAGE_CAUSE_DIGITS) == 0);
     EXPECT(strcmp(triage.groups[0].key, triage.groups[1].key) != 0);
+    EXPECT_EQUAL(triage.cause_count, 1);
+    EXPECT_EQUAL(triage.groups[1].cause_failures, 3);
     memcpy(cut, triage.groups[0].key, sizeof cut);
     triage_free(&triage);
     record = create(path);
