@@ -708,6 +708,37 @@ static unsigned xml_count(const char *xml, const char *element)
     return count;
 }
 
+/* What the schemas require of a suite: its attributes, and the order of its children. */
+static void expect_shape(const char *xml)
+{
+    static const char *const attributes[] = {"name",  "package",  "id",     "timestamp", "hostname",
+                                             "tests", "failures", "errors", "skipped",   "time"};
+    for (const char *at = strstr(xml, "<testsuite "); at != NULL;
+         at = strstr(at + 1, "<testsuite ")) {
+        const char *tag_end = strchr(at, '>'), *end = strstr(at, "</testsuite>");
+        unsigned tests = 0, cases = 0;
+        EXPECT(tag_end != NULL && end != NULL);
+        for (unsigned i = 0; i < sizeof attributes / sizeof attributes[0]; i++) {
+            char text[32];
+            snprintf(text, sizeof text, " %s=\"", attributes[i]);
+            const char *found = strstr(at, text);
+            EXPECT(found != NULL && found < tag_end);
+        }
+        EXPECT_EQUAL(sscanf(strstr(at, " tests="), " tests=\"%u\"", &tests), 1);
+        const char *first = strstr(at, "<testcase "), *last = at;
+        for (const char *one = first; one != NULL && one < end;
+             one = strstr(one + 1, "<testcase ")) {
+            EXPECT(strstr(one, " classname=\"") != NULL && strstr(one, " time=\"") != NULL);
+            last = one;
+            cases++;
+        }
+        EXPECT_EQUAL(cases, tests);
+        EXPECT(strstr(at, "<properties>") < first && strstr(at, "</properties>") < first);
+        EXPECT(strstr(last, "<system-out/>") < strstr(last, "<system-err/>"));
+        EXPECT(strstr(last, "<system-err/>") < end);
+    }
+}
+
 static void hostile_database(const char *path)
 {
     struct record *record = create(path);
@@ -729,6 +760,7 @@ static void junit_is_well_formed_whatever_was_said(void)
     look(&triage, path, NULL);
     const struct triage_print print = {&triage, NULL, "x & y.db"};
     char *xml = said(&print, triage_print_junit);
+    expect_shape(xml);
     EXPECT_EQUAL(xml_count(xml, "testsuites"), 1);
     EXPECT_EQUAL(xml_count(xml, "testsuite"), 2);
     EXPECT_EQUAL(xml_count(xml, "testcase"), 2 * LAW_COUNT);
