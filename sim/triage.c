@@ -156,6 +156,7 @@ static void count_group(const struct triage *triage, struct triage_group *group)
     count_failures(triage, group, arms);
     count_runs(triage, group, arms);
     group->chance = chance_of(arms, triage->arm_count);
+    group->clean_since = group->last_revision;
     group->state = state_of(group);
     choose_seeds(triage, group);
     free(arms);
@@ -186,24 +187,42 @@ static int by_weight(const void *left, const void *right)
     return orders[first];
 }
 
-/* As they were formed, groups of a cause stand side by side. */
-static void sum_causes(struct triage *triage)
+/* As they were formed, groups of a cause stand side by side, and so do their failures. */
+static void sum_cause(struct triage *triage, uint32_t first, uint32_t end)
 {
     struct triage_group *groups = triage->groups;
+    struct triage_group cause = {.first = groups[first].first};
+    enum triage_state state = TRIAGE_RESOLVED;
+    for (uint32_t i = first; i < end; i++) {
+        cause.count += groups[i].count;
+    }
+    count_group(triage, &cause);
+    for (uint32_t i = first; i < end; i++) {
+        if (cause.state == TRIAGE_RESOLVED && groups[i].state != TRIAGE_RESOLVED) {
+            groups[i].state = TRIAGE_RESOLVED;
+            groups[i].clean = cause.clean;
+            groups[i].clean_since = cause.clean_since;
+            groups[i].chance = cause.chance;
+        }
+        state = groups[i].state < state ? groups[i].state : state;
+    }
+    for (uint32_t i = first; i < end; i++) {
+        groups[i].cause_state = state;
+        groups[i].cause_failures = cause.failures;
+    }
+}
+
+static void sum_causes(struct triage *triage)
+{
     triage->cause_count = 0;
     for (uint32_t first = 0, end; first < triage->group_count; first = end) {
-        enum triage_state state = groups[first].state;
-        uint64_t failures = 0;
-        for (end = first; end < triage->group_count &&
-                          strncmp(groups[end].key, groups[first].key, TRIAGE_CAUSE_DIGITS) == 0;
-             end++) {
-            state = groups[end].state < state ? groups[end].state : state;
-            failures += groups[end].failures;
+        end = first + 1;
+        while (end < triage->group_count &&
+               strncmp(triage->groups[end].key, triage->groups[first].key, TRIAGE_CAUSE_DIGITS) ==
+                   0) {
+            end++;
         }
-        for (uint32_t i = first; i < end; i++) {
-            groups[i].cause_state = state;
-            groups[i].cause_failures = failures;
-        }
+        sum_cause(triage, first, end);
         triage->cause_count++;
     }
 }

@@ -34,7 +34,8 @@
  *             failed in f of n runs until then; p = f / (n + 1), one run more than there were, so
  *             that a single run does not make it certain. Chance is the product of (1 - p)^clean
  *             over its arms: how likely as many clean runs are if nothing was mended. Resolved:
- *             below TRIAGE_CHANCE_PERCENT
+ *             below TRIAGE_CHANCE_PERCENT. Likewise where all of this holds of the groups of its
+ *             CAUSE together: a complaint that is gone is gone behind any faults
  *   RARE      fewer than one in TRIAGE_RARE_RUNS runs of its arms fails, since it was first seen
  *   ONGOING   else: it still fails, or nothing shows that it does not
  */
@@ -111,8 +112,9 @@ struct triage_group {
     uint64_t runs, failures;         /* of its arms, since the revision in which it first failed */
     uint64_t runs_now, failures_now; /* of its arms, now */
     uint32_t first_revision, last_revision; /* in which it failed */
-    uint64_t clean;                         /* runs since it last failed */
-    double chance;                          /* of them, if nothing was mended; 1 while it fails */
+    uint64_t clean;       /* runs since it, or what its CAUSE is resolved by, last failed */
+    uint32_t clean_since; /* the revision in which that was */
+    double chance;        /* of so many clean runs, if nothing was mended; 1 while it fails */
     /* Indices of failures, of those in its last revision: what this build is likely to bring back.
      * The run in which the fewest faults fired, and the one with the fewest events; the older run
      * where two are alike. */

@@ -34,13 +34,13 @@ void triage_confidence(const struct triage *triage, const struct triage_group *g
     }
     if (group->clean == 0) {
         snprintf(text, text_bytes, "its scenarios were not run again since %s",
-                 triage->revisions[group->last_revision].name);
+                 triage->revisions[group->clean_since].name);
         return;
     }
     percent(group->chance, share, sizeof share);
     snprintf(text, text_bytes,
              "%" PRIu64 " clean runs since %s; were it as it was, that would be %s likely%s",
-             group->clean, triage->revisions[group->last_revision].name, share,
+             group->clean, triage->revisions[group->clean_since].name, share,
              group->state == TRIAGE_RESOLVED ? "" : ": too likely to call it resolved");
 }
 
