@@ -10,7 +10,7 @@ set -eu
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
 libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven parallel rsync openssh-client shellcheck
-python3 python3-jsonschema python3-yaml'
+python3 python3-jsonschema python3-yaml tshark'
 if [ "${1:-}" = --daemons ] || [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
     packages="$packages openssh-server munge slurm-wlm"
 fi

@@ -17,6 +17,8 @@ int command_sweep(int argc, char **argv);
 int command_merge(int argc, char **argv);
 int command_shrink(int argc, char **argv);
 int command_inevitable(int argc, char **argv);
+int command_triage(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_selfcheck(int argc, char **argv);
 int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);

@@ -87,6 +87,40 @@ const char *world_said_name(uint32_t kind)
     return kind < EVIDENCE_COUNT ? evidence_name(kind) : truth_name(kind);
 }
 
+const char *world_item_kind_name(enum world_item_kind kind)
+{
+    switch (kind) {
+    case ITEM_EVENT:
+        return "event";
+    case ITEM_OPERATION:
+        return "operation";
+    case ITEM_EVIDENCE:
+        return "evidence";
+    case ITEM_EFFECT:
+        return "effect";
+    case ITEM_TRUTH:
+        return "truth";
+    }
+    return "?";
+}
+
+const char *world_item_name(const struct world_item *item)
+{
+    switch (item->kind) {
+    case ITEM_EVENT:
+        return world_event_name(item->what);
+    case ITEM_OPERATION:
+        return port_operation_name(item->what);
+    case ITEM_EVIDENCE:
+        return evidence_name(item->what);
+    case ITEM_EFFECT:
+        return effect_info((enum effect)item->what).name;
+    case ITEM_TRUTH:
+        return truth_name(item->what);
+    }
+    return "?";
+}
+
 static void print_evidence(const struct settings *settings, const struct world_item *item,
                            char *text, size_t text_bytes)
 {

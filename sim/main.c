@@ -18,6 +18,8 @@ static const struct verb verbs[] = {
     {"merge", command_merge, "the runs of several databases in one: shards of a sweep"},
     {"shrink", command_shrink, "the smallest plan that still fails alike, as a scenario"},
     {"inevitable", command_inevitable, "the event at which a failure became certain"},
+    {"triage", command_triage, "failures in groups: which are new, known, rare, resolved"},
+    {"export", command_export, "a run for Wireshark, Perfetto, or as a table"},
     {"selfcheck", command_selfcheck, "determinism, proved by running again in another process"},
     {"cuts", command_cuts, "every power cut of a device's life, nested to any depth"},
     {"mutants", command_mutants, "planted bugs: each must be caught by the law that it names"},

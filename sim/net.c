@@ -159,6 +159,7 @@ static void refresh(struct net *net, struct link *link, uint64_t now_us);
 static void refresh_node(struct net *net, uint32_t node, uint32_t other, uint64_t now_us);
 static void condition_remove(struct net *net, uint32_t index);
 static void watch(struct net *net, struct link *link, unsigned side, uint64_t now_us);
+static void show(const struct net *net, const struct link *link, unsigned side, struct net_tap tap);
 static bool is_peer(const struct net *net, uint32_t ref, uint32_t other);
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -427,10 +428,14 @@ static bool deliver_segment(struct net *net, struct link *link, unsigned side, u
     const uint64_t down_us = end_down_us(end);
     const enum segment_kind kind = in->line.first->kind;
     if (kind == SEGMENT_CLOSE || kind == SEGMENT_RESET) {
+        show(net, link, 1 - side,
+             (struct net_tap){.time_us = now_us, .arrived = true, .kind = kind});
         net->counts.resets += kind == SEGMENT_RESET && end->state != END_OPENING;
         return deliver_down(net, link, side, now_us, event);
     }
     if (kind == SEGMENT_ACCEPT) {
+        show(net, link, 1 - side,
+             (struct net_tap){.time_us = now_us, .arrived = true, .kind = kind});
         drop_first(net, in);
         end_set(net, end, END_OPEN);
         end->down_us = NEVER;
@@ -453,6 +458,12 @@ static bool deliver_segment(struct net *net, struct link *link, unsigned side, u
         event->size_bytes += segment->size_bytes;
         drop_first(net, in);
     }
+    show(net, link, 1 - side,
+         (struct net_tap){.time_us = now_us,
+                          .arrived = true,
+                          .kind = kind,
+                          .bytes = event->bytes,
+                          .size_bytes = event->size_bytes});
     offer_room(link, 1 - side, now_us);
     return true;
 }
@@ -796,6 +807,9 @@ static void send_segment(struct net *net, struct link *link, unsigned side, uint
     struct end *end = &link->ends[side];
     struct stream *stream = &end->out;
     struct random_stream draws = draws_of(link, side, DRAW_SEGMENT);
+    show(net, link, side,
+         (struct net_tap){
+             .time_us = now_us, .kind = kind, .bytes = bytes, .size_bytes = size_bytes});
     const bool cut = size_bytes > 1 && random_chance(&draws, link->profile->cut_ppm);
     const uint32_t first_bytes =
         cut ? (uint32_t)random_between(&draws, 1, size_bytes - 1) : size_bytes;
@@ -817,6 +831,18 @@ static void send_segment(struct net *net, struct link *link, unsigned side, uint
     stream->queued_bytes += size_bytes;
     stream->doubtful = stream->doubtful || link->ends[1 - side].out.blocked;
     watch(net, link, side, now_us);
+}
+
+/* To whoever looks on: a segment of this side. */
+static void show(const struct net *net, const struct link *link, unsigned side, struct net_tap tap)
+{
+    if (net->hooks.tap != NULL) {
+        tap.link = link->handle;
+        tap.from = link->ends[side].node;
+        tap.to = link->ends[1 - side].node;
+        tap.by_opener = side == 0;
+        net->hooks.tap(net->hooks.ctx, &tap);
+    }
 }
 
 /* Say that there is no such connection here. */

@@ -19,11 +19,28 @@
 
 #include "core/event.h"
 #include "sim/profile.h"
+#include "sim/segment.h"
+
+/* What can be seen of a link from outside: a segment is handed to the sender's stack, or is taken
+ * by the end that it is for. Data that arrives may be several segments that were sent; what is lost
+ * with its stream never does. What a host without a role behind the link takes is not told. */
+struct net_tap {
+    uint64_t time_us; /* the instant inside the step of who sends */
+    uint32_t link;    /* handle */
+    uint32_t from, to;
+    bool by_opener; /* `from` opened the link */
+    bool arrived;
+    enum segment_kind kind;
+    const uint8_t *bytes; /* DATA; borrowed */
+    uint32_t size_bytes;  /* DATA: >= 1 */
+};
 
 struct net_hooks {
     void *ctx;
     /* Schedule: at time_us call net_event(link, what). */
     void (*schedule)(void *ctx, uint64_t time_us, uint32_t link, uint32_t what);
+    /* Called for every segment, if not NULL; must not touch the net. */
+    void (*tap)(void *ctx, const struct net_tap *tap);
 };
 
 struct net_delivery {

@@ -329,23 +329,6 @@ struct events {
     bool good;
 };
 
-static const char *kind_name(enum world_item_kind kind)
-{
-    switch (kind) {
-    case ITEM_EVENT:
-        return "event";
-    case ITEM_OPERATION:
-        return "operation";
-    case ITEM_EVIDENCE:
-        return "evidence";
-    case ITEM_EFFECT:
-        return "effect";
-    case ITEM_TRUTH:
-        return "truth";
-    }
-    return "?";
-}
-
 static void write_event(void *ctx, const struct world_item *item)
 {
     struct events *events = ctx;
@@ -361,7 +344,7 @@ static void write_event(void *ctx, const struct world_item *item)
     row_number(&row, item->event);
     row_number(&row, item->time_us);
     row_text(&row, node);
-    row_text(&row, kind_name(item->kind));
+    row_text(&row, world_item_kind_name(item->kind));
     row_number(&row, item->a);
     row_number(&row, item->b);
     row_number(&row, (uint64_t)item->result);

@@ -45,6 +45,8 @@ struct world_item {
     uint64_t digest;         /* low half of the rolling hash, where world_options.digests */
 };
 
+struct net_tap;
+
 struct world_options {
     bool hash;         /* rolling hash (default on) */
     bool history_only; /* the hash leaves payload bytes out */
@@ -57,6 +59,9 @@ struct world_options {
     /* Called for every observation that a judge hears, judged or not, if not NULL; likewise. */
     void (*observed)(void *ctx, const struct observation *observation);
     void *observed_ctx;
+    /* Called for every segment of every link, if not NULL (sim/net.h); likewise. */
+    void (*tap)(void *ctx, const struct net_tap *tap);
+    void *tap_ctx;
     /* Called for each step of a law with a spec, as judge_config.heard, if not NULL and there is a
      * judge; likewise. */
     void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
@@ -151,6 +156,10 @@ bool world_node_up(const struct world *world, uint32_t node);
 
 /* What an evidence or a truth is called: "SEND", "is down". Static text. */
 const char *world_said_name(uint32_t kind);
+/* "event", "operation", "evidence", "effect", "truth"; and what it is: WORLD_NET is "link",
+ * evidence is as in evidence.h, a truth is said in words. */
+const char *world_item_kind_name(enum world_item_kind kind);
+const char *world_item_name(const struct world_item *item);
 /* One line of text for people: "+00:01:02.003 dev3 SEND epoch 1 counter 7". */
 void world_item_print(const struct settings *settings, const struct world_item *item, char *text,
                       size_t text_bytes);

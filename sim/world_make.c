@@ -41,6 +41,12 @@ static void on_net_schedule(void *ctx, uint64_t time_us, uint32_t link, uint32_t
     world_schedule(ctx, time_us, WORLD_NET, link, what);
 }
 
+static void on_net_tap(void *ctx, const struct net_tap *tap)
+{
+    const struct world *world = ctx;
+    world->options.tap(world->options.tap_ctx, tap);
+}
+
 static const struct profile *on_profile(void *ctx, uint32_t from, uint32_t to)
 {
     struct world *world = ctx;
@@ -339,7 +345,11 @@ static bool make(struct world *world, bool draw)
                                 world->capture, &world->flash.geometry);
     world->nodes = calloc(world->node_count + 1, sizeof *world->nodes);
     CHECK(world->fleet != NULL && world->nodes != NULL);
-    const struct net_hooks hooks = {world, on_net_schedule};
+    const struct net_hooks hooks = {
+        .ctx = world,
+        .schedule = on_net_schedule,
+        .tap = world->options.tap == NULL ? NULL : on_net_tap,
+    };
     world->stage.net = net_create(world->plan.seed, world->node_count, &hooks, on_profile, world);
     CHECK(world->stage.net != NULL);
     for (uint32_t i = 1; i <= world->node_count; i++) {

@@ -91,7 +91,7 @@ static struct stage *stage_create(const struct profile *profile, uint64_t seed)
     stage->profile = *profile;
     stage->busy = (struct random_stream){.key = seed};
     queue_init(&stage->queue);
-    const struct net_hooks hooks = {stage, on_schedule};
+    const struct net_hooks hooks = {.ctx = stage, .schedule = on_schedule};
     stage->net = net_create(seed, NODES, &hooks, on_profile, stage);
     for (uint32_t node = 1; node <= NODES; node++) {
         stage->received[node] = malloc(STREAM_BYTES_MAX);
