@@ -6,7 +6,7 @@
 #include "sim/plan.h"
 #include "sim/world.h"
 
-static const char *evidence_name(uint32_t kind)
+const char *world_evidence_name(uint32_t kind)
 {
     static const char *const names[] = {
 #define EVIDENCE_NAME(NAME, Name) #NAME,
@@ -16,7 +16,7 @@ static const char *evidence_name(uint32_t kind)
     return kind < EVIDENCE_COUNT ? names[kind] : "?";
 }
 
-static const char *refusal_name(uint64_t refusal)
+const char *world_refusal_name(uint64_t refusal)
 {
     static const char *const names[] = {
 #define REFUSAL_NAME(NAME, name) #name,
@@ -26,7 +26,7 @@ static const char *refusal_name(uint64_t refusal)
     return refusal < REFUSAL_COUNT ? names[refusal] : "?";
 }
 
-static const char *truth_name(uint32_t truth)
+const char *world_truth_name(uint32_t truth)
 {
     switch (truth) {
     case TRUTH_DOWN:
@@ -49,8 +49,34 @@ static const char *truth_name(uint32_t truth)
         return "all faults end: the liveness phase begins";
     case TRUTH_END:
         return "the run ends";
+    case TRUTH_READING:
+        return "a reading in its crash image";
+    case TRUTH_WINDOW:
+        return "a window in its crash image";
+    case TRUTH_QUEUED:
+        return "a message in its crash image";
+    case TRUTH_RELEASE:
+        return "a release exists";
+    case TRUTH_SLOT:
+        return "what its slot holds";
+    case TRUTH_FLOOR:
+        return "its security floor";
+    case TRUTH_SETTLED:
+        return "has settled";
+    case TRUTH_KNOWN:
+        return "what the cloud knows of it";
+    case TRUTH_DARK:
+        return "boots again and again, and nothing runs";
+    case TRUTH_RECORD:
+        return "what its boot record says";
+    case TRUTH_TRIAL:
+        return "its trial";
+    case TRUTH_REVERTED:
+        return "what it has reverted";
+    case TRUTH_TAKEN:
+        return "its download";
     default:
-        return "truth";
+        return "?";
     }
 }
 
@@ -59,9 +85,9 @@ static void print_evidence(const struct settings *settings, const struct world_i
 {
     char device[24];
     fleet_node_name(settings, item->a, device, sizeof device);
-    const int length =
-        snprintf(text, text_bytes, "%s %s epoch %" PRIu32 " counter %" PRIu64,
-                 evidence_name(item->what), item->a == 0 ? "" : device, item->b, item->counter);
+    const int length = snprintf(text, text_bytes, "%s %s epoch %" PRIu32 " counter %" PRIu64,
+                                world_evidence_name(item->what), item->a == 0 ? "" : device,
+                                item->b, item->counter);
     if (length < 0 || (size_t)length >= text_bytes) {
         return;
     }
@@ -69,7 +95,7 @@ static void print_evidence(const struct settings *settings, const struct world_i
     text_bytes -= (size_t)length;
     if (item->what == EVIDENCE_REJECT || item->what == EVIDENCE_REFUSE ||
         item->what == EVIDENCE_DROP) {
-        snprintf(text, text_bytes, " (%s)", refusal_name(item->value));
+        snprintf(text, text_bytes, " (%s)", world_refusal_name(item->value));
     } else if (item->value != 0) {
         snprintf(text, text_bytes, " value %" PRIu64, item->value);
     }
@@ -127,7 +153,7 @@ void world_item_print(const struct settings *settings, const struct world_item *
         print_effect(settings, item, body, sizeof body);
         break;
     case ITEM_TRUTH:
-        snprintf(body, sizeof body, "*** %s", truth_name(item->what));
+        snprintf(body, sizeof body, "*** %s", world_truth_name(item->what));
         break;
     }
     snprintf(text, text_bytes,
