@@ -14,6 +14,7 @@
 int command_run(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_sweep(int argc, char **argv);
+int command_report(int argc, char **argv);
 int command_selfcheck(int argc, char **argv);
 int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);
