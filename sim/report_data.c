@@ -90,7 +90,10 @@ static const struct {
                "min(recorded_at) AS first, max(recorded_at) AS last FROM build "
                "JOIN run ON run.build = build.id GROUP BY build.id ORDER BY build.id"},
     {"questions", "SELECT scenario, max(question) AS question FROM run GROUP BY scenario"},
-    {"outcomes", "SELECT * FROM outcomes"},
+    {"outcomes",
+     "SELECT scenario, verdict, count(*) AS runs, count(DISTINCT hash) AS distinct_hashes, "
+     "sum(events) AS events, sum(sim_us) / 3.6e9 AS simulated_hours "
+     "FROM run GROUP BY scenario, verdict ORDER BY scenario, verdict"},
     {"laws", "SELECT * FROM laws"},
     {"steps", "SELECT * FROM steps"},
     {"faults", "SELECT * FROM faults"},

@@ -2,11 +2,11 @@
 import { report, rows } from "./data.js";
 import { h, state, table } from "./dom.js";
 import { plot } from "./plot.js";
-import { count, real } from "./number.js";
+import { count, real, wholes } from "./number.js";
 
 // An action of a spec by fault class: how many kinds of state it was taken in.
 function matrix(spec, cells) {
-    const faults = [...new Set(cells.map((cell) => cell.fault))].sort();
+    const faults = [...new Set(cells.map((cell) => cell.fault))].sort((a, b) => (a ?? "").localeCompare(b ?? ""));
     const actions = [...new Set(rows(report.steps).filter((row) => row.spec === spec).map((row) => row.action)
         .concat(cells.map((cell) => cell.action)))].sort();
     const at = new Map(cells.map((cell) => [`${cell.action}/${cell.fault}`, cell]));
@@ -40,7 +40,7 @@ function growth() {
             h("figcaption", null, `${kind}s shown, run by run`),
             plot({
                 label: `${kind}s: ${own.at(-1).keys} after ${own.at(-1).n} runs`,
-                x: "runs", y: `${kind}s`, xText: count, yText: count,
+                x: "runs", y: `${kind}s`, xText: wholes, yText: wholes,
                 data: [own.map((point) => point.n), own.map((point) => point.keys)],
                 series: [{ label: kind, colour: "--blue", steps: true }],
             }));

@@ -311,14 +311,15 @@ export class Diagram {
                 context.fillRect(box[0], box[1], 1.5, box[3]);
                 context.globalAlpha = 1;
                 const label = context.measureText(band.name).width;
-                if (box[2] > label + 12 && box[0] > (labelled.get(lane) ?? -1)) {
-                    labelled.set(lane, box[0] + label + 8);
+                const begin = box[0] + (band.from >= this.from ? 9 : 2); // beside the mark of what struck
+                if (box[2] > label + 18 && begin > (labelled.get(lane) ?? -1)) {
+                    labelled.set(lane, begin + label + 8);
                     context.fillStyle = colours["--paper"];
                     context.globalAlpha = 0.85;
-                    context.fillRect(box[0] + 4, y - LANE / 2 + 2, label + 4, 11);
+                    context.fillRect(begin, y - LANE / 2 + 2, label + 4, 11);
                     context.globalAlpha = 1;
                     context.fillStyle = colour;
-                    context.fillText(band.name, box[0] + 6, y - LANE / 2 + 8);
+                    context.fillText(band.name, begin + 2, y - LANE / 2 + 8);
                 }
             }
         }

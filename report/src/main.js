@@ -36,7 +36,7 @@ function head() {
                 builds.length > 1 ? ` · runs of ${builds.length} builds` : null)),
         h("dl", { class: "sums" },
             h("div", null, h("dt", null, "runs"), h("dd", null, count(runs))),
-            [...verdicts].map(([verdict, number]) =>
+            [...verdicts].sort(([a], [b]) => (b === "pass") - (a === "pass") || a.localeCompare(b)).map(([verdict, number]) =>
                 h("div", { class: verdict }, h("dt", null, state(verdict)), h("dd", null, count(number)))),
             h("div", null, h("dt", null, "failure groups"), h("dd", null, count(report.groups.length))),
             h("div", null, h("dt", null, "events"), h("dd", null, count(events))),

@@ -10,6 +10,11 @@ export function real(number) {
     return number === null || number === undefined ? "" : Math.abs(number) >= 1000 ? count(number) : fine.format(number);
 }
 
+// For the marks of an axis that counts things: between whole numbers there are none.
+export function wholes(number) {
+    return Number.isInteger(number) ? count(number) : "";
+}
+
 // A span of time: 1.24 ms, 3.5 s, 2 h 5 min.
 export function span(us) {
     if (us === 0) {

@@ -1,7 +1,7 @@
 // Plots of uPlot in the page's own colours, each with its numbers in words beside it.
 import uPlot from "uplot";
 import { h } from "./dom.js";
-import { quantile } from "./number.js";
+import { quantile, wholes } from "./number.js";
 
 const alive = new Set();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -103,6 +103,7 @@ export function distribution({ numbers, label, unit, text }) {
             x: unit,
             y: "count",
             xText: text,
+            yText: wholes,
             range,
             data: [middles, counts],
             series: [{ label: "count", colour: "--blue", bars: true }],
