@@ -282,6 +282,7 @@ export class Diagram {
         context.font = `10px ${colours["--sans"]}`;
         context.textAlign = "left";
         const labelled = new Map(); // lane: where its last label ends
+        const labels = []; // over all bands
         for (const band of this.run.bands) {
             if (band.to < this.from || band.from > this.to) {
                 continue;
@@ -314,14 +315,17 @@ export class Diagram {
                 const begin = box[0] + (band.from >= this.from ? 9 : 2); // beside the mark of what struck
                 if (box[2] > label + 18 && begin > (labelled.get(lane) ?? -1)) {
                     labelled.set(lane, begin + label + 8);
-                    context.fillStyle = colours["--paper"];
-                    context.globalAlpha = 0.85;
-                    context.fillRect(begin, y - LANE / 2 + 2, label + 4, 11);
-                    context.globalAlpha = 1;
-                    context.fillStyle = colour;
-                    context.fillText(band.name, begin + 2, y - LANE / 2 + 8);
+                    labels.push([band.name, colour, begin, y - LANE / 2 + 2, label + 4]);
                 }
             }
+        }
+        for (const [name, colour, x, y, wide] of labels) {
+            context.globalAlpha = 0.85;
+            context.fillStyle = colours["--paper"];
+            context.fillRect(x, y, wide, 11);
+            context.globalAlpha = 1;
+            context.fillStyle = colour;
+            context.fillText(name, x + 2, y + 6);
         }
     }
 
