@@ -1,6 +1,7 @@
 #include "sim/report_data.h"
 
 #include <cJSON.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +61,11 @@ static bool add_row(void *ctx, const struct record_row *row)
             cell = cJSON_CreateNull();
             break;
         case RECORD_CELL_NUMBER:
-            snprintf(number, sizeof number, "%lld", (long long)row->numbers[i]);
-            cell = cJSON_CreateRaw(number);
+            snprintf(number, sizeof number, "%" PRId64, row->numbers[i]);
+            /* Beyond 53 bits a script's numbers lose digits: a text keeps them. */
+            cell = row->numbers[i] > INT64_C(1) << 53 || row->numbers[i] < -(INT64_C(1) << 53)
+                       ? cJSON_CreateString(number)
+                       : cJSON_CreateRaw(number);
             break;
         case RECORD_CELL_REAL:
             cell = cJSON_CreateNumber(row->reals[i]);

@@ -1,7 +1,7 @@
 // The list of items: only rows in view are elements, however many there are.
 import { h } from "./dom.js";
 import { instant } from "./number.js";
-import { lowerBound } from "./diagram.js";
+import { lowerBound } from "./model.js";
 
 const ROW = 22;
 const HEIGHT_MAX = 8e6; // of an element, in pixels: browsers end somewhere above; beyond it rows share pixels

@@ -2,8 +2,9 @@
 import { hasDiagram, report, runData } from "./data.js";
 import { copyLine, h, say, state } from "./dom.js";
 import { count, instant, span } from "./number.js";
-import { Diagram, bandColours } from "./diagram.js";
+import { Diagram } from "./diagram.js";
 import { EventList } from "./events.js";
+import { bandColours } from "./paint.js";
 import { KIND, Run, families, kinds } from "./model.js";
 import { distribution } from "./plot.js";
 import { groupTitle } from "./groups.js";

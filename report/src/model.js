@@ -441,3 +441,18 @@ export class Run {
         return [from, to];
     }
 }
+
+// Index of the first that is not below.
+export function lowerBound(sorted, value) {
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+        const middle = (low + high) >> 1;
+        if (sorted[middle] < value) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}

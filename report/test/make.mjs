@@ -22,6 +22,15 @@ return {
     expect = { { "accepted", ">=", 1000000 } },
 }
 `;
+// What a Lua function judges is lived again with Lua.
+const judged = `-- Is a run looked at whose verdict is a function's?
+return {
+    fleet = { devices = 2, gateways = 1 },
+    duration = "2m",
+    heal = "1m",
+    expect = { never = function() return false end },
+}
+`;
 const large = `-- Is a run of more than a hundred thousand events still looked at with ease?
 return {
     fleet = { devices = 40, gateways = 3 },
@@ -63,13 +72,15 @@ export function plant(brownout, place) {
     return said.match(/^ +(\S+\/brownout) run /m)[1];
 }
 
-// Passing runs, one that misses its expectation, and two that broke a law; with whose program?
+// Five runs that pass, two that miss an expectation, and two in which the planted program breaks a law.
 export function makeSmall(brownout, planted, place) {
     const database = join(place, "small.db");
     writeFileSync(join(place, "small.lua"), small);
     call(brownout, "sweep", "scenarios/small_numbers.lua", "--runs", "2", "--crypto", "ideal", "--db", database);
     call(brownout, "sweep", "scenarios/awaited_ack.lua", "--runs", "3", "--crypto", "ideal", "--db", database);
     call(brownout, "run", join(place, "small.lua"), "--seed", "3", "--crypto", "ideal", "--db", database);
+    writeFileSync(join(place, "judged.lua"), judged);
+    call(brownout, "run", join(place, "judged.lua"), "--seed", "1", "--crypto", "ideal", "--db", database);
     for (const seed of ["21", "30"]) {
         call(planted, "run", "scenarios/crucible.lua", "--seed", seed, "--crypto", "ideal", "--set", "run.laws=-spec.telemetry",
             "--set", "faults.power_cut.on=cloud", "--set", "faults.power_cut.every=1m", "--db", database);
