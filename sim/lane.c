@@ -125,7 +125,9 @@ static _Noreturn void child(const struct lane_work *work, uint64_t job, int out,
     (void)trace_each(&witness.trace, write_item, file);
     for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
         const struct coverage_set *set = &witness.result.coverage[i];
-        fwrite(set->keys, sizeof *set->keys, set->count, file);
+        if (set->count > 0) {
+            fwrite(set->keys, sizeof *set->keys, set->count, file);
+        }
     }
     _exit(fclose(file) == 0 ? 0 : VERDICT_HARNESS);
 }

@@ -34,7 +34,7 @@ const ready = (page, run) => page.waitForSelector(`[data-ready="${run}"]`, { tim
 
 // Waits until what the page says of itself holds.
 async function until(page, what, holds, ...words) {
-    await page.waitForFunction(holds, { timeout: 30000 }, ...words).catch(() => {
+    await page.waitForFunction(holds, { timeout: 60000 }, ...words).catch(() => {
         throw new Error(`it never came to this: ${what}`);
     });
     expect(true, what);
