@@ -9,7 +9,7 @@ set -eu
 
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
-libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven parallel rsync openssh-client shellcheck
+zlib1g-dev libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven parallel rsync openssh-client shellcheck
 python3 python3-jsonschema python3-yaml tshark'
 if [ "${1:-}" = --daemons ] || [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
     packages="$packages openssh-server munge slurm-wlm"
@@ -18,8 +18,16 @@ fi
 if ! command -v java >/dev/null 2>&1; then
     packages="$packages default-jre-headless"
 fi
+# Where node comes with its own npm, Debian's would take its place.
+if ! command -v npm >/dev/null 2>&1; then
+    packages="$packages nodejs npm"
+fi
+# Some systems have it under another name, and only a test wants it.
+if ! command -v chromium >/dev/null 2>&1 && apt-cache show chromium >/dev/null 2>&1; then
+    packages="$packages chromium"
+fi
 commands='cc clang clang-format cmake ninja make pkg-config patch git'
-modules='sqlite3 libcrypto lua5.4 libxxhash libcjson'
+modules='sqlite3 libcrypto lua5.4 libxxhash libcjson zlib'
 
 # Not Debian: other names, other package manager. Go on if what they hold is there.
 without_dpkg()
@@ -56,22 +64,25 @@ missing_packages()
             }'
 }
 
-# TLC for the laws. Without it the specs are held to their golden hashes alone, and CI fails.
-fetch_tlc()
+# TLC for the laws: without it the specs are held to their golden hashes alone. What the page of the
+# report is made with: without it the command has no report. In CI neither may be missing.
+fetch()
 {
-    if ! "$(dirname "$0")/tlc.sh" && [ "${CI:-}" = true ]; then
-        exit 2
-    fi
+    for script in tlc.sh report.sh; do
+        if ! "$(dirname "$0")/$script" && [ "${CI:-}" = true ]; then
+            exit 2
+        fi
+    done
     exit 0
 }
 
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
     without_dpkg
-    fetch_tlc
+    fetch
 fi
 missing=$(missing_packages)
 if [ -z "$missing" ]; then
-    fetch_tlc
+    fetch
 fi
 if [ "$(id -u)" -eq 0 ]; then
     sudo=
@@ -90,4 +101,4 @@ if ! said=$({ $sudo apt-get update -q || true; $install; } 2>&1); then
     echo "setup: could not install$missing" >&2
     exit 2
 fi
-fetch_tlc
+fetch

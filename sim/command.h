@@ -23,6 +23,7 @@ int command_selfcheck(int argc, char **argv);
 int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);
 int command_spec(int argc, char **argv);
+int command_report(int argc, char **argv);
 
 /* Seeds fit a SQLite integer. */
 #define COMMAND_SEED_MAX ((uint64_t)INT64_MAX)

@@ -6,7 +6,7 @@
 #include "sim/plan.h"
 #include "sim/world.h"
 
-static const char *evidence_name(uint32_t kind)
+const char *world_evidence_name(uint32_t kind)
 {
     static const char *const names[] = {
 #define EVIDENCE_NAME(NAME, Name) #NAME,
@@ -16,7 +16,7 @@ static const char *evidence_name(uint32_t kind)
     return kind < EVIDENCE_COUNT ? names[kind] : "?";
 }
 
-static const char *refusal_name(uint64_t refusal)
+const char *world_refusal_name(uint64_t refusal)
 {
     static const char *const names[] = {
 #define REFUSAL_NAME(NAME, name) #name,
@@ -26,7 +26,7 @@ static const char *refusal_name(uint64_t refusal)
     return refusal < REFUSAL_COUNT ? names[refusal] : "?";
 }
 
-static const char *truth_name(uint32_t truth)
+const char *world_truth_name(uint32_t truth)
 {
     switch (truth) {
     case TRUTH_DOWN:
@@ -78,13 +78,13 @@ static const char *truth_name(uint32_t truth)
     case TRUTH_END:
         return "the run ends";
     default:
-        return "truth";
+        return "?";
     }
 }
 
 const char *world_said_name(uint32_t kind)
 {
-    return kind < EVIDENCE_COUNT ? evidence_name(kind) : truth_name(kind);
+    return kind < EVIDENCE_COUNT ? world_evidence_name(kind) : world_truth_name(kind);
 }
 
 const char *world_item_kind_name(enum world_item_kind kind)
@@ -112,11 +112,11 @@ const char *world_item_name(const struct world_item *item)
     case ITEM_OPERATION:
         return port_operation_name(item->what);
     case ITEM_EVIDENCE:
-        return evidence_name(item->what);
+        return world_evidence_name(item->what);
     case ITEM_EFFECT:
         return effect_info((enum effect)item->what).name;
     case ITEM_TRUTH:
-        return truth_name(item->what);
+        return world_truth_name(item->what);
     }
     return "?";
 }
@@ -126,9 +126,9 @@ static void print_evidence(const struct settings *settings, const struct world_i
 {
     char device[24];
     fleet_node_name(settings, item->a, device, sizeof device);
-    const int length =
-        snprintf(text, text_bytes, "%s %s epoch %" PRIu32 " counter %" PRIu64,
-                 evidence_name(item->what), item->a == 0 ? "" : device, item->b, item->counter);
+    const int length = snprintf(text, text_bytes, "%s %s epoch %" PRIu32 " counter %" PRIu64,
+                                world_evidence_name(item->what), item->a == 0 ? "" : device,
+                                item->b, item->counter);
     if (length < 0 || (size_t)length >= text_bytes) {
         return;
     }
@@ -136,7 +136,7 @@ static void print_evidence(const struct settings *settings, const struct world_i
     text_bytes -= (size_t)length;
     if (item->what == EVIDENCE_REJECT || item->what == EVIDENCE_REFUSE ||
         item->what == EVIDENCE_DROP) {
-        snprintf(text, text_bytes, " (%s)", refusal_name(item->value));
+        snprintf(text, text_bytes, " (%s)", world_refusal_name(item->value));
     } else if (item->value != 0) {
         snprintf(text, text_bytes, " value %" PRIu64, item->value);
     }
@@ -194,7 +194,7 @@ void world_item_print(const struct settings *settings, const struct world_item *
         print_effect(settings, item, body, sizeof body);
         break;
     case ITEM_TRUTH:
-        snprintf(body, sizeof body, "*** %s", truth_name(item->what));
+        snprintf(body, sizeof body, "*** %s", world_truth_name(item->what));
         break;
     }
     snprintf(text, text_bytes,

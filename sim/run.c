@@ -134,6 +134,9 @@ static bool live(struct world *world, struct script *script, const struct run_re
             return false;
         }
         (void)world_step(world);
+        if (request->stepped != NULL) {
+            request->stepped(request->stepped_ctx, world);
+        }
         if (script != NULL && !script_after(script)) {
             return false;
         }

@@ -56,6 +56,9 @@ struct run_request {
     /* Called about every 0.2 s of wall time, may be NULL. */
     void (*progress)(void *ctx, const struct world *world);
     void *progress_ctx;
+    /* Called after each event, may be NULL; must only look. */
+    void (*stepped)(void *ctx, const struct world *world);
+    void *stepped_ctx;
     /* Called once when the world has stopped, before it is gone; may be NULL. */
     void (*stopped)(void *ctx, const struct world *world);
     void *stopped_ctx;

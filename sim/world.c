@@ -150,6 +150,10 @@ static void take_net(struct world *world, const struct queue_event *event)
     if (net_event(world->stage.net, world->now_us, event->a, event->b, &delivery)) {
         struct node *node = &world->nodes[delivery.node];
         if (node_up(node)) {
+            if (world->options.delivered != NULL) {
+                world->options.delivered(world->options.delivered_ctx, delivery.node,
+                                         &delivery.event);
+            }
             deliver(world, node, &delivery.event);
         }
     }

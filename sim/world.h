@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/event.h"
 #include "models/model.h"
 #include "sim/figure.h"
 #include "sim/plan.h"
@@ -67,6 +68,10 @@ struct world_options {
     void (*heard)(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
                   uint32_t shape);
     void *heard_ctx;
+    /* Called for everything that the net hands to a node, before its step, if not NULL; likewise.
+     * The event is borrowed. */
+    void (*delivered)(void *ctx, uint32_t node, const struct event *event);
+    void *delivered_ctx;
     struct coverage *coverage;   /* NULL: not counted */
     void (*violated)(void *ctx); /* stop here for a debugger; may be NULL */
 };
@@ -154,11 +159,12 @@ size_t world_view(const struct world *world, uint32_t node, struct world_view *o
                   size_t capacity);
 bool world_node_up(const struct world *world, uint32_t node);
 
-/* What an evidence or a truth is called: "SEND", "is down". Static text. */
-const char *world_said_name(uint32_t kind);
-/* "event", "operation", "evidence", "effect", "truth"; and what it is: WORLD_NET is "link",
- * evidence is as in evidence.h, a truth is said in words. */
-const char *world_item_kind_name(enum world_item_kind kind);
+/* What stands in an item, by name; "?" if there is none of that number. Static text. */
+const char *world_evidence_name(uint32_t evidence); /* "SEND" */
+const char *world_refusal_name(uint64_t refusal);
+const char *world_truth_name(uint32_t truth); /* what it says of its node: "is down" */
+const char *world_said_name(uint32_t kind);   /* either, in their one numbering */
+const char *world_item_kind_name(enum world_item_kind kind); /* "event", "operation"... */
 const char *world_item_name(const struct world_item *item);
 /* One line of text for people: "+00:01:02.003 dev3 SEND epoch 1 counter 7". */
 void world_item_print(const struct settings *settings, const struct world_item *item, char *text,

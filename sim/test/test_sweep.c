@@ -296,7 +296,7 @@ static pid_t descendant(pid_t pid, unsigned generation, uint64_t draw)
     return generation == 0 ? child : descendant(child, generation - 1, draw / count);
 }
 
-/* Now and then it is a run; three times the same one would be its result. */
+/* Twice it is a run: three times the same one would be its result. */
 static void killed_workers_are_replaced(void)
 {
     const uint64_t key = random_key(3, "kill");
@@ -305,7 +305,7 @@ static void killed_workers_are_replaced(void)
     const pid_t pid = start(sweep_words(RUNS, 1, database_path, "--jobs 2"), 0);
     for (unsigned i = 0; i < KILLS; i++) {
         sleep_us(random_at(key, 2 * i) % (INSTANT_MAX_US / 4));
-        const pid_t victim = descendant(pid, i % 4 == 3 ? 1 : 0, random_at(key, 2 * i + 1));
+        const pid_t victim = descendant(pid, i % 10 == 5 ? 1 : 0, random_at(key, 2 * i + 1));
         killed += victim != 0 && kill(victim, SIGKILL) == 0 ? 1 : 0;
     }
     EXPECT_EQUAL(finish(pid), 1);
