@@ -190,8 +190,7 @@ static char *scenario_text(const struct call *call, const struct shrink_result *
     print_size(&result->to, to, sizeof to);
     replay_line(call, result, line, sizeof line);
     snprintf(head, sizeof head,
-             "%s\nFrom %s%s%s\nto %s; %s.\nOf seeds 1 to %d, %" PRIu32
-             " fail alike where it fails: %s\n",
+             "%s\nFrom %s%s%s\nto %s; %s.\nOf seeds 1 to %d, %" PRIu32 " fail alike.\nReplay: %s\n",
              crashed ? result->kind : notes.bad, from,
              result->plan.scenario[0] != '\0' ? ", of " : "", result->plan.scenario, to,
              result->minimal ? "nothing of it can be left out by itself"
