@@ -108,6 +108,7 @@ static void make_result(struct run_result *result, enum verdict verdict)
     result->fired[EFFECT_POWER_CUT] = 2;
     result->probes[PROBE_shed] = 5;
     result->steps[0][0] = 4; /* of Reserve, as telemetry.def has it */
+    result->steps[1][1] = 2; /* of Connect, as session.def has it */
     result->exercised[LAW_TELEMETRY_ONCE] = 9;
     if (verdict == VERDICT_FAIL) {
         result->violated = true;
@@ -247,7 +248,9 @@ static void every_view_answers(void)
     EXPECT_EQUAL(count(path, "SELECT fired FROM faults WHERE fault = 'power_cut'"), 6);
     EXPECT_EQUAL(count(path, "SELECT runs FROM probes WHERE probe = 'shed'"), 3);
     EXPECT_EQUAL(count(path, "SELECT steps FROM steps WHERE action = 'Reserve'"), 12);
-    EXPECT_EQUAL(count(path, "SELECT runs FROM steps WHERE action = 'Sign'"), 0);
+    EXPECT_EQUAL(
+        count(path, "SELECT steps FROM steps WHERE spec = 'Session' AND action = 'Connect'"), 6);
+    EXPECT_EQUAL(count(path, "SELECT sum(runs) FROM steps WHERE action = 'Sign'"), 0);
     EXPECT(strcmp(ask(path, "SELECT air_bytes FROM per_reading"), "200.5") == 0);
     EXPECT_EQUAL(count(path, "SELECT events_per_s FROM slowest"), 4000);
 }
