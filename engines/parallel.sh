@@ -17,7 +17,7 @@ scenario=$1
 engines=$(cd "$(dirname "$0")" && pwd)
 BROWNOUT=$brownout
 export BROWNOUT
-command -v parallel >/dev/null || refuse "there is no GNU parallel"
+parallel --version 2>/dev/null | grep -q '^GNU parallel' || refuse "there is no GNU parallel"
 mkdir -p "$folder"
 
 here()

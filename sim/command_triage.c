@@ -11,6 +11,20 @@ struct call {
     bool json;
 };
 
+static const char details[] =
+    "A complaint is a law, what disagrees, the kind of the first bad evidence and who said it.\n"
+    "Its groups are the sets of fault classes, none of which holds another, that were seen to\n"
+    "strike near it. Keys are made of these alone: in every database they are the same.\n"
+    "--known takes a group's key, or the eight digits before its dash: the whole complaint.\n"
+    "\n"
+    "new: never before now. resolved: so many clean runs that chance alone brings them with less\n"
+    "than 5 %. rare: fewer than one run in 100. ongoing: all else.\n"
+    "Of each group two runs are named, of the last revision in which it failed: the one with the\n"
+    "fewest faults, and the one with the fewest events.\n"
+    "\n"
+    "Exit codes: 0 nothing fails now that is not known, 1 something does, 2 the call is\n"
+    "wrong, 4 a file could not be written.\n";
+
 static bool parse(struct call *call, int argc, char **argv, int *exit_code)
 {
     const char *argument = NULL;
@@ -49,24 +63,7 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
     const struct option_verb verb = {
         .name = "triage",
         .doc = "Failures that are the same one, in groups: which are new, known, rare, resolved",
-        .details =
-            "A complaint is a law, what disagrees, the kind of the first bad evidence and who said "
-            "it.\n"
-            "Its groups are the sets of fault classes, none of which holds another, that were seen "
-            "to\n"
-            "strike near it. Keys are made of these alone: in every database they are the same.\n"
-            "--known takes a group's key, or the eight digits before its dash for the whole "
-            "complaint.\n"
-            "\n"
-            "new: never before now. resolved: so many clean runs that chance alone brings them "
-            "with\n"
-            "less than 5 %. rare: fewer than one run in 100. ongoing: all else.\n"
-            "Of each group two runs are named, of the last revision in which it failed: the one "
-            "with\n"
-            "the fewest faults, and the one with the fewest events.\n"
-            "\n"
-            "Exit codes: 0 nothing fails now that is not known, 1 something does, 2 the call is\n"
-            "wrong, 4 a file could not be written.\n",
+        .details = details,
         .example = "brownout triage --db night.db --known known.txt --junit triage.xml",
         .options = options,
         .option_count = sizeof options / sizeof options[0],

@@ -12,8 +12,9 @@
  * FIN, and FIN is what the other end answers where it takes it; a reset is RST. Ends that vanish
  * with their power say nothing
  *
- * Frames are written in the order of their times. A step's sends come before those of another
- * node's step that began earlier in it: frames wait until the world is past them.
+ * Frames are written in the order of their times. What a step sends has the instant inside the
+ * step, and the world takes events of other nodes up to that instant later: frames wait until it is
+ * past them.
  */
 #ifndef BROWNOUT_SIM_PCAPNG_H
 #define BROWNOUT_SIM_PCAPNG_H

@@ -27,7 +27,11 @@ void triage_mask(const char *text, char *masked, size_t masked_bytes)
     CHECK(masked_bytes >= 1);
     while (*text != '\0' && length + 1 < masked_bytes) {
         const size_t row = strspn(text, digits);
-        masked[length++] = row > 0 ? '#' : *text;
+        masked[length] = *text;
+        if (row > 0) {
+            masked[length] = '#';
+        }
+        length++;
         text += row > 0 ? row : 1;
     }
     masked[length] = '\0';
