@@ -261,12 +261,12 @@ export function failures(panel) {
         }
         const waiting = h("p", { class: "note", role: "status" }, "Unpacking its items…");
         detail.append(waiting);
-        const { source, note } = runData(failure.run);
-        if (source === "none") {
-            waiting.replaceWith(h("p", { class: "warning" }, `This run has no diagram: ${note}.`));
+        const data = runData(failure.run);
+        if (data.source === "none") {
+            waiting.replaceWith(h("p", { class: "warning" }, `This run has no diagram: ${data.note}.`));
             return;
         }
-        const loaded = await Run.load(failure);
+        const loaded = await Run.load(failure, data);
         if (chosen !== failure.run) {
             return; // another one was asked for meanwhile
         }

@@ -1,6 +1,6 @@
 // One run with all its items, made ready for the diagram and the list: typed columns, lanes, messages
 // with both ends, bands of what befell nodes, and what nodes saw of themselves.
-import { report, runData, unpack } from "./data.js";
+import { report, unpack } from "./data.js";
 import { instant } from "./number.js";
 
 const names = report.names;
@@ -225,10 +225,9 @@ function measure(items) {
 }
 
 export class Run {
-    static async load(failure) {
-        const data = runData(failure.run);
-        const items = await join(data);
-        return new Run(failure, data, items);
+    // data: runData() of it; source is not "none".
+    static async load(failure, data) {
+        return new Run(failure, data, await join(data));
     }
 
     constructor(failure, data, items) {

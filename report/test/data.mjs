@@ -86,8 +86,9 @@ try {
     const database = makeSmall(brownout, planted, place);
     const texts = dataOf(report(brownout, database, join(place, "own.html")));
     globalThis.document = { getElementById: (id) => ({ textContent: texts.get(id) }) };
-    const { report: data, rows, unpack } = await import("../src/data.js");
+    const { report: data, rows, runData, unpack } = await import("../src/data.js");
     const { KIND, Run } = await import("../src/model.js");
+    const load = (failure) => Run.load(failure, runData(failure.run));
 
     // The whole.
     expectEqual(rows(data.outcomes).reduce((sum, row) => sum + row.runs, 0), 9, "runs");
@@ -106,7 +107,7 @@ try {
 
     // One of this program: lived again, whole.
     const missed = data.groups.find((group) => group.message?.startsWith("expectation on accepted"));
-    const lived = await Run.load({ ...missed.runs[0], law: null });
+    const lived = await load({ ...missed.runs[0], law: null });
     expectEqual(lived.data.source, "lived", "source of this program's run");
     checkItems(lived, database, KIND);
     checkMessages(lived, KIND);
@@ -123,7 +124,7 @@ try {
 
     // Those of the planted program: another history here, so that the stored items are shown...
     const broken = data.groups.find((group) => group.law);
-    const stored = await Run.load({ ...broken.runs[0], law: broken.law });
+    const stored = await load({ ...broken.runs[0], law: broken.law });
     expectEqual(stored.data.source, "stored", "source of another program's run");
     const rowsStored = ask(database, `SELECT text FROM event WHERE run = ${stored.failure.run} ORDER BY ordinal`);
     expectEqual(stored.items.count, rowsStored.length, "stored items");
