@@ -22,7 +22,7 @@ return {
     end,
 
     expect = {
-        { "rejected", ">=", 100 },
+        { "rejected", ">=", 50 },
         { "accepted", ">=", 8 * 300 },
         attacked = function(w)
             local rogue = w:view("rogue1")
