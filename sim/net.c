@@ -44,6 +44,8 @@ enum cause { CAUSE_RESET, CAUSE_TIMEOUT };
 
 /* Purposes of draws: each has its own numbers in the link's key. */
 enum purpose { DRAW_SEGMENT, DRAW_RELEASE, DRAW_ROOM, DRAW_HALF_OPEN, DRAW_SHORT, DRAW_PURPOSES };
+#define DRAW_INTERLEAVED                                                                           \
+    DRAW_SHORT /* those before it share one sequence, the rest have their own */
 
 /* What an end sends. */
 struct stream {
@@ -934,7 +936,11 @@ static uint64_t draw_delay(const struct profile *profile, struct random_stream *
 static struct random_stream draws_of(struct link *link, unsigned side, enum purpose purpose)
 {
     const uint64_t ordinal = link->ends[side].out.ordinals[purpose]++;
-    const uint64_t number = (ordinal * DRAW_PURPOSES + purpose) * 2 + side;
+    if (purpose >= DRAW_INTERLEAVED) { /* one more moves none of the others */
+        return (struct random_stream){
+            .key = random_at(link->key + (uint64_t)purpose, ordinal * 2 + side)};
+    }
+    const uint64_t number = (ordinal * DRAW_INTERLEAVED + purpose) * 2 + side;
     return (struct random_stream){.key = random_at(link->key, number)};
 }
 

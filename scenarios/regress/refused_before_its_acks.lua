@@ -9,7 +9,7 @@ return {
     heal = "20m",
     crypto = "ideal",
     device = { sample_every = "10s", gateways = 1, backoff_cap = "10s", ack_timeout = "25s" },
-    gateway = { share = 3 },
+    gateway = { share = 2 },
     link = { device = "wifi", gateway = "satellite" },
 
     faults = { partition = { every = "2m", lasts = "8m", on = "cloud" } },
