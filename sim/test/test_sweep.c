@@ -392,16 +392,18 @@ static void what_takes_too_much_is_ended_and_classed(void)
     EXPECT_EQUAL(
         finish(start(
             sweep_words(2, 1, database_path,
-                        "--set run.duration=365d --set faults.link_reset.every=0 --timeout 2s"),
+                        "--set run.duration=365d --set faults.link_reset.every=0 --timeout 8s"),
             0)),
         5);
     EXPECT_EQUAL(ask("SELECT count(*) FROM run WHERE ending = 'late'"), 2);
+#ifndef __SANITIZE_ADDRESS__ /* whose own memory is most of it */
     EXPECT_EQUAL(finish(start(sweep_words(2, 7, database_path,
                                           "--set run.duration=365d --set faults.link_reset.every=0 "
                                           "--set device.sample_every=100ms --memory 40"),
                               0)),
                  5);
     EXPECT_EQUAL(ask("SELECT count(*) FROM run WHERE ending = 'memory'"), 2);
+#endif
     EXPECT_EQUAL(ask("SELECT count(*) FROM run WHERE verdict <> 'unknown'"), 0);
 }
 
