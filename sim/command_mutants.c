@@ -37,7 +37,8 @@ struct finding {
     uint64_t seed, event; /* that caught it */
     uint64_t cuts;        /* of a life: in the history that caught it */
     uint64_t also;        /* runs before that broke a law of `also:` */
-    uint64_t wall_us;
+    uint64_t search_us;   /* from the first run with faults, or cut, to the one that caught it */
+    uint64_t wall_us;     /* in all */
     char message[1024];
     char folder[MUTANT_PATH_BYTES];   /* kept; else empty */
     char replay[MUTANT_REPLAY_BYTES]; /* of a life: the id of what caught it; else empty */
@@ -216,15 +217,18 @@ static void examine(const struct call *call, const struct mutant_build *build,
                      sizeof finding->message) &&
         mutant_make(mutant, &shop, build, call->source_folder, finding->message,
                     sizeof finding->message)) {
+        uint64_t begin_us = status_elapsed_us(&status);
         if (mutant->needs != MUTANT_NEEDS_RUN) {
             explore(call, mutant, &shop, finding);
         } else if (is_silent(call, mutant, &shop, finding)) {
             finding->outcome = MUTANT_SURVIVED;
             uint64_t seed = 1;
+            begin_us = status_elapsed_us(&status);
             while (seed <= call->runs && run_one(call, mutant, &shop, seed, finding)) {
                 seed++;
             }
         }
+        finding->search_us = status_elapsed_us(&status) - begin_us;
         if (call->shrink) {
             shrink_caught(call, mutant, &shop, finding);
         }
@@ -394,6 +398,30 @@ static void print_shrunk_all(const struct print *print, const struct planted *li
     }
 }
 
+/* Of those that runs of a scenario caught. */
+static void print_detection(const struct print *print, const struct planted *list, uint32_t count)
+{
+    uint64_t runs[MUTANTS_MAX], times_us[MUTANTS_MAX];
+    uint32_t caught = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct finding *finding = &list[i].finding;
+        if (finding->outcome == MUTANT_CAUGHT && list[i].mutant.needs == MUTANT_NEEDS_RUN) {
+            runs[caught] = finding->seed;
+            times_us[caught++] = finding->search_us;
+        }
+    }
+    if (caught == 0) {
+        return;
+    }
+    qsort(runs, caught, sizeof runs[0], compare_numbers);
+    qsort(times_us, caught, sizeof times_us[0], compare_numbers);
+    fprintf(print->file,
+            "%u of them by runs: after %" PRIu64 " in the median and %" PRIu64
+            " at worst; in %.2f s in the median and %.2f s at worst\n",
+            (unsigned)caught, runs[caught / 2], runs[caught - 1],
+            (double)times_us[caught / 2] / 1e6, (double)times_us[caught - 1] / 1e6);
+}
+
 static void print_all(const struct call *call, const struct planted *list, uint32_t count)
 {
     struct print print;
@@ -405,6 +433,7 @@ static void print_all(const struct call *call, const struct planted *list, uint3
     }
     fprintf(print.file, "%u of %u planted bugs caught by the law that they name\n",
             (unsigned)caught, (unsigned)count);
+    print_detection(&print, list, count);
     print_shrunk_all(&print, list, count);
 }
 
