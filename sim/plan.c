@@ -620,3 +620,16 @@ bool plan_read(struct plan *plan, FILE *file, char *error, size_t error_bytes)
     char reason[256];
     return settings_check(&plan->settings, reason, sizeof reason) || refuse(&reader, "%s", reason);
 }
+
+bool plan_read_text(struct plan *plan, const char *text, char *error, size_t error_bytes)
+{
+    if (*text == '\0') { /* there is no file of no bytes */
+        snprintf(error, error_bytes, "an empty plan");
+        return false;
+    }
+    FILE *file = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+    CHECK(file != NULL);
+    const bool good = plan_read(plan, file, error, error_bytes);
+    fclose(file);
+    return good;
+}

@@ -88,6 +88,8 @@ void plan_hash(const struct plan *plan, uint64_t hash[2]);
 bool plan_write(const struct plan *plan, FILE *file);
 /* False: `error` names line, what is wrong and the remedy. Any bytes may come. */
 bool plan_read(struct plan *plan, FILE *file, char *error, size_t error_bytes);
+/* The same from a text in memory. */
+bool plan_read_text(struct plan *plan, const char *text, char *error, size_t error_bytes);
 
 /* The nodes of a fleet: clouds first, then gateways, rogues and devices, numbered from 1. */
 uint32_t fleet_node_count(const struct settings *settings);

@@ -35,15 +35,6 @@ static void subject_asks(void *ctx, uint64_t job, const char *text, struct run_r
     subject_request(ctx, request, &settings);
 }
 
-static enum verdict read_text(const char *text, struct plan *plan, char *error, size_t error_bytes)
-{
-    FILE *file = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
-    CHECK(file != NULL);
-    const bool good = plan_read(plan, file, error, error_bytes);
-    fclose(file);
-    return good ? VERDICT_FAIL : VERDICT_HARNESS;
-}
-
 /* Of a run that its program did not survive: what was drawn and placed before the first event. What
  * its scenario did later is not known any more. */
 static bool draw(const struct subject *subject, struct plan *plan, char *error, size_t error_bytes)
@@ -95,7 +86,8 @@ static enum verdict live(const struct subject *subject, uint64_t timeout_us, str
                  "{ \"figure\", \">=\", number } in `expect`",
                  result->message);
     } else if (verdict == VERDICT_FAIL && witness.plan != NULL) {
-        verdict = read_text(witness.plan, plan, error, error_bytes);
+        verdict =
+            plan_read_text(plan, witness.plan, error, error_bytes) ? VERDICT_FAIL : VERDICT_HARNESS;
     } else if (failure_is_crash(result)) {
         verdict = draw(subject, plan, error, error_bytes) ? VERDICT_FAIL : VERDICT_HARNESS;
     } else {

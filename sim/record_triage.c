@@ -223,10 +223,7 @@ static bool read_plan(struct plan *plan, sqlite3_stmt *failure)
         return false;
     }
     char *text = copy_at(failure, AT_PLAN);
-    FILE *file = fmemopen(text, (size_t)size, "r");
-    CHECK(file != NULL);
-    const bool good = plan_read(plan, file, error, sizeof error);
-    fclose(file);
+    const bool good = plan_read_text(plan, text, error, sizeof error);
     free(text);
     return good;
 }

@@ -202,10 +202,7 @@ static cJSON *read_stored(const struct subject *subject, const char *db, char *e
     struct stored stored = {.settings = &plan.settings};
     cJSON *object = NULL;
     CHECK(subject->found.plan != NULL);
-    FILE *file = fmemopen(subject->found.plan, strlen(subject->found.plan), "r");
-    CHECK(file != NULL);
-    bool good = plan_read(&plan, file, error, error_bytes);
-    fclose(file);
+    bool good = plan_read_text(&plan, subject->found.plan, error, error_bytes);
     struct record *record = good ? record_open(db, RECORD_READ, error, error_bytes) : NULL;
     report_watch_init(&stored.watch);
     good = record != NULL &&

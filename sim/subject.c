@@ -37,15 +37,6 @@ bool subject_load_file(struct subject *subject, const char *path, char *error, s
     return subject->has_plan;
 }
 
-static bool load_plan_text(struct subject *subject, char *error, size_t error_bytes)
-{
-    FILE *file = fmemopen(subject->found.plan, strlen(subject->found.plan), "r");
-    CHECK(file != NULL);
-    subject->has_plan = plan_read(&subject->plan, file, error, error_bytes);
-    fclose(file);
-    return subject->has_plan;
-}
-
 /* The scenario must be the one that ran. */
 static bool check_scenario(const struct record_found *found, char *error, size_t error_bytes)
 {
@@ -77,7 +68,8 @@ bool subject_load_run(struct subject *subject, struct record *record, int64_t ru
     }
     /* What a Lua function judged needs Lua to be seen again. */
     if (subject->found.plan != NULL && !subject->found.live_expectation) {
-        return load_plan_text(subject, error, error_bytes);
+        subject->has_plan = plan_read_text(&subject->plan, subject->found.plan, error, error_bytes);
+        return subject->has_plan;
     }
     return command_settings_read(&subject->settings, subject->found.settings) &&
            check_scenario(&subject->found, error, error_bytes);

@@ -110,9 +110,8 @@ static void job_request(void *ctx, uint64_t job, const char *text, struct run_re
     run_request->keep_plan = request->guided;
     if (text != NULL) {
         char error[256];
-        FILE *file = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
         plan_init(&plan, 0);
-        CHECK(file != NULL && plan_read(&plan, file, error, sizeof error));
+        CHECK(plan_read_text(&plan, text, error, sizeof error));
         run_request->plan = &plan;
         return;
     }
