@@ -210,6 +210,18 @@ static void print_saturation(const struct outcome *outcome, const struct print *
             all->runs, all->once, all->fresh_chance);
 }
 
+/* What so many runs without a failure say, if the next ones are drawn as these were: a failure of
+ * rate p would have stayed away with (1 - p)^runs, which is below 5 % from p = 3 / runs on. */
+static void print_confidence(const struct outcome *outcome, const struct print *print)
+{
+    if (outcome->failure_count == 0) {
+        fprintf(
+            print->file,
+            "no failure: with 95 %% confidence fewer than %.2g of all runs drawn as these fail\n",
+            3.0 / (double)outcome->done);
+    }
+}
+
 void outcome_print(struct outcome *outcome, const struct print *print)
 {
     const uint64_t wall_us = outcome->wall_us + 1;
@@ -225,6 +237,7 @@ void outcome_print(struct outcome *outcome, const struct print *print)
     fputc('\n', print->file);
     print_per_reading(print, &outcome->totals);
     print_saturation(outcome, print);
+    print_confidence(outcome, print);
     fprintf(print->file,
             "%" PRIu64 " events and %" PRIu64 " h simulated in %" PRIu64 ".%" PRIu64 " s (%" PRIu64
             " events/s), %" PRIu32 " distinct hashes, %" PRIu64
