@@ -282,8 +282,11 @@ static void file_due(struct world *world)
         if (!due) {
             return;
         }
-        if (entry->filed_us > world->now_us) {
-            world->now_us = entry->filed_us;
+        /* Under another program the event of that number may come sooner than it was filed. */
+        const uint64_t next_us = world_next_us(world);
+        const uint64_t filed_us = entry->filed_us < next_us ? entry->filed_us : next_us;
+        if (filed_us > world->now_us) {
+            world->now_us = filed_us;
         }
         strike_file(world, world->filed_count);
         prune(world);

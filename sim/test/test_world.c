@@ -52,6 +52,39 @@ static void run_drawn(const struct plan *base, const struct world_options *optio
     plan_free(&plan);
 }
 
+/* By the numbers of another program's events: what befell that one is told as well as it can be. */
+static void a_plan_of_another_program_is_lived(void)
+{
+    struct plan plan;
+    struct run_result result;
+    const struct plan_entry entries[] = {
+        {.event = 3,
+         .filed_us = 600000000,
+         .when = PLAN_NOW,
+         .effect = EFFECT_CRASH,
+         .target = 4,
+         .lasts_us = 1000000,
+         .other = PLAN_ANY},
+        {.event = 4,
+         .filed_us = 5,
+         .when = PLAN_AT,
+         .at_us = 1,
+         .effect = EFFECT_LINK_RESET,
+         .target = 5,
+         .other = PLAN_ANY},
+    };
+    small_fleet(&plan, 1);
+    for (unsigned i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        EXPECT(plan_append(&plan, &entries[i]));
+    }
+    run_drawn(&plan, NULL, &result);
+    EXPECT_EQUAL(result.verdict, VERDICT_PASS);
+    EXPECT_EQUAL(result.filed[EFFECT_CRASH], 1);
+    EXPECT_EQUAL(result.filed[EFFECT_LINK_RESET], 1);
+    run_result_free(&result);
+    plan_free(&plan);
+}
+
 static void a_calm_day_delivers_every_reading(void)
 {
     struct plan plan;
@@ -182,6 +215,7 @@ int main(void)
 {
     RUN(a_plan_that_is_written_reads_back_the_same);
     RUN(a_calm_day_delivers_every_reading);
+    RUN(a_plan_of_another_program_is_lived);
     RUN(a_cut_strikes_inside_the_operation_that_it_names);
     RUN(equal_plans_have_equal_hashes_whatever_looks_on);
     RUN(both_providers_have_one_history);
