@@ -69,6 +69,9 @@ void outcome_add(struct outcome *outcome, const char *scenario, uint64_t seed, i
     if (outcome->memory_bytes < result->memory_bytes) {
         outcome->memory_bytes = result->memory_bytes;
     }
+    for (unsigned i = 0; i < COVERAGE_KIND_COUNT; i++) {
+        outcome->lost += result->coverage[i].lost;
+    }
     totals_add(&outcome->totals, result);
     if (result->events > 0) {
         add_digests(outcome, result);
@@ -208,6 +211,10 @@ static void print_saturation(const struct outcome *outcome, const struct print *
             " of them in one run alone: about %.3g of the next run's will be new\n",
             outcome_distinct(outcome), outcome->done - outcome->recorded, outcome->db, all->keys,
             all->runs, all->once, all->fresh_chance);
+    if (outcome->lost > 0) {
+        fprintf(print->file, "%" PRIu64 " keys of coverage were not kept: a run has room for %d\n",
+                outcome->lost, COVERAGE_KEYS_MAX);
+    }
 }
 
 /* What so many runs without a failure say, if the next ones are drawn as these were: a failure of

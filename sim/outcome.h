@@ -28,6 +28,7 @@ struct outcome {
     uint64_t verdicts[VERDICT_UNKNOWN + 1];
     uint64_t endings[RUN_ENDING_COUNT];
     uint64_t memory_bytes; /* of the run that took most */
+    uint64_t lost;         /* keys of coverage that a run had no room for */
     uint64_t events, sim_us, wall_us;
     struct totals totals;
     struct digest_map hashes, shown;     /* of runs; of the transitions that they showed */

@@ -3,7 +3,6 @@
  * results made here, written to files in a folder of their own, and looked at with SQLite. */
 #include "sim/record.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "core/check.h"
 #include "core/test/test.h"
 #include "sim/disk.h"
+#include "sim/test/scratch.h"
 
 enum { NOBODY = 65534 };
 
@@ -387,20 +387,6 @@ static void a_full_disk_costs_the_run_and_not_the_file(void)
     EXPECT(strcmp(ask(path, "PRAGMA integrity_check"), "ok") == 0);
 }
 
-static void remove_folder(void)
-{
-    char path[400];
-    struct dirent *entry;
-    DIR *files = opendir(folder);
-    EXPECT(files != NULL);
-    while ((entry = readdir(files)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        unlink(path); /* "." and ".." stay */
-    }
-    closedir(files);
-    EXPECT_EQUAL(rmdir(folder), 0);
-}
-
 int main(void)
 {
     EXPECT(mkdtemp(folder) != NULL);
@@ -415,6 +401,6 @@ int main(void)
     RUN(a_read_only_file_is_refused_for_writing);
     RUN(a_full_disk_costs_the_run_and_not_the_file);
     RUN(the_simulated_disk_is_never_written_to);
-    remove_folder();
+    scratch_remove(folder);
     return 0;
 }

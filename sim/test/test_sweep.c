@@ -3,7 +3,6 @@
  * --resume comes to the rows of a sweep that nothing befell; so do merged shards. What must fail
  * fails: the canary, a run that takes too long or too much. Method: the real command, in a folder
  * of its own; rows are compared but for their numbers, times and memory. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -17,6 +16,7 @@
 #include "core/test/test.h"
 #include "sim/random.h"
 #include "sim/world.h"
+#include "sim/test/scratch.h"
 
 enum { KILLS = 20, INSTANT_MAX_US = 400000, RUNS = 24, SKIPPED = 77, WORDS_MAX = 20 };
 
@@ -429,20 +429,6 @@ static void write_scenario(void)
     EXPECT_EQUAL(fclose(file), 0);
 }
 
-static void remove_folder(void)
-{
-    char path[400];
-    struct dirent *entry;
-    DIR *files = opendir(folder);
-    EXPECT(files != NULL);
-    while ((entry = readdir(files)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        unlink(path); /* "." and ".." stay */
-    }
-    closedir(files);
-    EXPECT_EQUAL(rmdir(folder), 0);
-}
-
 int main(void)
 {
     program = getenv("BROWNOUT");
@@ -471,6 +457,6 @@ int main(void)
     RUN(a_canary_that_does_not_fail_ends_it);
     RUN(what_takes_too_much_is_ended_and_classed);
     RUN(a_probe_that_nothing_reaches_is_said);
-    remove_folder();
+    scratch_remove(folder);
     return 0;
 }

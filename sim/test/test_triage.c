@@ -4,7 +4,6 @@
 #include "sim/triage.h"
 
 #include <cJSON.h>
-#include <dirent.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "core/check.h"
 #include "core/test/test.h"
 #include "sim/triage_cone.h"
+#include "sim/test/scratch.h"
 
 #define MINUTE_US UINT64_C(60000000)
 #define HOUR_US   (60 * MINUTE_US)
@@ -867,20 +867,6 @@ static void markdown_keeps_its_table(void)
     triage_free(&triage);
 }
 
-static void remove_folder(void)
-{
-    char path[400];
-    struct dirent *entry;
-    DIR *files = opendir(folder);
-    EXPECT(files != NULL);
-    while ((entry = readdir(files)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        unlink(path); /* "." and ".." stay */
-    }
-    closedir(files);
-    EXPECT_EQUAL(rmdir(folder), 0);
-}
-
 int main(void)
 {
     EXPECT(mkdtemp(folder) != NULL);
@@ -906,6 +892,6 @@ int main(void)
     RUN(known_failures_are_skipped_in_junit);
     RUN(json_says_all_of_it);
     RUN(markdown_keeps_its_table);
-    remove_folder();
+    scratch_remove(folder);
     return 0;
 }
