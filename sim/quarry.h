@@ -22,6 +22,29 @@ struct quarry_call {
 enum verdict quarry_plan(struct quarry_call *call, uint64_t timeout_us, struct plan *plan,
                          char *error, size_t error_bytes);
 
+/* How a verb is told which run: its first options. */
+#define QUARRY_OPTIONS(quarry)                                                                     \
+    {.name = "--seed",                                                                             \
+     .kind = OPTION_COUNT,                                                                         \
+     .target = &(quarry)->seed,                                                                    \
+     .max = COMMAND_SEED_MAX,                                                                      \
+     .value = "N",                                                                                 \
+     .doc = "of the scenario's run that failed"},                                                  \
+        {.name = "--set",                                                                          \
+         .kind = OPTION_SETTING,                                                                   \
+         .target = &(quarry)->settings,                                                            \
+         .value = "KEY=VALUE",                                                                     \
+         .doc = "as that run had it; may come often"},                                             \
+        {.name = "--crypto",                                                                       \
+         .kind = OPTION_TEXT,                                                                      \
+         .target = &(quarry)->crypto,                                                              \
+         .value = "ideal|openssl",                                                                 \
+         .doc = "likewise"},                                                                       \
+    {                                                                                              \
+        .name = "--db", .kind = OPTION_TEXT, .target = &(quarry)->db, .value = "FILE",             \
+        .doc = "the run database; " RECORD_FILE " without it"                                      \
+    }
+
 /* One run in a process of its own: see struct lane_work. The witness is freed by the caller. */
 void quarry_run(void (*request)(void *ctx, uint64_t job, const char *text,
                                 struct run_request *request),
