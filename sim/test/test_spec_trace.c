@@ -259,7 +259,8 @@ static void judge_runs(const struct recorded *recorded)
              getenv("BROWNOUT"), recorded->law, database, shop);
     EXPECT_EQUAL(system(line), 0);
     if (recorded == &telemetry) { /* whose readings are a trace each */
-        snprintf(line, sizeof line, "'%s' spec trace 1 --law Session --db '%s' > '%s/t.txt'",
+        snprintf(line, sizeof line,
+                 "'%s' spec trace 1 --law Session --db '%s' --devices 99 > '%s/t.txt'",
                  getenv("BROWNOUT"), database, shop);
         EXPECT_EQUAL(system(line), 0);
         snprintf(line, sizeof line, "grep -q 'accepted  [1-9][0-9][0-9]* of ' '%s/t.txt'", shop);
