@@ -662,3 +662,4 @@ function World:flash_wear(on, amount, options) end
 ---@field trials? integer boots that an unconfirmed image gets (2)
 ---@field reverts? integer times that one release may be reverted and offered again (2)
 ---@field app_sectors? integer of the application's store (3)
+---@field cuts? string[] this one history in place of all: "1f.3", "22.0~01", "end", as cuts prints it
