@@ -12,6 +12,7 @@
 #include "sim/plan_lua.h"
 #include "sim/print.h"
 #include "sim/quarry.h"
+#include "sim/selfcheck.h"
 #include "sim/shrink.h"
 #include "sim/shrink_note.h"
 #include "sim/status.h"
@@ -22,7 +23,7 @@ struct call {
     struct quarry_call quarry;
     const char *output;
     uint64_t seeds, jobs, runs, time_us, timeout_us;
-    bool json;
+    bool selfcheck, json;
     struct status status;
 };
 
@@ -68,6 +69,10 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .target = &call->timeout_us,
          .value = "TIME",
          .doc = "wall time of one run; what takes longer did not fail (2m)"},
+        {.name = "--selfcheck",
+         .kind = OPTION_FLAG,
+         .target = &call->selfcheck,
+         .doc = "it is not deterministic: the smallest plan that two processes live to two hashes"},
         {.name = "--json",
          .kind = OPTION_FLAG,
          .target = &call->json,
@@ -102,7 +107,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
     call->jobs = processors < 1                ? 1
                  : processors > TRIAL_JOBS_MAX ? TRIAL_JOBS_MAX
                                                : (uint64_t)processors;
-    return command_parse(&verb, argc, argv, &call->quarry.what, exit_code);
+    const bool good = command_parse(&verb, argc, argv, &call->quarry.what, exit_code);
+    call->quarry.any = call->selfcheck;
+    return good;
 }
 
 static bool is_plan_file(const char *path)
@@ -144,6 +151,11 @@ static void replay_line(const struct call *call, const struct shrink_result *res
     if (call->output != NULL && is_plan_file(call->output)) {
         snprintf(line, line_bytes, "brownout replay");
         print_word(line, line_bytes, file);
+    } else if (call->selfcheck) {
+        snprintf(line, line_bytes, "brownout selfcheck");
+        print_word(line, line_bytes, file);
+        const size_t length = strlen(line);
+        snprintf(line + length, line_bytes - length, " --seed %" PRIu64, result->plan.seed);
     } else {
         command_run_line(line, line_bytes, file, result->plan.seed, &none);
     }
@@ -164,6 +176,9 @@ static char *scenario_text(const struct call *call, const struct shrink_result *
     shrink_notes_make(&notes, &result->plan, crashed ? 0 : UINT64_MAX);
     snprintf(what, sizeof what, "%s hold",
              result->before.violated ? law_name(result->before.violation.law) : "what is expected");
+    if (call->selfcheck) {
+        snprintf(what, sizeof what, "one plan have one history");
+    }
     shrink_question(&result->plan, crashed ? "the program live on" : what, question,
                     sizeof question);
     print_size(&result->from, from, sizeof from);
@@ -171,8 +186,10 @@ static char *scenario_text(const struct call *call, const struct shrink_result *
     replay_line(call, result, line, sizeof line);
     snprintf(head, sizeof head,
              "%s\nFrom %s%s%s\nto %s; %s.\nOf seeds 1 to %d, %" PRIu32 " fail alike.\nReplay: %s\n",
-             crashed ? result->kind : notes.bad, from,
-             result->plan.scenario[0] != '\0' ? ", of " : "", result->plan.scenario, to,
+             crashed           ? result->kind
+             : call->selfcheck ? "Two processes with other memory live it to two hashes."
+                               : notes.bad,
+             from, result->plan.scenario[0] != '\0' ? ", of " : "", result->plan.scenario, to,
              result->minimal ? "nothing of it can be left out by itself"
                              : "the budget was spent before nothing more could be left out",
              SHRINK_SEEDS, result->seeds_failing, line);
@@ -188,6 +205,20 @@ static void scenario_request(void *ctx, uint64_t job, const char *text, struct r
     (void)job;
     (void)text;
     *request = *(const struct run_request *)ctx;
+}
+
+/* Likewise, where determinism is the question. */
+static bool is_undetermined(const char *path, uint64_t seed, char kind[FAILURE_BYTES], char *error,
+                            size_t error_bytes)
+{
+    static struct selfcheck_result result;
+    static const struct option_settings none;
+    const struct selfcheck_request request = {
+        .program = "/proc/self/exe", .scenario = path, .seed = seed, .settings = &none};
+    selfcheck(&request, &result);
+    snprintf(kind, FAILURE_BYTES, "%s", verdict_name(result.verdict));
+    snprintf(error, error_bytes, "%s", result.message);
+    return result.verdict == VERDICT_NONDETERMINISTIC;
 }
 
 /* Does the scenario, as it will stand in its file, fail alike? A file of its own tries it. */
@@ -208,6 +239,18 @@ static bool prove(const struct call *call, const struct shrink_result *result, c
     }
     fputs(text, file);
     const bool whole = fclose(file) == 0;
+    if (call->selfcheck) {
+        const bool good =
+            whole && is_undetermined(path, result->plan.seed, kind, error, error_bytes);
+        if (!good) {
+            snprintf(error, error_bytes,
+                     "the plan comes to two hashes, and the scenario that was made of it does not "
+                     "(%s); write it as a plan: -o FILE.plan",
+                     kind);
+        }
+        (void)unlink(path);
+        return good;
+    }
     run_request_init(&request);
     request.scenario = path;
     request.seed = result->plan.seed;
@@ -354,6 +397,7 @@ static int work(struct call *call, const struct plan *plan)
         .timeout_us = call->timeout_us,
         .runs_max = call->runs,
         .wall_us_max = call->time_us,
+        .twin = call->selfcheck ? "/proc/self/exe" : NULL,
         .progress = show,
         .progress_ctx = &call->status,
     };
