@@ -188,6 +188,7 @@
 ---@class Scenario
 ---@field fleet? FleetSection who there is
 ---@field device? DeviceSection
+---@field workload? WorkloadSection who samples how often, and when
 ---@field gateway? GatewaySection
 ---@field cloud? CloudSection
 ---@field link? LinkSection
@@ -232,6 +233,12 @@
 ---@field ack_timeout? Duration reconnect when the cloud has not acked for so long
 ---@field watchdog? Duration 0: no watchdog
 ---@field keep_alive? Duration MQTT keep alive, whole seconds
+
+---@class WorkloadSection
+---@field hot? integer the busiest device samples so many times as often as device.sample_every says
+---@field skew? integer the r-th busiest samples r^skew times as seldom, 64 times at the most; 0: all alike
+---@field burst? integer readings in a row before a device is idle; 0: it never is
+---@field idle? Duration time without readings behind a burst
 
 ---@class GatewaySection
 ---@field queue? integer messages in custody

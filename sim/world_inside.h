@@ -51,6 +51,8 @@ struct world {
     struct judge *judge;
     bool canary; /* the first acceptance is still to be told twice */
     enum model_role *model_roles;
+    uint64_t *periods_us;       /* [nodes + 1], of devices: between two samples */
+    struct workload_seen *seen; /* [nodes + 1], of devices */
     bool violated;
     struct violation violation;
     int expectation_failed;
