@@ -107,6 +107,7 @@
 ---| "flash_faded" # programmed bits that were lost (bits)
 ---| "flash_weak" # bits that were disturbed (bits)
 ---| "flash_garbled" # units programmed while the supply was too low (units)
+---| "recovery_us" # from heal until no device kept a reading stored before; unknown: it did not come to that (us)
 ---| "unfollowed" # devices that the laws of specs followed no further (devices)
 ---| "unfollowed_readings" # readings of other devices that spec.session followed no further (readings)
 
@@ -395,7 +396,7 @@ function World:off(handle) end
 function World:view(node) end
 
 ---@param name Figure
----@return integer
+---@return integer? value nil: it cannot be told yet
 function World:figure(name) end
 
 ---@param node string

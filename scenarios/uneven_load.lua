@@ -13,5 +13,5 @@ return {
         power_cut = { every = "1h", lasts = "10s..5m" },
         partition = { every = "2h", lasts = "1m..10m" },
     },
-    expect = { { "sampled", ">=", 1000 } },
+    expect = { { "sampled", ">=", 500 } },
 }

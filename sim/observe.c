@@ -295,6 +295,9 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
                           world->periods_us[evidence->device], time_us, evidence,
                           world->stage.probes);
     }
+    if (world->nodes[node].role_mask == ROLE_MASK_DEVICE) {
+        recovery_evidence(&world->recovery, &world->nodes[node], evidence);
+    }
     if (is_heard(world) && world->nodes[node].role_mask == ROLE_MASK_DEVICE) {
         observe_device(world, &world->nodes[node], evidence->kind);
     }

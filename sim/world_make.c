@@ -256,7 +256,8 @@ static void make_workload(struct world *world)
 {
     world->periods_us = calloc(world->node_count + 1, sizeof *world->periods_us);
     world->seen = calloc(world->node_count + 1, sizeof *world->seen);
-    CHECK(world->periods_us != NULL && world->seen != NULL);
+    world->recovery.devices = calloc(world->node_count + 1, sizeof *world->recovery.devices);
+    CHECK(world->periods_us != NULL && world->seen != NULL && world->recovery.devices != NULL);
     for (uint32_t i = 1; i <= world->node_count; i++) {
         if (world->nodes[i].role_mask == ROLE_MASK_DEVICE) {
             const struct device_config *device = world->nodes[i].config;
@@ -453,6 +454,7 @@ void world_free(struct world *world)
     free(world->model_roles);
     free(world->periods_us);
     free(world->seen);
+    free(world->recovery.devices);
     queue_free(&world->queue);
     hash_free(&world->stage.hash);
     plan_free(&world->plan);
