@@ -90,7 +90,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "the first bad evidence has the same name. It ends when nothing of that can be left "
             "out\n"
             "by itself (1-minimal), or the budget is spent. The scenario is run before it is\n"
-            "written. Without -o it goes to standard output.\n"
+            "written. Without -o it goes to standard output. That of a RUN_ID is kept with the "
+            "run,\n"
+            "where the report has it.\n"
             "Exit code 1: it fails, and is small now; 0: the run passes, there is nothing to "
             "shrink;\n"
             "3: the run is not deterministic; 5: it fails in a way that cannot be compared.",
@@ -346,6 +348,36 @@ static void print_json(const struct call *call, const struct shrink_result *resu
     json_print(stdout, object);
 }
 
+/* The run that was shrunk, where it is one of the database. */
+static int64_t run_id(const struct call *call)
+{
+    const char *what = call->quarry.what;
+    const bool is_number = what[0] != '\0' && strspn(what, "0123456789") == strlen(what);
+    return is_number ? strtoll(what, NULL, 10) : 0;
+}
+
+/* With its run, for the report. Where that cannot be written to, nothing else is lost. */
+static bool keep(const struct call *call, const struct shrink_result *result, const char *text)
+{
+    char error[RECORD_ERROR_BYTES] = "";
+    const struct record_shrunk shrunk = {.run = run_id(call),
+                                         .failure = result->kind,
+                                         .faults_before = result->from.faults,
+                                         .faults = result->to.faults,
+                                         .devices = result->to.devices,
+                                         .seed = result->plan.seed,
+                                         .minimal = result->minimal,
+                                         .text = text};
+    const char *db = call->quarry.db == NULL ? RECORD_FILE : call->quarry.db;
+    struct record *record = record_open(db, RECORD_WRITE, error, sizeof error);
+    const bool good = record != NULL && record_shrunk(record, &shrunk, error, sizeof error);
+    record_close(record);
+    if (!good) {
+        fprintf(stderr, "brownout shrink: it is not kept with its run: %s\n", error);
+    }
+    return good;
+}
+
 static int finish(const struct call *call, const struct shrink_result *result)
 {
     char error[1024];
@@ -357,6 +389,7 @@ static int finish(const struct call *call, const struct shrink_result *result)
         free(text);
         return VERDICT_UNKNOWN;
     }
+    const bool kept = !as_plan && run_id(call) != 0 && keep(call, result, text);
     if (call->output != NULL) {
         good = write_file(call->output, text, error, sizeof error);
     }
@@ -366,6 +399,10 @@ static int finish(const struct call *call, const struct shrink_result *result)
         print_json(call, result, text);
     } else {
         print_text(call, result, text);
+    }
+    if (good && kept && !call->json) {
+        fprintf(call->output != NULL ? stdout : stderr,
+                "kept    with run %s, for brownout report\n", call->quarry.what);
     }
     free(text);
     return good ? VERDICT_FAIL : VERDICT_HARNESS;
