@@ -16,6 +16,7 @@
 #include "sim/shrink.h"
 #include "sim/shrink_note.h"
 #include "sim/status.h"
+#include "sim/triage_cone.h"
 
 enum { RUNS_DEFAULT = 5000 };
 
@@ -359,11 +360,17 @@ static int64_t run_id(const struct call *call)
 /* With its run, for the report. Where that cannot be written to, nothing else is lost. */
 static bool keep(const struct call *call, const struct shrink_result *result, const char *text)
 {
-    char error[RECORD_ERROR_BYTES] = "";
+    char error[RECORD_ERROR_BYTES] = "", classes[32 * EFFECT_COUNT];
+    bool left[EFFECT_COUNT] = {false};
+    for (uint32_t i = 0; i < result->plan.entry_count; i++) {
+        left[result->plan.entries[i].effect] = true;
+    }
+    triage_cone_classes(left, classes, sizeof classes);
     const struct record_shrunk shrunk = {.run = run_id(call),
                                          .failure = result->kind,
                                          .faults_before = result->from.faults,
                                          .faults = result->to.faults,
+                                         .classes = classes,
                                          .devices = result->to.devices,
                                          .seed = result->plan.seed,
                                          .minimal = result->minimal,
@@ -402,7 +409,7 @@ static int finish(const struct call *call, const struct shrink_result *result)
     }
     if (good && kept && !call->json) {
         fprintf(call->output != NULL ? stdout : stderr,
-                "kept    with run %s, for brownout report\n", call->quarry.what);
+                "kept    with run %s, for brownout report and triage\n", call->quarry.what);
     }
     free(text);
     return good ? VERDICT_FAIL : VERDICT_HARNESS;

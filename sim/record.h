@@ -114,6 +114,7 @@ bool record_merge(struct record *record, const char *path, struct record_merged 
 struct record_shrunk {
     int64_t run;
     const char *failure; /* sim/failure.h */
+    const char *classes; /* of the faults left, as triage_cone_classes says them */
     uint64_t faults_before, faults, devices, seed;
     bool minimal;
     const char *text; /* of the scenario */

@@ -113,6 +113,7 @@ const char *const record_schema[] = {
     "  failure TEXT NOT NULL, -- in which both end: law and first bad evidence\n"
     "  faults_before INTEGER NOT NULL,\n"
     "  faults INTEGER NOT NULL,\n"
+    "  classes TEXT NOT NULL, -- of the faults left, sorted, with commas; '-': none is\n"
     "  devices INTEGER NOT NULL,\n"
     "  minimal INTEGER NOT NULL, -- 1: nothing of it can be left out by itself\n"
     "  seed INTEGER NOT NULL, -- with which it fails\n"

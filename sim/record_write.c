@@ -420,6 +420,7 @@ bool record_shrunk(struct record *record, const struct record_shrunk *shrunk, ch
     row_text(&row, shrunk->failure);
     row_number(&row, shrunk->faults_before);
     row_number(&row, shrunk->faults);
+    row_text(&row, shrunk->classes);
     row_number(&row, shrunk->devices);
     row_number(&row, shrunk->minimal ? 1 : 0);
     row_number(&row, shrunk->seed);

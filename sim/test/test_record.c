@@ -235,6 +235,7 @@ static void what_a_run_was_shrunk_to_goes_with_it(void)
                                          .failure = "telemetry.durable at ACK",
                                          .faults_before = 7,
                                          .faults = 1,
+                                         .classes = "crash",
                                          .devices = 2,
                                          .seed = 3,
                                          .minimal = true,
@@ -249,6 +250,7 @@ static void what_a_run_was_shrunk_to_goes_with_it(void)
     EXPECT(record_merge(record, there, &merged, error, sizeof error));
     record_close(record);
     EXPECT_EQUAL(count(here, "SELECT run FROM shrunk WHERE faults_before = 7 AND faults = 1 AND "
+                             "classes = 'crash' AND "
                              "devices = 2 AND seed = 3 AND minimal AND text = 'return {}'"),
                  2);
 }

@@ -105,6 +105,7 @@ static void alike_is_one_group_and_the_fewest_events_come_first(void)
                                              .failure = "telemetry.durable at ACK",
                                              .faults_before = 320,
                                              .faults = 2 - i,
+                                             .classes = "crash",
                                              .devices = 1,
                                              .seed = UINT64_C(9007199254740993),
                                              .minimal = i == 1,
