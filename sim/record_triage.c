@@ -353,6 +353,7 @@ static bool add_failure(struct reading *reading, sqlite3_stmt *row)
     dash(subject->evidence);
     dash(subject->role);
     dash(subject->cone);
+    memcpy(subject->lived_cone, subject->cone, sizeof subject->lived_cone);
     triage_key(subject, failure->lived_key);
     if (sqlite3_column_type(row, AT_SHRUNK) != SQLITE_NULL) {
         snprintf(subject->cone, sizeof subject->cone, "%s", text_at(row, AT_SHRUNK));

@@ -16,7 +16,8 @@
  *
  * A group is one complaint, and the fewest faults that were seen to go before it. The failures of
  * one CAUSE are taken by the size of their cones, then by name, then by run: each joins the first
- * group whose cone its own holds whole, and else begins one. So what also happens without a fault
+ * group whose cone its own holds whole (of a run that was shrunk, also the cone that it would have
+ * if it was not), and else begins one. So what also happens without a fault
  * is one group, however many faults happened to strike near its other runs. A cone "?" neither
  * holds nor is held. The group's key and subject are those of the failure that began it: they stay,
  * until a run shows that fewer faults will do. A list of known failures names a group by its CAUSE,
@@ -64,6 +65,7 @@ const char *triage_state_name(enum triage_state state);
 
 struct triage_subject {
     char law[40], what[TRIAGE_WHAT_BYTES], evidence[64], role[16], cone[TRIAGE_CONE_BYTES];
+    char lived_cone[TRIAGE_CONE_BYTES]; /* as the run tells it, shrunk or not; no part of the key */
 };
 void triage_key(const struct triage_subject *subject, char key[TRIAGE_KEY_BYTES]);
 /* Copy, with each row of digits as '#'. */

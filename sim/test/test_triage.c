@@ -423,6 +423,15 @@ static void what_a_run_was_shrunk_to_is_its_cone(void)
     triage_known_free(&known);
     triage_free(&triage);
     record = record_open(path, RECORD_WRITE, error, sizeof error);
+    shrunk.run = 2; /* another one alone would do: it still is one of these */
+    shrunk.classes = "link_reset";
+    EXPECT(record_shrunk(record, &shrunk, error, sizeof error));
+    record_close(record);
+    look(&triage, path, NULL);
+    EXPECT_EQUAL(triage.group_count, 1);
+    EXPECT_EQUAL(triage.groups[0].count, 3);
+    triage_free(&triage);
+    record = record_open(path, RECORD_WRITE, error, sizeof error);
     shrunk.run = 3;
     shrunk.classes = "-";
     EXPECT(record_shrunk(record, &shrunk, error, sizeof error));
