@@ -90,11 +90,16 @@ struct judge_config {
     uint32_t reserve; /* counters that a device reserves at once; 0: no device is followed */
     uint32_t queue_max;
     uint64_t sample_every_us;
-    uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
-    uint32_t trials;          /* boots that an unconfirmed image gets; 0: firmware is not managed */
-    uint32_t reverts_max;     /* times that one image may be reverted and taken again; 0: any */
-    uint32_t image_bytes;     /* of each release; >= 1 where firmware is managed, as are */
-    uint32_t sector_bytes;    /* of a device's flash */
+    const uint64_t *periods_us; /* [node_count]: in place of it, of each device; NULL: all alike.
+                                   Borrowed for the judge's life */
+    uint32_t burst;             /* so many samples in a row, and then */
+    uint64_t idle_us;           /* none for so long; burst 0: one period after the other */
+    uint64_t sample_slack_us;   /* how late a sample may be: drift of 1/8 of sample_every_us, busy
+                                   time; where it waits for longer, 1/8 of that more */
+    uint32_t trials;       /* boots that an unconfirmed image gets; 0: firmware is not managed */
+    uint32_t reverts_max;  /* times that one image may be reverted and taken again; 0: any */
+    uint32_t image_bytes;  /* of each release; >= 1 where firmware is managed, as are */
+    uint32_t sector_bytes; /* of a device's flash */
     /* Hears each step of a law that has a spec, before it is judged (models/follow.h): the name of
      * the law, the constants of its spec in this run, and the kind of state that the step is taken
      * in: at most 32 bits of the law's own. NULL: nobody does. */

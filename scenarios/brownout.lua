@@ -107,6 +107,7 @@
 ---| "flash_faded" # programmed bits that were lost (bits)
 ---| "flash_weak" # bits that were disturbed (bits)
 ---| "flash_garbled" # units programmed while the supply was too low (units)
+---| "recovery_us" # from heal until no device kept a reading stored before; unknown: it did not come to that (us)
 ---| "unfollowed" # devices that the laws of specs followed no further (devices)
 ---| "unfollowed_readings" # readings of other devices that spec.session followed no further (readings)
 
@@ -188,6 +189,7 @@
 ---@class Scenario
 ---@field fleet? FleetSection who there is
 ---@field device? DeviceSection
+---@field workload? WorkloadSection who samples how often, and when
 ---@field gateway? GatewaySection
 ---@field cloud? CloudSection
 ---@field link? LinkSection
@@ -232,6 +234,12 @@
 ---@field ack_timeout? Duration reconnect when the cloud has not acked for so long
 ---@field watchdog? Duration 0: no watchdog
 ---@field keep_alive? Duration MQTT keep alive, whole seconds
+
+---@class WorkloadSection
+---@field hot? integer the busiest device samples so many times as often as device.sample_every says
+---@field skew? integer the r-th busiest samples r^skew times as seldom, 64 times at the most; 0: all alike
+---@field burst? integer readings in a row before a device is idle; 0: it never is
+---@field idle? Duration time without readings behind a burst
 
 ---@class GatewaySection
 ---@field queue? integer messages in custody
@@ -388,7 +396,7 @@ function World:off(handle) end
 function World:view(node) end
 
 ---@param name Figure
----@return integer
+---@return integer? value nil: it cannot be told yet
 function World:figure(name) end
 
 ---@param node string
@@ -662,3 +670,4 @@ function World:flash_wear(on, amount, options) end
 ---@field trials? integer boots that an unconfirmed image gets (2)
 ---@field reverts? integer times that one release may be reverted and offered again (2)
 ---@field app_sectors? integer of the application's store (3)
+---@field cuts? string[] this one history in place of all: "1f.3", "22.0~01", "end", as cuts prints it

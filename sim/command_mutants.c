@@ -42,7 +42,7 @@ struct finding {
     char message[1024];
     char folder[MUTANT_PATH_BYTES];   /* kept; else empty */
     char replay[MUTANT_REPLAY_BYTES]; /* of a life: the id of what caught it; else empty */
-    bool is_shrunk;                   /* it was asked for, and it is a run of a scenario */
+    bool is_shrunk;                   /* it was asked for, and the bug was caught */
     struct mutant_shrunk shrunk;
 };
 
@@ -180,7 +180,6 @@ static void explore(const struct call *call, const struct mutant *mutant,
     memcpy(finding->message, result.message, sizeof result.message);
 }
 
-/* Lives are searched breadth first: what caught them has as few cuts as can be. */
 static void shrink_caught(const struct call *call, const struct mutant *mutant,
                           const struct mutant_shop *shop, struct finding *finding)
 {
@@ -193,10 +192,10 @@ static void shrink_caught(const struct call *call, const struct mutant *mutant,
         .sound = sound,
         .scenario = call->scenario != NULL ? call->scenario : mutant->scenario,
         .seed = finding->seed,
+        .replay = finding->replay,
         .output = output,
     };
-    if (finding->outcome == MUTANT_CAUGHT && mutant->needs == MUTANT_NEEDS_RUN &&
-        mutant->law != MUTANT_DETERMINISM) {
+    if (finding->outcome == MUTANT_CAUGHT) {
         mutant_shrink(&shrink, &finding->shrunk);
         finding->is_shrunk = true;
     }
@@ -365,6 +364,9 @@ static void print_one(const struct print *print, const struct call *call,
     }
     if (finding->is_shrunk) {
         mutant_shrunk_print(print, &finding->shrunk);
+        if (finding->folder[0] != '\0') {
+            fprintf(print->file, "           %s/shrunk.lua\n", finding->folder);
+        }
     }
     if (!good || finding->folder[0] != '\0') {
         replay_line(line, sizeof line, call, planted);
@@ -547,7 +549,8 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "file, which is compiled and linked in place of the real one. Exit code 1: one\n"
             "survived, was caught by another law, or (--shrink) has no small scenario that\n"
             "fails with it and passes without; 4: a patch does not apply any more.\n"
-            "Lives need no shrinking: they are searched breadth first.\n"
+            "Of a life the one history that shows it is pinned. With --keep the small scenarios\n"
+            "stay, and --json has their text.\n"
             "NAME is one of them, or several with commas between.\n",
         .example = "brownout mutants window_edge_open --keep",
         .options = options,

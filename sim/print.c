@@ -127,7 +127,16 @@ void totals_add(struct totals *totals, const struct run_result *result)
         totals->probes[i] += result->probes[i];
     }
     for (unsigned i = 0; i < FIGURE_COUNT; i++) {
-        totals->figures[i] += result->figures[i];
+        const uint64_t figure = result->figures[i];
+        if (figure == FIGURE_UNKNOWN) {
+            continue;
+        }
+        totals->told[i]++;
+        if (strcmp(figure_unit((enum figure)i), "us") != 0) {
+            totals->figures[i] += figure;
+        } else if (figure > totals->figures[i]) {
+            totals->figures[i] = figure;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 #include "sim/run.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -196,9 +197,14 @@ static void decide(struct world *world, struct script *script, struct run_result
     } else if (index >= 0) {
         const struct plan_expectation *expectation = &result->plan.expectations[index];
         result->verdict = VERDICT_FAIL;
+        const uint64_t figure = world_figure(world, expectation->figure);
+        char number[24] = "unknown";
+        if (figure != FIGURE_UNKNOWN) {
+            snprintf(number, sizeof number, "%" PRIu64, figure);
+        }
         snprintf(result->message, sizeof result->message,
-                 "expectation on %s does not hold: it is %llu", figure_name(expectation->figure),
-                 (unsigned long long)world_figure(world, expectation->figure));
+                 "expectation on %s does not hold: it is %s", figure_name(expectation->figure),
+                 number);
     } else if (world_judge(world) != NULL && judge_recovering(world_judge(world)) > 0) {
         result->verdict = VERDICT_UNKNOWN;
         snprintf(result->message, sizeof result->message,

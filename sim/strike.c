@@ -134,6 +134,7 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
     }
     world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
     observe_answer(world, node);
+    recovery_look(&world->recovery, node, world->now_us);
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
         strike_down(world, node, node->fall_entry);
         strike_update_cut(world, node);
@@ -431,5 +432,6 @@ void strike_heal(struct world *world)
             world_schedule(world, world->now_us, WORLD_TIMER, i, ++node->timer_generation);
         }
     }
+    recovery_heal(&world->recovery, world->nodes, world->node_count, world->now_us);
     observe_truth(world, TRUTH_HEAL, 0, 0);
 }

@@ -110,6 +110,29 @@ static void draw_configuration(struct settings *settings, uint64_t seed, uint32_
     }
 }
 
+/* First whether the run has a shape at all, then which: busy and idle devices, bursts. */
+static void draw_workload(struct settings *settings, uint64_t seed, uint32_t attempt)
+{
+    struct random_stream draws = stream_of(seed, attempt, "workload");
+    uint64_t *number = settings->number;
+    const uint64_t every_us = number[SETTING_device_sample_every];
+    const bool shaped = random_below(&draws, 2) == 0;
+    const bool uneven = random_below(&draws, 2) == 0;
+    const bool bursts = random_below(&draws, 2) == 0;
+    const uint64_t hot = log_between(&draws, 2, 8), skew = random_between(&draws, 1, 3);
+    const uint64_t burst = log_between(&draws, 2, 64);
+    const uint64_t idle_us =
+        log_time_us(&draws, 4 * every_us, 8 * every_us + number[SETTING_run_duration] / 8);
+    if (shaped && uneven) {
+        number[SETTING_workload_hot] = hot;
+        number[SETTING_workload_skew] = skew;
+    }
+    if (shaped && bursts) {
+        number[SETTING_workload_burst] = burst;
+        number[SETTING_workload_idle] = idle_us;
+    }
+}
+
 static void draw_media(struct settings *settings, uint64_t seed, uint32_t attempt)
 {
     static const char *const links[] = {"nb-iot", "lte-m",        "3g",       "satellite",
@@ -218,6 +241,7 @@ void swarm_draw(struct plan *plan)
         drawn = plan->settings;
         draw_topology(&drawn, plan->seed, attempt);
         draw_configuration(&drawn, plan->seed, attempt);
+        draw_workload(&drawn, plan->seed, attempt);
         draw_media(&drawn, plan->seed, attempt);
     } while (!settings_check(&drawn, error, sizeof error) && ++attempt < ATTEMPTS);
     if (attempt < ATTEMPTS) {

@@ -13,6 +13,7 @@
 #include "sim/fleet.h"
 #include "sim/ideal.h"
 #include "sim/node.h"
+#include "sim/recovery.h"
 #include "sim/profile.h"
 #include "sim/queue.h"
 #include "sim/readings.h"
@@ -51,6 +52,9 @@ struct world {
     struct judge *judge;
     bool canary; /* the first acceptance is still to be told twice */
     enum model_role *model_roles;
+    struct recovery recovery;
+    uint64_t *periods_us;       /* [nodes + 1], of devices: between two samples */
+    struct workload_seen *seen; /* [nodes + 1], of devices */
     bool violated;
     struct violation violation;
     int expectation_failed;
