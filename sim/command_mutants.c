@@ -9,22 +9,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "build_id.h"
 #include "core/check.h"
 #include "sim/command.h"
 #include "sim/mutant.h"
+#include "sim/mutant_explore.h"
 #include "sim/mutant_life.h"
 #include "sim/mutant_shrink.h"
+#include "sim/mutant_table.h"
 #include "sim/print.h"
 #include "sim/selfcheck.h"
 #include "sim/status.h"
 
 enum { MUTANTS_MAX = 256, CALM_RUNS = 5, RUNS_DEFAULT = 200, JOBS_MAX = 64 };
+enum { SEARCH_US_DEFAULT = 60000000, SEARCHES_DEFAULT = 1 };
 
 struct call {
     const char *name; /* several with commas between; NULL: all */
     const char *scenario, *source, *build, *law;
-    uint64_t runs, jobs;
+    const char *explore, *fuzz, *rates;
+    uint64_t runs, jobs, searches, search_us;
     bool all, keep, json, shrink;
+    bool ways[MUTANT_WAY_COUNT]; /* --explore: these, in place of the law that each names */
+    struct mutant_build *fuzz_build;
     char source_folder[MUTANT_PATH_BYTES], build_folder[MUTANT_PATH_BYTES];
 };
 
@@ -44,6 +51,7 @@ struct finding {
     char replay[MUTANT_REPLAY_BYTES]; /* of a life: the id of what caught it; else empty */
     bool is_shrunk;                   /* it was asked for, and it is a run of a scenario */
     struct mutant_shrunk shrunk;
+    struct mutant_explored explored[MUTANT_WAY_COUNT];
 };
 
 struct planted {
@@ -202,6 +210,62 @@ static void shrink_caught(const struct call *call, const struct mutant *mutant,
     }
 }
 
+/* ---- one planted bug that nobody knows of ---------------------------------------------------- */
+
+static const char *explored_scenario(const struct call *call)
+{
+    return call->scenario != NULL ? call->scenario : MUTANT_EXPLORE_SCENARIO;
+}
+
+/* The program of one way stands in the shop: another object and another link, where it fuzzes. */
+static bool make_for(const struct call *call, const struct mutant_build *build,
+                     const struct mutant *mutant, struct mutant_shop *shop, bool fuzz,
+                     struct finding *finding)
+{
+    if (fuzz) {
+        snprintf(shop->program, sizeof shop->program, "%s/fuzz_plan", shop->folder);
+        snprintf(shop->object, sizeof shop->object, "%s/fuzz_planted.o", shop->folder);
+    }
+    return mutant_make(mutant, shop, fuzz ? call->fuzz_build : build, call->source_folder,
+                       finding->message, sizeof finding->message);
+}
+
+static void search_all(const struct call *call, const struct mutant_build *build,
+                       const struct mutant *mutant, const struct mutant_shop *shop,
+                       struct finding *finding)
+{
+    char sound[2 * MUTANT_PATH_BYTES];
+    struct mutant_shop place = *shop;
+    snprintf(sound, sizeof sound, "%s/brownout", call->build_folder);
+    finding->outcome = MUTANT_SURVIVED;
+    for (unsigned way = 0; way < MUTANT_WAY_COUNT; way++) {
+        if (!call->ways[way]) {
+            continue;
+        }
+        if (!make_for(call, build, mutant, &place, way == MUTANT_FUZZ, finding)) {
+            finding->outcome = MUTANT_BROKEN;
+            return;
+        }
+        const struct mutant_explore_call explore = {
+            .mutant = mutant,
+            .program = place.program,
+            .sound = sound,
+            .scenario = explored_scenario(call),
+            .folder = place.folder,
+            .runs = call->runs,
+            .cpu_us = call->search_us,
+            .searches = (uint32_t)call->searches,
+        };
+        mutant_explore(&explore, (enum mutant_way)way, &finding->explored[way]);
+        if (finding->explored[way].message[0] != '\0') {
+            finding->outcome = MUTANT_BROKEN;
+        } else if (mutant_explored_caught(&finding->explored[way]) > 0 &&
+                   finding->outcome == MUTANT_SURVIVED) {
+            finding->outcome = MUTANT_CAUGHT;
+        }
+    }
+}
+
 static void examine(const struct call *call, const struct mutant_build *build,
                     const struct mutant *mutant, struct finding *finding)
 {
@@ -213,10 +277,12 @@ static void examine(const struct call *call, const struct mutant_build *build,
     if (!mutant_shop_open(&shop, mutant, finding->message, sizeof finding->message)) {
         return;
     }
-    if (mutant_apply(mutant, &shop, call->source_folder, finding->message,
-                     sizeof finding->message) &&
-        mutant_make(mutant, &shop, build, call->source_folder, finding->message,
-                    sizeof finding->message)) {
+    const bool applies =
+        mutant_apply(mutant, &shop, call->source_folder, finding->message, sizeof finding->message);
+    if (applies && call->explore != NULL) {
+        search_all(call, build, mutant, &shop, finding);
+    } else if (applies && mutant_make(mutant, &shop, build, call->source_folder, finding->message,
+                                      sizeof finding->message)) {
         uint64_t begin_us = status_elapsed_us(&status);
         if (mutant->needs != MUTANT_NEEDS_RUN) {
             explore(call, mutant, &shop, finding);
@@ -481,6 +547,74 @@ static enum verdict judge(const struct planted *list, uint32_t count)
     return verdict;
 }
 
+/* ---- ways beside each other ------------------------------------------------------------------ */
+
+static struct mutant_row *rows_of(const struct planted *list, uint32_t count)
+{
+    struct mutant_row *rows = calloc((size_t)count + 1, sizeof *rows);
+    CHECK(rows != NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = (struct mutant_row){&list[i].mutant, list[i].finding.explored};
+    }
+    return rows;
+}
+
+/* The first way that was asked for. */
+static enum mutant_way rated_way(const struct call *call)
+{
+    unsigned way = 0;
+    while (way + 1 < MUTANT_WAY_COUNT && !call->ways[way]) {
+        way++;
+    }
+    return (enum mutant_way)way;
+}
+
+static bool write_rates(const struct call *call, const struct mutant_row *rows, uint32_t count,
+                        char *error, size_t error_bytes)
+{
+    char made_by[256];
+    snprintf(made_by, sizeof made_by,
+             "brownout mutants --explore %s --runs %" PRIu64 " --searches %" PRIu64
+             " --cpu %" PRIu64 "s --rates FILE",
+             call->explore, call->runs, call->searches, call->search_us / 1000000);
+    return mutant_rates_write(call->rates, made_by, BUILD_COMMIT, explored_scenario(call),
+                              rated_way(call), rows, count, error, error_bytes);
+}
+
+/* A bug that no way finds is an answer, too; one that could not be looked for is none. */
+static int print_explored(const struct call *call, const struct planted *list, uint32_t count)
+{
+    struct print print;
+    char error[512];
+    enum verdict verdict = VERDICT_PASS;
+    struct mutant_row *rows = rows_of(list, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].finding.outcome == MUTANT_BROKEN) {
+            fprintf(stderr, "brownout mutants: %s: %s\n", list[i].mutant.name,
+                    list[i].finding.message);
+            verdict = VERDICT_HARNESS;
+        }
+    }
+    if (call->json) {
+        cJSON *object = cJSON_CreateObject();
+        json_text(object, "verdict", verdict_name(verdict));
+        json_text(object, "scenario", explored_scenario(call));
+        json_number(object, "runs", call->runs);
+        json_seconds(object, "cpu_s", call->search_us);
+        mutant_table_json(object, rows, count);
+        json_print(stdout, object);
+    } else {
+        print_begin(&print, stdout);
+        mutant_table_print(&print, rows, count);
+    }
+    if (call->rates != NULL && verdict == VERDICT_PASS &&
+        !write_rates(call, rows, count, error, sizeof error)) {
+        verdict = (enum verdict)command_refuse("mutants", error);
+    }
+    free(rows);
+    return (int)verdict;
+}
+
 /* ---- what is asked --------------------------------------------------------------------------- */
 
 static bool parse(struct call *call, int argc, char **argv, int *exit_code)
@@ -528,6 +662,33 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .kind = OPTION_FLAG,
          .target = &call->shrink,
          .doc = "shrink what caught each; the scenario must fail with the bug and pass without"},
+        {.name = "--explore",
+         .kind = OPTION_TEXT,
+         .target = &call->explore,
+         .value = "WAYS",
+         .doc = "how long until they are found by uniform, swarm, guided, fuzz (see below)"},
+        {.name = "--searches",
+         .kind = OPTION_COUNT,
+         .target = &call->searches,
+         .min = 1,
+         .max = MUTANT_SEARCHES_MAX,
+         .value = "R",
+         .doc = "--explore: so many for each bug and way, with other seeds (1)"},
+        {.name = "--cpu",
+         .kind = OPTION_TIME,
+         .target = &call->search_us,
+         .value = "TIME",
+         .doc = "--explore: processor time of one search at the most (1m)"},
+        {.name = "--fuzz",
+         .kind = OPTION_TEXT,
+         .target = &call->fuzz,
+         .value = "FOLDER",
+         .doc = "--explore fuzz: where a build by clang has fuzz_plan"},
+        {.name = "--rates",
+         .kind = OPTION_TEXT,
+         .target = &call->rates,
+         .value = "FILE",
+         .doc = "--explore: write there how often the first way caught each, for confidence"},
         {.name = "--keep",
          .kind = OPTION_FLAG,
          .target = &call->keep,
@@ -548,7 +709,12 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "survived, was caught by another law, or (--shrink) has no small scenario that\n"
             "fails with it and passes without; 4: a patch does not apply any more.\n"
             "Lives need no shrinking: they are searched breadth first.\n"
-            "NAME is one of them, or several with commas between.\n",
+            "NAME is one of them, or several with commas between.\n"
+            "--explore looks for them as for bugs that nobody knows of: all begin with one\n"
+            "scenario (" MUTANT_EXPLORE_SCENARIO "), and all laws judge. Of the\n"
+            "settings of a patch only firmware.* count: the others would give the bug away.\n"
+            "uniform: seeds of the scenario as it stands; swarm: with what run.swarm draws;\n"
+            "guided: swarm with sweep --guide; fuzz: libFuzzer on plans (fuzz_plan).\n",
         .example = "brownout mutants window_edge_open --keep",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
@@ -556,6 +722,8 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     memset(call, 0, sizeof *call);
     call->runs = RUNS_DEFAULT;
+    call->searches = SEARCHES_DEFAULT;
+    call->search_us = SEARCH_US_DEFAULT;
     call->jobs = processors < 1 ? 1 : processors > JOBS_MAX ? JOBS_MAX : (uint64_t)processors;
     return command_parse(&verb, argc, argv, &call->name, exit_code);
 }
@@ -602,6 +770,14 @@ static bool is_asked(const char *names, const char *name)
     return false;
 }
 
+/* Lives are searched whole, and determinism is no law of one run: nothing is explored there. */
+static bool is_meant(const struct call *call, const struct mutant *mutant)
+{
+    const bool in_runs = mutant->needs == MUTANT_NEEDS_RUN && mutant->law != MUTANT_DETERMINISM;
+    return (call->name == NULL || is_asked(call->name, mutant->name)) &&
+           (call->explore == NULL || in_runs);
+}
+
 /* It is named from the root of the tree, which need not be here. */
 static void place_scenario(struct mutant *mutant, const char *source_folder)
 {
@@ -634,7 +810,7 @@ static bool read_all(const struct call *call, struct planted *list, uint32_t *co
             good = mutant_read(mutant, path, error, error_bytes);
             place_scenario(mutant, call->source_folder);
             mutant_judge(mutant, law);
-            *count += call->name == NULL || is_asked(call->name, mutant->name) ? 1 : 0;
+            *count += is_meant(call, mutant) ? 1 : 0;
         }
     }
     free(entries);
@@ -643,6 +819,30 @@ static bool read_all(const struct call *call, struct planted *list, uint32_t *co
                  call->name == NULL ? "" : call->name, folder);
     }
     return good && *count > 0;
+}
+
+/* What --explore needs beside the rest. */
+static bool prepare_explore(struct call *call, char *error, size_t error_bytes)
+{
+    if (call->explore == NULL) {
+        const bool good = call->rates == NULL && call->fuzz == NULL;
+        snprintf(error, error_bytes, "--rates and --fuzz belong to --explore");
+        return good;
+    }
+    if (!mutant_ways_read(call->explore, call->ways, error, error_bytes)) {
+        return false;
+    }
+    if (call->ways[MUTANT_FUZZ] && call->fuzz == NULL) {
+        snprintf(
+            error, error_bytes,
+            "--explore fuzz needs --fuzz FOLDER: cmake --preset clang-release && cmake --build "
+            "--preset fuzz makes build/clang-release/fuzz");
+        return false;
+    }
+    if (call->ways[MUTANT_FUZZ]) {
+        call->fuzz_build = mutant_build_open(call->fuzz, error, error_bytes);
+    }
+    return !call->ways[MUTANT_FUZZ] || call->fuzz_build != NULL;
 }
 
 int command_mutants(int argc, char **argv)
@@ -655,7 +855,8 @@ int command_mutants(int argc, char **argv)
     if (!parse(&call, argc, argv, &exit_code)) {
         return exit_code;
     }
-    if (!find_folders(&call, &build, error, sizeof error)) {
+    if (!prepare_explore(&call, error, sizeof error) ||
+        !find_folders(&call, &build, error, sizeof error)) {
         return command_refuse("mutants", error);
     }
     struct planted *list = calloc(MUTANTS_MAX, sizeof *list);
@@ -665,6 +866,8 @@ int command_mutants(int argc, char **argv)
     } else if (!examine_all(&call, build, list, count)) {
         (void)command_refuse("mutants", "no more processes can be made; ask for fewer --jobs");
         exit_code = VERDICT_HARNESS;
+    } else if (call.explore != NULL) {
+        exit_code = print_explored(&call, list, count);
     } else {
         const enum verdict verdict = judge(list, count);
         if (call.json) {
@@ -676,5 +879,6 @@ int command_mutants(int argc, char **argv)
     }
     free(list);
     mutant_build_close(build);
+    mutant_build_close(call.fuzz_build);
     return exit_code;
 }

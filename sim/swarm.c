@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/device.h"
+#include "sim/firmware.h"
 #include "sim/random.h"
 
 enum {
@@ -209,17 +210,31 @@ static void draw_faults(struct settings *settings, uint64_t seed)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* Can there be such a fleet? Of a part, and not of a plain flash, the scenario has answered. */
+static bool fits(const struct settings *settings)
+{
+    const struct flash_geometry geometry = {
+        .sector_bytes = (uint32_t)settings->number[SETTING_flash_sector],
+        .sector_count = (uint32_t)settings->number[SETTING_flash_sectors],
+        .program_bytes = (uint32_t)settings->number[SETTING_flash_unit],
+        .erased_value = 0xFF,
+    };
+    char error[256];
+    return settings_check(settings, error, sizeof error) &&
+           (settings->text[SETTING_flash_part][0] != '\0' ||
+            firmware_check(settings, &geometry, error, sizeof error));
+}
+
 void swarm_draw(struct plan *plan)
 {
     struct settings drawn;
-    char error[256];
     uint32_t attempt = 0;
     do {
         drawn = plan->settings;
         draw_topology(&drawn, plan->seed, attempt);
         draw_configuration(&drawn, plan->seed, attempt);
         draw_media(&drawn, plan->seed, attempt);
-    } while (!settings_check(&drawn, error, sizeof error) && ++attempt < ATTEMPTS);
+    } while (!fits(&drawn) && ++attempt < ATTEMPTS);
     if (attempt < ATTEMPTS) {
         plan->settings = drawn;
     }
