@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/check.h"
+#include "sim/heal_core.h"
 #include "sim/script.h"
 #include "sim/swarm.h"
 
@@ -266,7 +267,7 @@ bool run_draw(const struct run_request *request, struct plan *plan, char *error,
     CHECK(result != NULL && request->scenario != NULL && request->plan == NULL);
     bool good = prepare(request, plan, &script, result);
     script_close(script);
-    if (good && !plan_draw_faults(plan)) {
+    if (good && (!plan_draw_faults(plan) || !heal_core_draw(plan))) {
         snprintf(result->message, sizeof result->message,
                  "the settings draw too many faults; make `every` longer");
         good = false;

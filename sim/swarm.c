@@ -5,6 +5,7 @@
 
 #include "core/device.h"
 #include "sim/firmware.h"
+#include "sim/heal_core.h"
 #include "sim/random.h"
 
 enum {
@@ -204,6 +205,9 @@ static void draw_faults(struct settings *settings, uint64_t seed)
     for (unsigned i = 0; i < EFFECT_COUNT; i++) {
         const enum effect effect = (enum effect)i;
         struct random_stream draws = stream_of(seed, 0, effect_info(effect).name);
+        if (heal_core_is_left(effect)) {
+            continue; /* run.heal_core draws what is left out, all of it at once */
+        }
         draw_fault(settings, &draws, effect, is_suppressor(effect) ? suppressors_ppm : on_ppm);
     }
 }
@@ -239,5 +243,7 @@ void swarm_draw(struct plan *plan)
         plan->settings = drawn;
     }
     draw_faults(&plan->settings, plan->seed);
+    struct random_stream core = stream_of(plan->seed, 0, "heal_core");
+    plan->settings.number[SETTING_run_heal_core] = random_below(&core, 2);
     plan->expectation_count = 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/heal_core.h"
 #include "sim/law_choice.h"
 #include "sim/part.h"
 #include "sim/roles.h"
@@ -330,7 +331,7 @@ static bool make(struct world *world, bool draw)
             return false;
         }
     }
-    if (draw && !plan_draw_faults(&world->plan)) {
+    if (draw && (!plan_draw_faults(&world->plan) || !heal_core_draw(&world->plan))) {
         snprintf(world->error, sizeof world->error,
                  "the settings draw too many faults; make `every` longer");
         return false;
@@ -433,6 +434,7 @@ void world_free(struct world *world)
     readings_free(world->readings);
     free(world->judge);
     free(world->model_roles);
+    free(world->left);
     queue_free(&world->queue);
     hash_free(&world->stage.hash);
     plan_free(&world->plan);
