@@ -1,6 +1,6 @@
 # fuzz_plan: libFuzzer looks for plans that break a law (sim/fuzz/fuzz_plan.c). Core and its servers are
 # compiled once more for it, with the coverage that guides it; everything else is linked as it is.
-# BROWNOUT_FUZZ is on where the compiler is clang and has libFuzzer.
+# BROWNOUT_FUZZ asks for it, where the compiler is clang.
 include(CheckCSourceCompiles)
 
 set(CMAKE_REQUIRED_FLAGS -fsanitize=fuzzer)
@@ -14,10 +14,10 @@ unset(CMAKE_REQUIRED_FLAGS)
 
 set(BROWNOUT_FUZZ_FLAGS)
 if(NOT BROWNOUT_HAS_FUZZER)
-    if("$ENV{CI}" STREQUAL "true" AND CMAKE_C_COMPILER_ID MATCHES "Clang")
+    if("$ENV{CI}" STREQUAL "true")
         message(FATAL_ERROR "this clang has no libFuzzer, which fuzz_plan is linked with")
     endif()
-    message(STATUS "fuzz_plan is skipped: only clang with libFuzzer links it")
+    message(STATUS "fuzz_plan and its test are skipped: this clang has no libFuzzer")
 else()
     set(BROWNOUT_FUZZ_FLAGS -fsanitize=fuzzer-no-link)
     brownout_library(core_fuzz FOLDERS core core/mqtt core/server
@@ -33,11 +33,11 @@ else()
         ARCHIVES sim core_crypto models core_fuzz
         CORE_FLAGS ${BROWNOUT_FUZZ_FLAGS} LINK_FLAGS -fsanitize=fuzzer)
 
-    # A few runs of a small fleet, one of them lived twice.
+    # A few runs of a small fleet, half of them lived twice.
     add_test(NAME fuzz.plan
         COMMAND fuzz_plan --scenario=scenarios/crucible.lua --set=run.crypto=ideal
             --set=run.swarm=yes --set=run.duration=5m --set=run.heal=10m
-            --out=${CMAKE_BINARY_DIR}/fuzz -runs=64 -seed=1
+            --repeat-every=2 --out=${CMAKE_BINARY_DIR}/fuzz -runs=40 -seed=1
         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(fuzz.plan PROPERTIES TIMEOUT 300)
 endif()

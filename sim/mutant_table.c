@@ -52,28 +52,30 @@ static void summary_free(struct summary *summary)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* The first search stands for all of a bug; how many of them caught it, where there are several. */
+/* To the first find; or, of several searches, how many found it in how many runs: its rate. */
 static void print_cell(const struct print *print, const struct mutant_explored *explored)
 {
-    char text[48];
-    const struct mutant_search *first = NULL;
-    for (uint32_t i = 0; i < explored->count && first == NULL; i++) {
-        first = explored->searches[i].caught ? &explored->searches[i] : NULL;
+    char text[64];
+    const uint32_t caught = mutant_explored_caught(explored);
+    uint64_t cpu_us = 0;
+    for (uint32_t i = 0; i < explored->count; i++) {
+        cpu_us += explored->searches[i].cpu_us;
     }
     if (!explored->tried) {
         return;
     }
-    if (first == NULL) {
-        snprintf(text, sizeof text, "%s", explored->message[0] != '\0' ? "no answer" : "-");
-    } else if (explored->count == 1) {
-        snprintf(text, sizeof text, "%" PRIu64 " in %.1f s", first->runs,
-                 (double)first->cpu_us / 1e6);
+    if (explored->message[0] != '\0') {
+        snprintf(text, sizeof text, "no answer");
+    } else if (explored->count > 1) {
+        snprintf(text, sizeof text, "%" PRIu32 "/%" PRIu32 " in %" PRIu64 ", %.0f s", caught,
+                 explored->count, mutant_explored_runs(explored), (double)cpu_us / 1e6);
+    } else if (caught == 0) {
+        snprintf(text, sizeof text, "-");
     } else {
-        snprintf(text, sizeof text, "%" PRIu32 "/%" PRIu32 ", %" PRIu64 " in %.1f s",
-                 mutant_explored_caught(explored), explored->count, first->runs,
-                 (double)first->cpu_us / 1e6);
+        snprintf(text, sizeof text, "%" PRIu64 ", %.1f s", explored->searches[0].runs,
+                 (double)cpu_us / 1e6);
     }
-    fprintf(print->file, "  %-20s", text);
+    fprintf(print->file, "  %-18s", text);
 }
 
 static void print_way(const struct print *print, enum mutant_way way, const struct summary *summary)
@@ -103,7 +105,7 @@ void mutant_table_print(const struct print *print, const struct mutant_row *rows
     fprintf(print->file, "%-27s %-20s", "runs and CPU seconds", "law");
     for (unsigned way = 0; way < MUTANT_WAY_COUNT; way++) {
         if (count > 0 && rows[0].explored[way].tried) {
-            fprintf(print->file, "  %-20s", mutant_way_name((enum mutant_way)way));
+            fprintf(print->file, "  %-18s", mutant_way_name((enum mutant_way)way));
         }
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -2,15 +2,16 @@
  * changing the plan (sim/plan_mutate.h), so that no run is lost on what is no plan. Guidance is the
  * sanitizer's coverage of core and core/server, which alone are instrumented.
  *
- *   fuzz_plan --scenario=FILE [--set=KEY=VALUE]... [--out=FOLDER] [libFuzzer's options] [CORPUS]
+ *   fuzz_plan --scenario=FILE [--set=KEY=VALUE]... [--out=FOLDER] [--repeat-every=N]
+ *             [libFuzzer's options] [CORPUS]
  *
  * Plans are drawn from the scenario as `brownout sweep` draws them (what its Lua does while it runs
  * is not in them); an input that is no plan, as the empty one that libFuzzer begins with, stands
  * for one that its bytes are the seed of.
  *
- * Every run is a world of its own in this process. Each REPEAT_EVERY-th is lived twice, and so is
- * each that breaks a law: another hash means that something of an earlier run was left behind, and
- * ends the search with an error (exit code 4).
+ * Every run is a world of its own in this process. Each N-th (64) is lived twice, and so is each
+ * that breaks a law: another hash means that something of an earlier run was left behind, and ends
+ * the search with an error (exit code 4).
  *
  * A law that is broken: its plan is written into FOLDER, the line that replays it is printed, and
  * the process aborts, as libFuzzer wants it. In any case the last line is a JSON object.
@@ -49,9 +50,9 @@ static struct {
     const char *scenario, *out;
     struct option_settings settings;
     struct command_settings list;
-    uint64_t runs;
+    uint64_t runs, repeat_every;
     bool failed;
-} fuzz = {.out = "."};
+} fuzz = {.out = ".", .repeat_every = REPEAT_EVERY};
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
@@ -198,7 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     plan_of(data, size_bytes, &plan);
     live(&plan, result);
     fuzz.runs++;
-    if (result->verdict == VERDICT_FAIL || fuzz.runs % REPEAT_EVERY == 0) {
+    if (result->verdict == VERDICT_FAIL || fuzz.runs % fuzz.repeat_every == 0) {
         must_repeat(result);
     }
     if (result->verdict == VERDICT_FAIL) {
@@ -218,6 +219,17 @@ static const char *value_of(const char *word, const char *name)
     return strncmp(word, name, length) == 0 ? word + length : NULL;
 }
 
+static uint64_t number_of(const char *text)
+{
+    char *end;
+    const uint64_t number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || number == 0) {
+        fprintf(stderr, "fuzz_plan: --repeat-every takes a number from 1 on, not '%s'\n", text);
+        exit(VERDICT_USAGE);
+    }
+    return number;
+}
+
 static bool is_ours(const char *word)
 {
     const char *value = value_of(word, "--set=");
@@ -230,6 +242,9 @@ static bool is_ours(const char *word)
         value = fuzz.scenario = value_of(word, "--scenario=");
     } else if (value_of(word, "--out=") != NULL) {
         value = fuzz.out = value_of(word, "--out=");
+    } else if (value_of(word, "--repeat-every=") != NULL) {
+        value = value_of(word, "--repeat-every=");
+        fuzz.repeat_every = number_of(value);
     }
     return value != NULL;
 }
