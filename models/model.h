@@ -35,7 +35,7 @@ enum truth {
     TRUTH_QUEUED,    /* image of a gateway: a row of table queue */
     TRUTH_IMAGE_END, /* what was not listed is not there */
     TRUTH_STALL, /* node is hung or suspended for `value` us; said once, before it samples again */
-    TRUTH_HEAL,  /* all faults end; the liveness phase begins */
+    TRUTH_HEAL,  /* faults end, but where LEFT says otherwise; the liveness phase begins */
     TRUTH_END,   /* the run ends */
     /* Of a device with firmware to update; SLOT (for each slot) and FLOOR come before each JUMP, in
      * each crash image, and at the end. */
@@ -61,6 +61,8 @@ enum truth {
                       whatever else it says behind it */
     /* Of devices and gateways. */
     TRUTH_LINK, /* node opens a link to the node `value`; those that it opened before are over */
+    TRUTH_LEFT, /* behind HEAL: a device that was not healed, or has no way to the cloud for good:
+                   laws of liveness ask nothing of it */
     TRUTH_COUNT
 };
 

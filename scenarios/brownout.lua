@@ -64,6 +64,8 @@
 ---| "flash_disturb" # so many bits get weak, as reads do it: they answer each read anew
 ---| "flash_brown_out" # supply too low: a program writes garbage with this chance, and says done
 ---| "flash_wear" # worn: from so many erases since new on a sector refuses to be written
+---| "left_dark" # not healed: from heal on without power, for good
+---| "left_cut" # not healed: from heal on nothing passes, either way, for good
 
 ---What a run counts.
 ---@alias Figure
@@ -202,6 +204,7 @@
 ---@field readings? string CSV file beside the scenario: a row an instant, a column a device
 ---@field laws? string laws that are judged, with commas between; -LAW: all but that one
 ---@field canary? "no"|"yes" the judge is told twice of the first accepted reading, and must object
+---@field heal_core? "no"|"yes" after heal a part of the fleet stays dark or cut, drawn from the seed; who has a way left must find it
 ---@field swarm? "no"|"yes" topology, configuration, latitude and faults are drawn from the seed, over what stands here
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
@@ -322,6 +325,8 @@
 ---@field flash_disturb? Duration|Fault so many bits get weak, as reads do it: they answer each read anew
 ---@field flash_brown_out? Duration|Fault supply too low: a program writes garbage with this chance, and says done
 ---@field flash_wear? Duration|Fault worn: from so many erases since new on a sector refuses to be written
+---@field left_dark? Duration|Fault not healed: from heal on without power, for good
+---@field left_cut? Duration|Fault not healed: from heal on nothing passes, either way, for good
 
 ---Where a strike falls: at a time, inside an operation, or on a piece of evidence. Without any of
 ---them: now.
@@ -633,6 +638,16 @@ function World:flash_brown_out(on, amount, lasts, options) end
 ---@param amount integer how many
 ---@param options? StrikeOptions
 function World:flash_wear(on, amount, options) end
+
+---Not healed: from heal on without power, for good. What a run is asked for after heal takes it into account.
+---@param on Targets
+---@param options? StrikeOptions
+function World:left_dark(on, options) end
+
+---Not healed: from heal on nothing passes, either way, for good
+---@param on Targets
+---@param options? StrikeOptions
+function World:left_cut(on, options) end
 
 -- The life of one device, for `brownout cuts`: every power cut of it, nested to any depth.
 --

@@ -104,13 +104,12 @@ static uint64_t period_us(const struct fleet *fleet, uint32_t place)
 }
 
 /* A device roams over neighbouring gateways; rogues stand among them. */
-static void choose_gateways(const struct fleet *fleet, uint32_t place, struct device_config *config)
+static void choose_gateways(const struct fleet *fleet, uint32_t node, struct device_config *config)
 {
-    const uint32_t wanted = (uint32_t)number(fleet, SETTING_device_gateways);
-    const uint32_t there = fleet->gateway_count;
-    config->gateway_count = wanted < there ? wanted : there;
-    for (uint32_t i = 0; i < config->gateway_count; i++) {
-        config->gateways[i] = 2 + (place + i) % there;
+    uint32_t gateway;
+    while (config->gateway_count < DEVICE_GATEWAYS_MAX &&
+           (gateway = fleet_device_gateway(fleet->settings, node, config->gateway_count)) != 0) {
+        config->gateways[config->gateway_count++] = gateway;
     }
 }
 
@@ -136,7 +135,7 @@ static bool make_device(struct fleet *fleet, const struct port_crypto *crypto, u
         config->firmware = fleet->firmware->device;
         config->firmware.update.boot.device = node;
     }
-    choose_gateways(fleet, place, config);
+    choose_gateways(fleet, node, config);
     if (!make_keys(crypto, seed, node, &config->keys, config->secret)) {
         return false;
     }

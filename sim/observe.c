@@ -410,7 +410,8 @@ void observe_settled(struct world *world, const struct node *node)
 {
     const struct firmware *firmware = world->fleet->firmware;
     struct device_firmware_view view = {0};
-    if (firmware == NULL || node->flash == NULL) {
+    if (firmware == NULL || node->flash == NULL ||
+        (world->left != NULL && (world->left[node->number] & WORLD_LEFT_UNASKED) != 0)) {
         return;
     }
     const bool runs = node_up(node) && role_device_firmware(node->memory, &view);

@@ -2,10 +2,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/check.h"
+#include "sim/heal_core.h"
 #include "sim/script.h"
 #include "sim/swarm.h"
 
@@ -261,6 +263,26 @@ static bool prepare(const struct run_request *request, struct plan *plan, struct
     }
     const bool good = apply_settings(request, plan, result);
     plan->settings.number[SETTING_run_swarm] = 0; /* it has drawn: the plan is the whole of it */
+    return good;
+}
+
+bool run_draw(const struct run_request *request, struct plan *plan, char *error, size_t error_bytes)
+{
+    struct run_result *result = calloc(1, sizeof *result);
+    struct script *script;
+    CHECK(result != NULL && request->scenario != NULL && request->plan == NULL);
+    bool good = prepare(request, plan, &script, result);
+    script_close(script);
+    if (good && (!plan_draw_faults(plan) || !heal_core_draw(plan))) {
+        snprintf(result->message, sizeof result->message,
+                 "the settings draw too many faults; make `every` longer");
+        good = false;
+    }
+    if (!good) {
+        snprintf(error, error_bytes, "%s", result->message);
+        plan_free(plan);
+    }
+    free(result);
     return good;
 }
 

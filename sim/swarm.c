@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "core/device.h"
+#include "sim/firmware.h"
+#include "sim/heal_core.h"
 #include "sim/random.h"
 
 enum {
@@ -226,16 +228,33 @@ static void draw_faults(struct settings *settings, uint64_t seed)
     for (unsigned i = 0; i < EFFECT_COUNT; i++) {
         const enum effect effect = (enum effect)i;
         struct random_stream draws = stream_of(seed, 0, effect_info(effect).name);
+        if (heal_core_is_left(effect)) {
+            continue; /* run.heal_core draws what is left out, all of it at once */
+        }
         draw_fault(settings, &draws, effect, is_suppressor(effect) ? suppressors_ppm : on_ppm);
     }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* Can there be such a fleet? Of a part, and not of a plain flash, the scenario has answered. */
+static bool fits(const struct settings *settings)
+{
+    const struct flash_geometry geometry = {
+        .sector_bytes = (uint32_t)settings->number[SETTING_flash_sector],
+        .sector_count = (uint32_t)settings->number[SETTING_flash_sectors],
+        .program_bytes = (uint32_t)settings->number[SETTING_flash_unit],
+        .erased_value = 0xFF,
+    };
+    char error[256];
+    return settings_check(settings, error, sizeof error) &&
+           (settings->text[SETTING_flash_part][0] != '\0' ||
+            firmware_check(settings, &geometry, error, sizeof error));
+}
+
 void swarm_draw(struct plan *plan)
 {
     struct settings drawn;
-    char error[256];
     uint32_t attempt = 0;
     do {
         drawn = plan->settings;
@@ -243,10 +262,12 @@ void swarm_draw(struct plan *plan)
         draw_configuration(&drawn, plan->seed, attempt);
         draw_workload(&drawn, plan->seed, attempt);
         draw_media(&drawn, plan->seed, attempt);
-    } while (!settings_check(&drawn, error, sizeof error) && ++attempt < ATTEMPTS);
+    } while (!fits(&drawn) && ++attempt < ATTEMPTS);
     if (attempt < ATTEMPTS) {
         plan->settings = drawn;
     }
     draw_faults(&plan->settings, plan->seed);
+    struct random_stream core = stream_of(plan->seed, 0, "heal_core");
+    plan->settings.number[SETTING_run_heal_core] = random_below(&core, 2);
     plan->expectation_count = 0;
 }

@@ -11,6 +11,7 @@
  *   faults          first how likely a class is at all in this run, and whether those that hide
  *                   others (suppressors) are all but off; then each class: on or off, how often,
  *                   how long, whom
+ *   heal            all of the fleet, or a core that is enough (sim/heal_core.h)
  * The scenario's durations stay, and its sample period within a factor of eight.
  */
 #ifndef BROWNOUT_SIM_SWARM_H

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/heal_core.h"
 #include "sim/law_choice.h"
 #include "sim/part.h"
 #include "sim/roles.h"
@@ -348,7 +349,7 @@ static bool make(struct world *world, bool draw)
             return false;
         }
     }
-    if (draw && !plan_draw_faults(&world->plan)) {
+    if (draw && (!plan_draw_faults(&world->plan) || !heal_core_draw(&world->plan))) {
         snprintf(world->error, sizeof world->error,
                  "the settings draw too many faults; make `every` longer");
         return false;
@@ -455,6 +456,7 @@ void world_free(struct world *world)
     free(world->periods_us);
     free(world->seen);
     free(world->recovery.devices);
+    free(world->left);
     queue_free(&world->queue);
     hash_free(&world->stage.hash);
     plan_free(&world->plan);

@@ -818,6 +818,27 @@ static void who_delivers_to_the_end_is_not_stuck(void)
     EXPECT_EQUAL(judge_recovering(judge), 0);
 }
 
+/* A device that has no way to the cloud is asked for nothing, and is not at it either; whoever has
+ * one is asked all the same. */
+static void liveness_asks_nothing_of_who_was_not_healed(void)
+{
+    begin_fleet();
+    sample(1);
+    take(1);
+    RIGHT(say(TRUTH_HEAL, 0, 0, 0));
+    RIGHT(say(TRUTH_LEFT, DEVICE, 0, 0));
+    RIGHT(say(TRUTH_END, 0, 0, 0));
+    EXPECT_EQUAL(judge_recovering(judge), 0);
+    EXPECT_EQUAL(judge_exercised(judge, LAW_LIVENESS_ACKED), 0);
+    EXPECT(!judge_is_void(judge, LAW_LIVENESS_ACKED));
+    begin_fleet();
+    sample(1);
+    take(1);
+    RIGHT(say(TRUTH_HEAL, 0, 0, 0));
+    RIGHT(say(TRUTH_LEFT, GATEWAY, 0, 0));
+    WRONG(LIVENESS_ACKED, say(TRUTH_END, 0, 0, 0));
+}
+
 static void liveness_rejects_a_reading_that_does_not_arrive(void)
 {
     begin_fleet();
@@ -1029,6 +1050,7 @@ int main(void)
     RUN(cadence_excuses_a_stall_and_what_makes_up_for_it);
     RUN(cadence_knows_each_devices_period_and_its_bursts);
     RUN(liveness_rejects_a_reading_that_does_not_arrive);
+    RUN(liveness_asks_nothing_of_who_was_not_healed);
     RUN(who_delivers_to_the_end_is_not_stuck);
     RUN(a_void_law_is_silent_where_the_fault_is);
     RUN(what_the_cloud_knows_in_the_end_is_a_matter_of_liveness);
