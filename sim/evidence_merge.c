@@ -53,7 +53,6 @@ struct evidence_merge {
 static bool fill(struct evidence_merge *merge, struct source *source, bool follow, char *error,
                  size_t error_bytes);
 static bool is_ready(const struct evidence_merge *merge, struct source *source);
-static void end_life(struct evidence_merge *merge, struct source *source);
 static void say(struct evidence_merge *merge, struct source *source, const struct merge_line *at,
                 uint32_t kind, uint64_t value);
 static void tell(struct evidence_merge *merge, struct source *source);
@@ -221,7 +220,7 @@ static bool fill(struct evidence_merge *merge, struct source *source, bool follo
 static void shift(struct source *source)
 {
     source->count = 0;
-    source->ready = source->begun = false;
+    source->ready = false;
     if (source->has_ahead) {
         source->has_ahead = false;
         put(source, &source->ahead);
@@ -306,13 +305,6 @@ enum merge_outcome merge_next(struct evidence_merge *merge, bool follow, uint64_
     }
     tell(merge, source);
     shift(source);
-    /* What is behind it may be a new life: then this one ended here. */
-    if (!fill(merge, source, follow, error, error_bytes)) {
-        return MERGE_WRONG;
-    }
-    if (is_whole(source, follow, now_us) && source->lines[0].line.kind == EVIDENCE_WORD_UP) {
-        end_life(merge, source);
-    }
     return MERGE_STEP;
 }
 
@@ -492,9 +484,6 @@ static void note_begin(struct evidence_merge *merge, const struct source *source
 static void end_life(struct evidence_merge *merge, struct source *source)
 {
     const struct merge_line *up = &source->lines[0];
-    if (source->begun) {
-        return;
-    }
     const bool rebooted = source->lived && (up->line.body[0] != source->machine[0] ||
                                             up->line.body[1] != source->machine[1]);
     if (source->lived && !source->down) {
@@ -502,7 +491,7 @@ static void end_life(struct evidence_merge *merge, struct source *source)
     }
     note_begin(merge, source);
     tell_image(merge, source);
-    source->begun = source->lived = source->down = true;
+    source->lived = true;
     source->machine[0] = up->line.body[0];
     source->machine[1] = up->line.body[1];
 }

@@ -8,8 +8,9 @@
  * SEND, what the cloud says of it for its FORWARD, its DISCHARGE for the cloud's word, its RELEASE
  * for an ACK that covers it, and a WINDOW for the answer to the challenge.
  *
- * A life that ended without a STOP is over behind its last word, and what its disk holds, as the
- * next life found it, is told there: DOWN, IMAGE, its rows, IMAGE_END; UP comes with the next life.
+ * A life that ended without a STOP is over when the next one begins: DOWN, then what its disk held
+ * as that one found it (IMAGE, its rows, IMAGE_END), then UP. Not earlier: the disk may hold what
+ * others had sent behind its last word. Nobody reaches the next life before its UP (core/posix).
  * A listing that is not whole is passed over.
  */
 #ifndef BROWNOUT_SIM_EVIDENCE_MERGE_H

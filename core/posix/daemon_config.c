@@ -245,6 +245,9 @@ static bool take_number(struct reader *reader, enum config_key key, const char *
 static bool take_path(struct reader *reader, enum config_key key, const char *value)
 {
     struct daemon_config *config = reader->config;
+    if (value[0] == '\0' && keys[key].min == 1) {
+        return wrong(reader, "%s is empty: write %s", keys[key].name, keys[key].doc);
+    }
     const int size = snprintf(config->path[key], CONFIG_PATH_BYTES, "%s%s",
                               value[0] == '/' || value[0] == '\0' ? "" : config->folder, value);
     if (size < 0 || size >= CONFIG_PATH_BYTES) {
