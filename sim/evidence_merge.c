@@ -239,7 +239,7 @@ static bool is_whole(const struct source *source, bool follow, uint64_t now_us)
 
 static uint64_t time_of(const struct source *source)
 {
-    return source->lines[0].line.time_us + source->offset_us;
+    return source->lines[0].line.step + source->offset_us;
 }
 
 /* The oldest step whose cause was seen; where there is none, or it has waited long enough, the
@@ -350,6 +350,7 @@ static enum act cause_of(const struct evidence_merge *merge, const struct eviden
     case EVIDENCE_CUSTODY:
         return device ? ACT_SEND : ACT_NONE;
     case EVIDENCE_ACCEPT:
+    case EVIDENCE_REJECT:
         return merge->has_gateway ? ACT_FORWARD : ACT_NONE;
     case EVIDENCE_DISCHARGE:
         return merge->has_cloud ? ACT_JUDGED : ACT_NONE;

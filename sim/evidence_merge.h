@@ -1,12 +1,12 @@
 /* The logs of a fleet's daemons, as one history.
  *
  * What a daemon said in one step stays together, and the steps of a daemon stay in their order. Of
- * the steps that come next, the one is taken whose first word is oldest: each word is written ahead
- * of its effect, so on one machine (one monotonic clock) this is an order in which causes come
- * first. Clocks of several machines differ: a step whose cause has not been seen yet waits for it,
- * for as long as MERGE_SKEW_US. Causes are known by the message: a reading's custody waits for its
- * SEND, what the cloud says of it for its FORWARD, its DISCHARGE for the cloud's word, its RELEASE
- * for an ACK that covers it, and a WINDOW for the answer to the challenge.
+ * the steps that come next, the one is taken that began first: on one machine (one monotonic clock)
+ * whoever heard of a step began later, so in this order causes come first. Clocks of several
+ * machines differ: a step whose cause has not been seen yet waits for it, for as long as
+ * MERGE_SKEW_US. Causes are known by the message: a reading's custody waits for its SEND, what the
+ * cloud says of it for its FORWARD, its DISCHARGE and its RELEASE for the cloud's word, and a
+ * WINDOW for the answer to the challenge.
  *
  * A life that ended without a STOP is over when the next one begins: DOWN, then what its disk held
  * as that one found it (IMAGE, its rows, IMAGE_END), then UP. Not earlier: the disk may hold what

@@ -3,11 +3,13 @@
  *   brownout-evidence 1 role=device node=7 window=128 outbox=256 reserve=64 queue=0
  * sample_us=1000000 TIME STEP NAME DEVICE EPOCH COUNTER VALUE BODY
  *
- * TIME is the machine's monotonic clock in microseconds; STEP counts the role's steps since the
- * process began; NAME is an evidence name in capitals, or a word of EVIDENCE_WORD_LIST; the numbers
- * are decimal and canonical; BODY is the first half of the body's SHA-256 in hexadecimal, or "-".
- * Fields are separated by one space each, and a line ends with a line feed. There is no other form:
- * whoever reads may refuse all else, but for a last line without its end, which is the log's end.
+ * TIME and STEP are the machine's monotonic clock, in microseconds: when the word was said, and
+ * when the role's step began in which it was. Words of one step have one STEP, and no other step of
+ * the machine's process has it: whoever heard of a step by its effects began after it. NAME is an
+ * evidence name in capitals, or a word of EVIDENCE_WORD_LIST; the numbers are decimal and
+ * canonical; BODY is the first half of the body's SHA-256 in hexadecimal, or "-". Fields are
+ * separated by one space each, and a line ends with a line feed. There is no other form: whoever
+ * reads may refuse all else, but for a last line without its end, which is the log's end.
  *
  * No I/O, no heap.
  */

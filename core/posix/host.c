@@ -98,8 +98,14 @@ void host_word(struct host *host, const struct evidence_line *word)
 {
     struct evidence_line line = *word;
     line.time_us = host_clock_us();
-    line.step = host->counts.steps;
+    line.step = host->step_us;
     evidence_log_write(&host->log, &line);
+}
+
+static void begin_step(struct host *host)
+{
+    const uint64_t now_us = host_clock_us();
+    host->step_us = now_us > host->step_us ? now_us : host->step_us + 1;
 }
 
 static void say_up(struct host *host)
@@ -125,6 +131,7 @@ static uint64_t after_start(const struct host *host, uint64_t deadline_us)
 static void step(struct host *host, const struct event *event)
 {
     host->counts.steps++;
+    begin_step(host);
     host->role->step(host->memory, &host->port, event);
 }
 
@@ -159,6 +166,7 @@ enum host_end host_run(struct host *host, int wake, const volatile sig_atomic_t 
         return HOST_RESET;
     }
     running = host;
+    begin_step(host);
     say_up(host);
     host->role->init(host->memory, host->config, &host->port);
     if (!links_listen(&host->links)) {
@@ -179,6 +187,7 @@ void host_close(struct host *host, enum host_end end)
             host->role->drop(host->memory);
         }
         if (end == HOST_STOPPED) {
+            begin_step(host);
             listing_write(host);
             host_word(host, &(struct evidence_line){.kind = EVIDENCE_WORD_STOP});
         } else {

@@ -64,6 +64,7 @@ struct host {
     struct host_counts counts;
     char disk_path[CONFIG_PATH_BYTES + 16];
     uint64_t start_us; /* the machine's clock at which this life began */
+    uint64_t step_us;  /* when the step under way began; no two steps have the same */
     uint64_t metrics_at_us;
     uint64_t wall_offset_us; /* wall clock minus the machine's, as last seen */
     bool reset_asked;
