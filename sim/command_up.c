@@ -24,6 +24,7 @@ enum {
 struct call {
     struct provision provision;
     const char *daemons;
+    bool plain;
     uint64_t devices, sample_every_us, for_us, settle_us, kills, seed;
 };
 
@@ -228,7 +229,8 @@ static int up(struct call *call, const char *folder)
     struct supervise supervise;
     call->provision = (struct provision){.folder = folder,
                                          .devices = (uint32_t)call->devices,
-                                         .sample_every_us = call->sample_every_us};
+                                         .sample_every_us = call->sample_every_us,
+                                         .plain = call->plain};
     if (!provision_make(&call->provision, &made, error, sizeof error)) {
         return command_refuse("up", error);
     }
@@ -254,6 +256,8 @@ int command_up(int argc, char **argv)
          "devices of a new folder (10)"},
         {"--sample-every", OPTION_TIME, &call.sample_every_us, 100000, 86400000000, "TIME",
          "their period, in a new folder (1s)"},
+        {"--plain", OPTION_FLAG, &call.plain, 0, 0, NULL,
+         "links in the clear, in a new folder (they are TLS 1.3)"},
         {"--for", OPTION_TIME, &call.for_us, 0, UINT64_MAX, "TIME",
          "stop after it; without it, at Ctrl-C or SIGTERM"},
         {"--kills", OPTION_COUNT, &call.kills, 0, KILLS_MAX, "N",
@@ -268,7 +272,8 @@ int command_up(int argc, char **argv)
         .name = "up",
         .argument = "DIR",
         .doc = "Run a cloud, a gateway and devices as real daemons on loopback",
-        .details = "DIR gets keys, registries and configurations, unless it has them; each daemon\n"
+        .details = "DIR gets keys, certificates, registries and configurations, unless it has "
+                   "them; each daemon\n"
                    "writes its state, its log, its metrics and its evidence there. A daemon that\n"
                    "ends is started again, whoever ended it.\n"
                    "Exit codes: 0 stopped in order, 2 the call is wrong or a daemon refuses to\n"

@@ -15,6 +15,7 @@
 
 #include "core/check.h"
 #include "core/crypto/openssl.h"
+#include "core/posix/tls_make.h"
 
 enum {
     DEVICES_DEFAULT = 10,
@@ -22,6 +23,7 @@ enum {
     PORT_FIRST = 20000, /* below what systems give to those who connect */
     PORT_COUNT = 12000,
     PORT_TRIES = 200,
+    DAYS = 3650, /* that certificates are good for */
 };
 
 /* A key of a node, in hexadecimal. */
@@ -193,6 +195,10 @@ static bool write_config(const struct maker *maker, uint32_t node, const char *n
             "# Made by brownout up.\nid = %" PRIu32 "\nstate = %s\nkeys = %s.keys\n"
             "evidence = %s.evidence\nmetrics = %s.prom\nmetrics_every = 1s\n",
             node, name, name, name, name);
+    if (!provision->plain) {
+        fprintf(file, "tls_authority = authority.pem\ntls_certificate = %s.pem\ntls_key = %s.tls\n",
+                name, name);
+    }
     if (node == PROVISION_CLOUD) {
         fprintf(file,
                 "listen = 127.0.0.1:%u\ndevices = devices.secret\ngateways = gateways\n"
@@ -210,11 +216,31 @@ static bool write_config(const struct maker *maker, uint32_t node, const char *n
     return finish(maker, file);
 }
 
+static bool write_certificates(const struct maker *maker)
+{
+    struct tls_authority authority;
+    char name[PROVISION_NAME_BYTES], certificate[PATH_BYTES], key[PATH_BYTES];
+    snprintf(certificate, sizeof certificate, "%s/authority.pem", maker->provision->folder);
+    bool good = tls_authority_make(&authority, certificate);
+    for (uint32_t i = 1; good && i <= provision_nodes(maker->provision); i++) {
+        provision_name(i, name);
+        snprintf(certificate, sizeof certificate, "%s/%s.pem", maker->provision->folder, name);
+        snprintf(key, sizeof key, "%s/%s.tls", maker->provision->folder, name);
+        good = tls_authority_sign(&authority, i, DAYS, certificate, key);
+    }
+    if (!good) {
+        snprintf(maker->error, maker->error_bytes, "%s cannot be made: is the disk full?",
+                 certificate);
+    }
+    tls_authority_free(&authority);
+    return good;
+}
+
 static bool write_all(const struct maker *maker)
 {
     const struct provision *provision = maker->provision;
     char name[PROVISION_NAME_BYTES];
-    bool good = write_registries(maker);
+    bool good = write_registries(maker) && (provision->plain || write_certificates(maker));
     for (uint32_t i = 1; good && i <= provision_nodes(provision); i++) {
         provision_name(i, name);
         good = write_keys(maker, i, name) && write_config(maker, i, name);

@@ -3,8 +3,10 @@
  *   DIR/fleet               what the folder was made for: devices, ports, period
  *   DIR/NAME.conf           configuration of a daemon; NAME: cloud, gateway, device-1, ...
  *   DIR/NAME.keys           its seed (and, of a device, secret), mode 0600
- *   DIR/NAME                its state folder; NAME.evidence, NAME.prom, NAME.log: what it writes
- *   DIR/devices.secret      the cloud's registry of devices; devices, gateways: without secrets
+ *   DIR/NAME.pem, NAME.tls  its certificate and the key of that, by DIR/authority.pem, whose own
+ * key is not kept DIR/NAME                its state folder; NAME.evidence, NAME.prom, NAME.log:
+ * what it writes DIR/devices.secret      the cloud's registry of devices; devices, gateways:
+ * without secrets
  *
  * Node numbers: 1 the cloud, 2 the gateway, 3.. the devices.
  */
@@ -27,6 +29,7 @@ struct provision {
     const char *folder; /* borrowed */
     uint32_t devices;
     uint64_t sample_every_us;
+    bool plain; /* links in the clear, and no certificates */
     uint16_t cloud_port, gateway_port;
 };
 

@@ -396,6 +396,36 @@ static bool build_cloud(struct reader *reader, const struct port_crypto *crypto)
            wrong(reader, "the crypto library gives no public key");
 }
 
+bool daemon_config_tls(const struct daemon_config *config, struct tls_files *files)
+{
+    *files = (struct tls_files){.authority = config->path[CONFIG_tls_authority],
+                                .certificate = config->path[CONFIG_tls_certificate],
+                                .key = config->path[CONFIG_tls_key],
+                                .revoked = config->path[CONFIG_tls_revoked]};
+    return files->authority[0] != '\0';
+}
+
+/* All of it or nothing, and it can be opened: a node never goes on in the clear by mistake. */
+static bool check_tls(struct reader *reader)
+{
+    struct tls_files files;
+    struct tls tls;
+    const bool any = daemon_config_tls(reader->config, &files) || files.certificate[0] != '\0' ||
+                     files.key[0] != '\0' || files.revoked[0] != '\0';
+    if (!any) {
+        return true;
+    }
+    if (files.authority[0] == '\0' || files.certificate[0] == '\0' || files.key[0] == '\0') {
+        return wrong(reader, "tls_authority, tls_certificate and tls_key go together: give all of "
+                             "them, or none for links in the clear");
+    }
+    if (!tls_open(&tls, &files, reader->error, CONFIG_ERROR_BYTES)) {
+        return false;
+    }
+    tls_free(&tls);
+    return true;
+}
+
 static bool finish(struct reader *reader, const struct port_crypto *crypto)
 {
     struct daemon_config *config = reader->config;
@@ -411,6 +441,9 @@ static bool finish(struct reader *reader, const struct port_crypto *crypto)
     if ((bit & OF_SENDERS) != 0 &&
         config->number[CONFIG_backoff_base] > config->number[CONFIG_backoff_cap]) {
         return wrong(reader, "backoff_base is above backoff_cap: lower it");
+    }
+    if (!check_tls(reader)) {
+        return false;
     }
     switch (config->role) {
     case EVIDENCE_OF_DEVICE:

@@ -39,6 +39,13 @@ enum { OF_DEVICE = 1, OF_GATEWAY = 2, OF_CLOUD = 4, OF_SERVERS = 6, OF_SENDERS =
     X(state, OF_ALL, FILE_NAME, 0, 1, 0, "folder that this node alone writes; made if missing")    \
     X(keys, OF_ALL, FILE_NAME, 0, 1, 0,                                                            \
       "file with `seed` (and, of a device, `secret`): 64 hexadecimal digits each; mode 0600")      \
+    X(tls_authority, OF_ALL, FILE_NAME, 0, 0, 0,                                                   \
+      "PEM: who signs the certificates of the fleet; with it each link is TLS 1.3, both ends "     \
+      "verified; empty: links are in the clear")                                                   \
+    X(tls_certificate, OF_ALL, FILE_NAME, 0, 0, 0,                                                 \
+      "PEM: of this node; it names node-N.brownout, N being its number")                           \
+    X(tls_key, OF_ALL, FILE_NAME, 0, 0, 0, "PEM: of the certificate")                              \
+    X(tls_revoked, OF_ALL, FILE_NAME, 0, 0, 0, "PEM: list of revoked certificates; empty: none")   \
     X(evidence, OF_ALL, FILE_NAME, 0, 0, 0, "evidence log, for brownout judge; empty: none")       \
     X(evidence_bytes_max, OF_ALL, COUNT, 1073741824, 65536, UINT64_C(1) << 50,                     \
       "the log ends when it is so long, and says so")                                              \
@@ -106,6 +113,9 @@ struct daemon_config {
 bool daemon_config_read(struct daemon_config *config, enum evidence_role role, const char *path,
                         const struct port_crypto *crypto, char *error);
 void daemon_config_free(struct daemon_config *config);
+
+/* What TLS is to be opened with; borrowed from config. False: links are in the clear. */
+bool daemon_config_tls(const struct daemon_config *config, struct tls_files *files);
 
 uint32_t daemon_config_id(const struct daemon_config *config);
 /* What the evidence log says of this node. */

@@ -21,6 +21,8 @@ static char **restart_argv;
 static const char *const reasons[] = {"power_on", "watchdog", "software", "process"};
 
 static bool open_flash(struct host *host, char *error);
+static bool open_links(struct host *host, char *error);
+static void look_at_links(struct host *host);
 static void say_up(struct host *host);
 static void write_metrics(struct host *host);
 static void look_at_clock(struct host *host);
@@ -55,14 +57,12 @@ bool host_open(struct host *host, const struct daemon_config *config, const stru
         return false;
     }
     const char *evidence = config->path[CONFIG_evidence];
-    const struct links_address *listen = config->listen.size_bytes > 0 ? &config->listen : NULL;
     bool good = role->disk != NULL || open_flash(host, error);
     good =
         good && (evidence[0] == '\0' ||
                  evidence_log_open(&host->log, evidence, config->number[CONFIG_evidence_bytes_max],
                                    &header, error, CONFIG_ERROR_BYTES));
-    good = good &&
-           links_open(&host->links, role->links_max(config), listen, error, CONFIG_ERROR_BYTES);
+    good = good && open_links(host, error);
     for (uint32_t i = 0; good && i < config->peer_count; i++) {
         good = links_add_peer(&host->links, config->peers[i].number, &config->peers[i].address);
     }
@@ -78,6 +78,17 @@ bool host_open(struct host *host, const struct daemon_config *config, const stru
     }
     host_port(host, crypto);
     return true;
+}
+
+static bool open_links(struct host *host, char *error)
+{
+    const struct daemon_config *config = host->config;
+    struct tls_files files;
+    const bool secured = daemon_config_tls(config, &files);
+    return (!secured || tls_open(&host->tls, &files, error, CONFIG_ERROR_BYTES)) &&
+           links_open(&host->links, host->role->links_max(config), secured ? &host->tls : NULL,
+                      config->listen.size_bytes > 0 ? &config->listen : NULL, error,
+                      CONFIG_ERROR_BYTES);
 }
 
 static bool open_flash(struct host *host, char *error)
@@ -151,6 +162,7 @@ static void round_of(struct host *host, int wake, const volatile sig_atomic_t *s
         step(host, &timeout);
     }
     look_at_clock(host);
+    look_at_links(host);
     if (host_clock_us() >= host->metrics_at_us) {
         write_metrics(host);
     }
@@ -203,6 +215,7 @@ void host_close(struct host *host, enum host_end end)
     free(host->memory);
     host->memory = NULL;
     links_free(&host->links);
+    tls_free(&host->tls);
     evidence_log_close(&host->log);
     flash_file_close(&host->flash);
     state_close(&host->state);
@@ -221,6 +234,15 @@ static void look_at_clock(struct host *host)
         say(&host->say, SAY_WARNING, "clock_step", "us=%" PRId64, jump_us);
     }
     host->wall_offset_us = offset_us;
+}
+
+static void look_at_links(struct host *host)
+{
+    if (host->links.counts.refused != host->told_refused) {
+        host->told_refused = host->links.counts.refused;
+        say(&host->say, SAY_WARNING, "tls_refused", "count=%" PRIu64 " why=\"%s\"",
+            host->told_refused, host->links.refusal);
+    }
 }
 
 static void add_reasons(struct host *host, const char *name, const char *help,
@@ -270,6 +292,9 @@ static void add_host(struct host *host)
                 links->accepted);
     metrics_add(metrics, METRICS_COUNTER, "links_failed_total", "refused, reset or timed out", NULL,
                 NULL, links->failed);
+    metrics_add(metrics, METRICS_COUNTER, "tls_refused_total",
+                "handshakes that failed: no certificate of ours, expired, revoked, or no TLS 1.3",
+                NULL, NULL, links->refused);
     metrics_add(metrics, METRICS_COUNTER, "received_bytes_total", "over links", NULL, NULL,
                 links->received_bytes);
     metrics_add(metrics, METRICS_COUNTER, "sent_bytes_total", "over links", NULL, NULL,

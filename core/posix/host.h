@@ -3,7 +3,7 @@
  *
  * The port, as this machine keeps it:
  *   time      CLOCK_MONOTONIC since the process began; CLOCK_REALTIME
- *   links     TCP (links.h)
+ *   links     TCP (links.h), with TLS 1.3 where the configuration has certificates (tls.h)
  *   flash     a file (flash_file.h); disk: SQLite's VFS `unix`, in the state folder
  *   counters, retained RAM, reset reasons: state_folder.h
  *   entropy   getrandom(2); crypto: OpenSSL
@@ -56,6 +56,8 @@ struct host {
     void *memory;                       /* the role's; NULL: it is not up */
     struct port port;
     struct links links;
+    struct tls tls;        /* no context: links are in the clear */
+    uint64_t told_refused; /* handshakes that the log tells of */
     struct flash_file flash;
     struct state_folder state;
     struct evidence_log log;

@@ -17,6 +17,8 @@ enum { POLLS_BESIDE = 2 /* wake, listener */, PORT_MAX = 65535 };
 static struct link *find(const struct links *links, uint32_t handle);
 static struct link *take_place(struct links *links);
 static void release(struct link *link);
+static int32_t send_secured(struct links *links, struct link *link, const uint8_t *bytes,
+                            uint32_t size_bytes);
 static bool advance(struct links *links, struct link *link, struct event *event);
 static bool accept_one(struct links *links, uint64_t now_us, struct event *event);
 
@@ -85,10 +87,11 @@ static bool open_listener(struct links *links, const struct links_address *liste
                 listen_at->size_bytes) == 0;
 }
 
-bool links_open(struct links *links, uint32_t max, const struct links_address *listen_at,
-                char *error, size_t error_bytes)
+bool links_open(struct links *links, uint32_t max, struct tls *tls,
+                const struct links_address *listen_at, char *error, size_t error_bytes)
 {
     memset(links, 0, sizeof *links);
+    links->tls = tls;
     links->listener = -1;
     links->max = max + LINKS_SPARE;
     links->next_handle = 1;
@@ -154,7 +157,7 @@ uint32_t links_count(const struct links *links)
     uint32_t count = 0;
     for (uint32_t i = 0; i < links->max; i++) {
         const enum link_state state = links->all[i].state;
-        count += state == LINK_CONNECTING || state == LINK_OPEN;
+        count += state == LINK_CONNECTING || state == LINK_SECURING || state == LINK_OPEN;
     }
     return count;
 }
@@ -196,11 +199,27 @@ enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us, uint
     return ERR_OK;
 }
 
+static int32_t send_secured(struct links *links, struct link *link, const uint8_t *bytes,
+                            uint32_t size_bytes)
+{
+    const int32_t done = tls_write(link->tls, bytes, size_bytes);
+    if (done < 0) {
+        link->state = LINK_FAILED;
+        return ERR_CLOSED;
+    }
+    link->wants_room = link->wants_room || done == 0;
+    links->counts.sent_bytes += (uint64_t)done;
+    return done;
+}
+
 int32_t links_send(struct links *links, uint32_t handle, const uint8_t *bytes, uint32_t size_bytes)
 {
     struct link *link = find(links, handle);
     if (link == NULL || link->state != LINK_OPEN) {
         return ERR_CLOSED;
+    }
+    if (link->tls != NULL) {
+        return send_secured(links, link, bytes, size_bytes);
     }
     ssize_t done;
     do {
@@ -225,6 +244,9 @@ void links_close(struct links *links, uint32_t handle, uint64_t now_us)
     struct link *link = find(links, handle);
     if (link == NULL) {
         return;
+    }
+    if (link->state == LINK_OPEN && link->tls != NULL) {
+        tls_close(link->tls);
     }
     if (link->state == LINK_OPEN && shutdown(link->socket, SHUT_WR) == 0) {
         link->state = LINK_LINGERING;
@@ -280,6 +302,9 @@ static bool has_place(const struct links *links)
 
 static void release(struct link *link)
 {
+    if (link->tls != NULL) {
+        tls_end(link->tls);
+    }
     if (link->state != LINK_FREE && link->socket >= 0) {
         (void)close(link->socket);
     }
@@ -293,6 +318,8 @@ static short wanted(const struct link *link)
     switch (link->state) {
     case LINK_CONNECTING:
         return POLLOUT;
+    case LINK_SECURING:
+        return link->tls_writes ? POLLOUT : POLLIN;
     case LINK_OPEN:
         return (short)(POLLIN | (link->wants_room ? POLLOUT : 0));
     case LINK_LINGERING:
@@ -304,16 +331,27 @@ static short wanted(const struct link *link)
     return 0;
 }
 
+static bool has_limit(const struct link *link)
+{
+    return link->state == LINK_CONNECTING || link->state == LINK_SECURING ||
+           link->state == LINK_LINGERING;
+}
+
+/* Bytes that TLS has taken from the socket already. */
+static bool has_pending(const struct link *link)
+{
+    return link->state == LINK_OPEN && link->tls != NULL && tls_pending(link->tls);
+}
+
 /* When the next of our own limits comes; 0: something is to be done at once. */
 static uint64_t own_deadline(const struct links *links, uint64_t deadline_us)
 {
     for (uint32_t i = 0; i < links->max; i++) {
         const struct link *link = &links->all[i];
-        if (link->state == LINK_FAILED) {
+        if (link->state == LINK_FAILED || has_pending(link)) {
             return 0;
         }
-        if ((link->state == LINK_CONNECTING || link->state == LINK_LINGERING) &&
-            link->until_us < deadline_us) {
+        if (has_limit(link) && link->until_us < deadline_us) {
             deadline_us = link->until_us;
         }
     }
@@ -349,7 +387,21 @@ void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadlin
     links->cursor = 0;
     links->accepting = count > 0 && links->polls[1].revents != 0;
     for (uint32_t i = 0; i < links->max; i++) {
-        links->all[i].ready = count > 0 ? links->polls[POLLS_BESIDE + i].revents : (short)0;
+        struct link *link = &links->all[i];
+        link->ready = count > 0 ? links->polls[POLLS_BESIDE + i].revents : (short)0;
+        if (has_pending(link)) {
+            link->ready = (short)(link->ready | POLLIN);
+        }
+    }
+}
+
+/* Its time is over. */
+static void give_up(struct link *link)
+{
+    if (link->state == LINK_LINGERING || link->peer == 0) {
+        release(link); /* an inbound one that is not up yet is nobody's */
+    } else {
+        link->state = LINK_FAILED;
     }
 }
 
@@ -357,10 +409,8 @@ bool links_next(struct links *links, uint64_t now_us, struct event *event)
 {
     while (links->cursor < links->max) {
         struct link *link = &links->all[links->cursor++];
-        if ((link->state == LINK_CONNECTING || link->state == LINK_LINGERING) &&
-            link->until_us <= now_us) {
-            link->state = link->state == LINK_CONNECTING ? LINK_FAILED : link->state;
-            link->ready = POLLHUP;
+        if (has_limit(link) && link->until_us <= now_us) {
+            give_up(link);
         }
         if (advance(links, link, event)) {
             return true;
@@ -381,13 +431,37 @@ static void down(struct links *links, struct link *link, struct event *event)
     release(link);
 }
 
-static bool connected(struct link *link, struct event *event)
+/* A step of the handshake. True: the link is up. */
+static bool secure(struct links *links, struct link *link, struct event *event)
+{
+    const enum tls_outcome outcome = tls_handshake(link->tls, links->refusal);
+    link->tls_writes = outcome == TLS_WANTS_WRITE;
+    if (outcome == TLS_DONE) {
+        link->state = LINK_OPEN;
+        links->counts.accepted += link->peer == 0;
+        *event =
+            (struct event){.kind = EVENT_LINK_UP, .inbound = link->peer == 0, .link = link->handle};
+        return true;
+    }
+    if (outcome == TLS_FAILED) {
+        links->counts.refused++;
+        give_up(link);
+    }
+    return false;
+}
+
+static bool connected(struct links *links, struct link *link, struct event *event)
 {
     int problem = 0;
     socklen_t size = sizeof problem;
     if (getsockopt(link->socket, SOL_SOCKET, SO_ERROR, &problem, &size) != 0 || problem != 0) {
         link->state = LINK_FAILED;
         return false;
+    }
+    if (links->tls != NULL) {
+        link->tls = tls_begin(links->tls, link->socket, link->peer);
+        link->state = link->tls == NULL ? LINK_FAILED : LINK_SECURING;
+        return link->tls != NULL && secure(links, link, event);
     }
     link->state = LINK_OPEN;
     *event = (struct event){.kind = EVENT_LINK_UP, .link = link->handle};
@@ -398,6 +472,9 @@ static bool connected(struct link *link, struct event *event)
 static int32_t receive(struct links *links, const struct link *link)
 {
     ssize_t got;
+    if (link->tls != NULL && link->state == LINK_OPEN) {
+        return tls_read(link->tls, links->bytes, sizeof links->bytes);
+    }
     do {
         got = recv(link->socket, links->bytes, sizeof links->bytes, 0);
     } while (got < 0 && errno == EINTR);
@@ -432,7 +509,10 @@ static bool advance_open(struct links *links, struct link *link, struct event *e
 
 static bool advance(struct links *links, struct link *link, struct event *event)
 {
-    if (link->state == LINK_CONNECTING && link->ready != 0 && connected(link, event)) {
+    const bool begins = link->state == LINK_CONNECTING && link->ready != 0;
+    if ((begins && connected(links, link, event)) ||
+        (!begins && link->state == LINK_SECURING && link->ready != 0 &&
+         secure(links, link, event))) {
         link->ready = 0;
         return true;
     }
@@ -470,6 +550,15 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
         return false;
     }
     *link = (struct link){.state = LINK_OPEN, .socket = file, .handle = links->next_handle++};
+    if (links->tls != NULL) {
+        link->tls = tls_begin(links->tls, file, 0);
+        link->state = LINK_SECURING;
+        link->until_us = now_us + LINKS_HANDSHAKE_US;
+        if (link->tls == NULL) {
+            release(link);
+        }
+        return false;
+    }
     links->counts.accepted++;
     *event = (struct event){.kind = EVENT_LINK_UP, .inbound = true, .link = link->handle};
     return true;

@@ -6,6 +6,8 @@
  * so that nobody who sends much keeps the others waiting. Where there is no place for another
  * inbound link, it waits in the kernel's backlog.
  *
+ * With `tls` each link is TLS 1.3 (tls.h), and is up when both ends have verified each other.
+ *
  * Use: links_wait; then links_next until it is false, with a step of the role for each event.
  */
 #ifndef BROWNOUT_CORE_POSIX_LINKS_H
@@ -18,6 +20,7 @@
 
 #include "core/event.h"
 #include "core/port.h"
+#include "core/posix/tls.h"
 
 enum {
     LINKS_SPARE = 32,
@@ -43,6 +46,7 @@ struct links_peer {
 enum link_state {
     LINK_FREE,
     LINK_CONNECTING, /* the connection is under way */
+    LINK_SECURING,   /* there is one, and the handshake is under way */
     LINK_OPEN,
     LINK_FAILED,    /* LINK_DOWN is owed to the role */
     LINK_LINGERING, /* closed by the role; nothing is owed */
@@ -54,8 +58,10 @@ struct link {
     uint32_t handle;
     uint32_t peer; /* outbound: its number; 0: inbound */
     bool wants_room;
+    SSL *tls;          /* NULL: in the clear */
+    bool tls_writes;   /* SECURING: the handshake waits for room, not for bytes */
     short ready;       /* what poll said, until it is dealt with */
-    uint64_t until_us; /* CONNECTING, LINGERING: to be ended then */
+    uint64_t until_us; /* CONNECTING, SECURING, LINGERING: to be ended then */
 };
 
 struct links {
@@ -67,21 +73,25 @@ struct links {
     int listener;         /* -1: none */
     uint64_t accept_after_us;
     uint32_t next_handle;
-    uint32_t cursor; /* of links_next */
-    bool accepting;  /* the listener has something, in this round */
+    uint32_t cursor;             /* of links_next */
+    bool accepting;              /* the listener has something, in this round */
+    struct tls *tls;             /* borrowed; NULL: in the clear */
+    char refusal[TLS_WHY_BYTES]; /* why the last handshake failed */
     uint8_t bytes[LINKS_READ_BYTES];
     struct links_counts {
-        uint64_t opened, accepted, failed, received_bytes, sent_bytes;
+        uint64_t opened, accepted, failed, refused, received_bytes,
+            sent_bytes; /* refused: by TLS */
     } counts;
 };
 
 /* "127.0.0.1:7001" or "[::1]:7001"; no names. False: it is none. */
 bool links_parse(const char *text, struct links_address *address);
 
-/* max: links that the role may have. listen: where to take inbound ones; NULL: nowhere. The address
- * is taken at once, and who comes is turned away until links_listen. False: `error`. */
-bool links_open(struct links *links, uint32_t max, const struct links_address *listen, char *error,
-                size_t error_bytes);
+/* max: links that the role may have. tls: borrowed; NULL: in the clear. listen: where to take
+ * inbound ones; NULL: nowhere. The address is taken at once, and who comes is turned away until
+ * links_listen. False: `error`. */
+bool links_open(struct links *links, uint32_t max, struct tls *tls,
+                const struct links_address *listen, char *error, size_t error_bytes);
 /* From here on links are taken. False: errno. */
 bool links_listen(struct links *links);
 bool links_add_peer(struct links *links, uint32_t number, const struct links_address *address);

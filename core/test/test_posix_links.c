@@ -46,11 +46,11 @@ static void begin(bool listens)
     struct links_address any, to;
     char text[LINKS_ADDRESS_BYTES];
     EXPECT(links_parse("127.0.0.1:0", &any));
-    EXPECT(links_open(&server, 4, &any, error, sizeof error));
+    EXPECT(links_open(&server, 4, NULL, &any, error, sizeof error));
     snprintf(text, sizeof text, "127.0.0.1:%u", (unsigned)links_port(&server));
     EXPECT(links_parse(text, &to));
     EXPECT(!listens || links_listen(&server));
-    EXPECT(links_open(&client, 4, NULL, error, sizeof error));
+    EXPECT(links_open(&client, 4, NULL, NULL, error, sizeof error));
     EXPECT(links_add_peer(&client, 2, &to));
 }
 
