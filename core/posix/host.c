@@ -144,6 +144,7 @@ static void step(struct host *host, const struct event *event)
     host->counts.steps++;
     begin_step(host);
     host->role->step(host->memory, &host->port, event);
+    links_flush(&host->links);
 }
 
 /* One round: what the links have, then the role's own deadline. */
@@ -181,6 +182,7 @@ enum host_end host_run(struct host *host, int wake, const volatile sig_atomic_t 
     begin_step(host);
     say_up(host);
     host->role->init(host->memory, host->config, &host->port);
+    links_flush(&host->links);
     if (!links_listen(&host->links)) {
         say(&host->say, SAY_ERROR, "cannot_listen", "why=\"%s\"", strerror(errno));
         return HOST_RESET;

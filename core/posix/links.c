@@ -17,8 +17,6 @@ enum { POLLS_BESIDE = 2 /* wake, listener */, PORT_MAX = 65535 };
 static struct link *find(const struct links *links, uint32_t handle);
 static struct link *take_place(struct links *links);
 static void release(struct link *link);
-static int32_t send_secured(struct links *links, struct link *link, const uint8_t *bytes,
-                            uint32_t size_bytes);
 static bool advance(struct links *links, struct link *link, struct event *event);
 static bool accept_one(struct links *links, uint64_t now_us, struct event *event);
 
@@ -97,10 +95,15 @@ bool links_open(struct links *links, uint32_t max, struct tls *tls,
     links->next_handle = 1;
     links->all = calloc(links->max, sizeof *links->all);
     links->polls = calloc(links->max + POLLS_BESIDE, sizeof *links->polls);
-    if (links->all == NULL || links->polls == NULL) {
+    links->held = calloc(links->max, LINKS_HELD_BYTES);
+    if (links->all == NULL || links->polls == NULL || links->held == NULL) {
         snprintf(error, error_bytes, "no memory for %u links", (unsigned)links->max);
         links_free(links);
         return false;
+    }
+    for (uint32_t i = 0; i < links->max; i++) {
+        links->all[i].socket = -1;
+        links->all[i].held = links->held + (size_t)i * LINKS_HELD_BYTES;
     }
     if (listen_at != NULL && !open_listener(links, listen_at)) {
         snprintf(error, error_bytes, "cannot listen: %s: is the address in use, or not ours?",
@@ -136,6 +139,8 @@ void links_free(struct links *links)
     links->listener = -1;
     free(links->all);
     free(links->polls);
+    free(links->held);
+    links->held = NULL;
     links->all = NULL;
     links->polls = NULL;
 }
@@ -184,6 +189,7 @@ enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us, uint
         return ERR_FULL;
     }
     *link = (struct link){.state = LINK_CONNECTING,
+                          .held = link->held,
                           .socket = socket(address->socket.ss_family, SOCK_STREAM, 0),
                           .handle = links->next_handle++,
                           .peer = peer,
@@ -199,17 +205,64 @@ enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us, uint
     return ERR_OK;
 }
 
-static int32_t send_secured(struct links *links, struct link *link, const uint8_t *bytes,
-                            uint32_t size_bytes)
+/* Bytes to the system; 0: later; below: it is over. */
+static int32_t give(struct links *links, const struct link *link, const uint8_t *bytes,
+                    uint32_t size_bytes)
 {
-    const int32_t done = tls_write(link->tls, bytes, size_bytes);
-    if (done < 0) {
-        link->state = LINK_FAILED;
-        return ERR_CLOSED;
+    ssize_t done;
+    if (link->tls != NULL) {
+        done = tls_write(link->tls, bytes, size_bytes);
+    } else {
+        do {
+            done = send(link->socket, bytes, size_bytes, MSG_NOSIGNAL);
+        } while (done < 0 && errno == EINTR);
+        done = done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : done;
     }
-    link->wants_room = link->wants_room || done == 0;
-    links->counts.sent_bytes += (uint64_t)done;
-    return done;
+    links->counts.sent_bytes += done > 0 ? (uint64_t)done : 0;
+    return (int32_t)done;
+}
+
+/* What was sent is to arrive: a socket with unread bytes would reset the connection if it were
+ * closed now. */
+static void flush(struct links *links, struct link *link)
+{
+    while (link->held_from < link->held_to) {
+        const int32_t done =
+            give(links, link, link->held + link->held_from, link->held_to - link->held_from);
+        if (done < 0 && link->state == LINK_LINGERING) {
+            release(link);
+            return;
+        }
+        if (done < 0) {
+            link->state = LINK_FAILED;
+            return;
+        }
+        if (done == 0) {
+            return;
+        }
+        link->held_from += (uint32_t)done;
+    }
+    link->held_from = link->held_to = 0;
+    if (link->state == LINK_LINGERING && !link->said_end) {
+        link->said_end = true;
+        if (link->tls != NULL) {
+            tls_close(link->tls);
+        }
+        if (shutdown(link->socket, SHUT_WR) != 0) {
+            release(link);
+        }
+    }
+}
+
+void links_flush(struct links *links)
+{
+    for (uint32_t i = 0; i < links->max; i++) {
+        struct link *link = &links->all[i];
+        if ((link->state == LINK_OPEN && link->held_to > 0) ||
+            (link->state == LINK_LINGERING && !link->said_end)) {
+            flush(links, link);
+        }
+    }
 }
 
 int32_t links_send(struct links *links, uint32_t handle, const uint8_t *bytes, uint32_t size_bytes)
@@ -218,37 +271,21 @@ int32_t links_send(struct links *links, uint32_t handle, const uint8_t *bytes, u
     if (link == NULL || link->state != LINK_OPEN) {
         return ERR_CLOSED;
     }
-    if (link->tls != NULL) {
-        return send_secured(links, link, bytes, size_bytes);
-    }
-    ssize_t done;
-    do {
-        done = send(link->socket, bytes, size_bytes, MSG_NOSIGNAL);
-    } while (done < 0 && errno == EINTR);
-    if (done > 0) {
-        links->counts.sent_bytes += (uint64_t)done;
-        return (int32_t)done;
-    }
-    if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        link->wants_room = true;
-        return 0;
-    }
-    link->state = LINK_FAILED;
-    return ERR_CLOSED;
+    const uint32_t room = LINKS_HELD_BYTES - link->held_to;
+    const uint32_t taken = size_bytes < room ? size_bytes : room;
+    memcpy(link->held + link->held_to, bytes, taken);
+    link->held_to += taken;
+    link->wants_room = link->wants_room || taken == 0;
+    return (int32_t)taken;
 }
 
-/* What was sent is to arrive: a socket with unread bytes would reset the connection if it were
- * closed now. */
 void links_close(struct links *links, uint32_t handle, uint64_t now_us)
 {
     struct link *link = find(links, handle);
     if (link == NULL) {
         return;
     }
-    if (link->state == LINK_OPEN && link->tls != NULL) {
-        tls_close(link->tls);
-    }
-    if (link->state == LINK_OPEN && shutdown(link->socket, SHUT_WR) == 0) {
+    if (link->state == LINK_OPEN) {
         link->state = LINK_LINGERING;
         link->until_us = now_us + LINKS_LINGER_US;
         link->wants_room = false;
@@ -308,7 +345,7 @@ static void release(struct link *link)
     if (link->state != LINK_FREE && link->socket >= 0) {
         (void)close(link->socket);
     }
-    *link = (struct link){.state = LINK_FREE, .socket = -1};
+    *link = (struct link){.state = LINK_FREE, .socket = -1, .held = link->held};
 }
 
 /* ---- A round --------------------------------------------------------------------------------- */
@@ -321,9 +358,8 @@ static short wanted(const struct link *link)
     case LINK_SECURING:
         return link->tls_writes ? POLLOUT : POLLIN;
     case LINK_OPEN:
-        return (short)(POLLIN | (link->wants_room ? POLLOUT : 0));
     case LINK_LINGERING:
-        return POLLIN;
+        return (short)(POLLIN | (link->held_to > 0 || link->wants_room ? POLLOUT : 0));
     case LINK_FREE:
     case LINK_FAILED:
         break;
@@ -487,7 +523,14 @@ static int32_t receive(struct links *links, const struct link *link)
 /* Writable comes before what was received: it is told once, and the bytes stay where they are. */
 static bool advance_open(struct links *links, struct link *link, struct event *event)
 {
-    if (link->wants_room && (link->ready & POLLOUT) != 0) {
+    if ((link->ready & POLLOUT) != 0) {
+        flush(links, link);
+    }
+    if (link->state == LINK_FAILED) {
+        down(links, link, event);
+        return true;
+    }
+    if (link->wants_room && link->held_to == 0) {
         link->wants_room = false;
         *event = (struct event){.kind = EVENT_LINK_WRITABLE, .link = link->handle};
         return true;
@@ -505,6 +548,17 @@ static bool advance_open(struct links *links, struct link *link, struct event *e
                                 .size_bytes = (uint32_t)got};
     }
     return got > 0;
+}
+
+static void linger(struct links *links, struct link *link)
+{
+    if ((link->ready & POLLOUT) != 0) {
+        flush(links, link);
+    }
+    if (link->state == LINK_LINGERING &&
+        (receive(links, link) < 0 || (link->ready & (POLLHUP | POLLERR)) != 0)) {
+        release(link);
+    }
 }
 
 static bool advance(struct links *links, struct link *link, struct event *event)
@@ -526,9 +580,8 @@ static bool advance(struct links *links, struct link *link, struct event *event)
     bool happened = false;
     if (link->state == LINK_OPEN) {
         happened = advance_open(links, link, event);
-    } else if (link->state == LINK_LINGERING &&
-               (receive(links, link) < 0 || (link->ready & (POLLHUP | POLLERR)) != 0)) {
-        release(link);
+    } else if (link->state == LINK_LINGERING) {
+        linger(links, link);
     }
     link->ready = 0;
     return happened;
@@ -549,7 +602,8 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
         (void)close(file);
         return false;
     }
-    *link = (struct link){.state = LINK_OPEN, .socket = file, .handle = links->next_handle++};
+    *link = (struct link){
+        .state = LINK_OPEN, .socket = file, .held = link->held, .handle = links->next_handle++};
     if (links->tls != NULL) {
         link->tls = tls_begin(links->tls, file, 0);
         link->state = LINK_SECURING;

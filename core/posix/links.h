@@ -6,6 +6,9 @@
  * so that nobody who sends much keeps the others waiting. Where there is no place for another
  * inbound link, it waits in the kernel's backlog.
  *
+ * What the role sends leaves with links_flush, behind its step: whatever it said in that step is in
+ * its log before anybody can hear of it.
+ *
  * With `tls` each link is TLS 1.3 (tls.h), and is up when both ends have verified each other.
  *
  * Use: links_wait; then links_next until it is false, with a step of the role for each event.
@@ -25,6 +28,7 @@
 enum {
     LINKS_SPARE = 32,
     LINKS_READ_BYTES = 4096,
+    LINKS_HELD_BYTES = 8192, /* sent, and not with the system yet: of each link */
     LINKS_PEERS_MAX = 8,
     LINKS_BACKLOG = 128,
     LINKS_LINGER_US = 1000000,     /* for a closed link's last bytes to be taken */
@@ -49,7 +53,7 @@ enum link_state {
     LINK_SECURING,   /* there is one, and the handshake is under way */
     LINK_OPEN,
     LINK_FAILED,    /* LINK_DOWN is owed to the role */
-    LINK_LINGERING, /* closed by the role; nothing is owed */
+    LINK_LINGERING, /* closed by the role; what is held still leaves, nothing is owed */
 };
 
 struct link {
@@ -58,7 +62,10 @@ struct link {
     uint32_t handle;
     uint32_t peer; /* outbound: its number; 0: inbound */
     bool wants_room;
+    uint8_t *held; /* [LINKS_HELD_BYTES]; what is to leave is from..to */
+    uint32_t held_from, held_to;
     SSL *tls;          /* NULL: in the clear */
+    bool said_end;     /* LINGERING: the other end was told */
     bool tls_writes;   /* SECURING: the handshake waits for room, not for bytes */
     short ready;       /* what poll said, until it is dealt with */
     uint64_t until_us; /* CONNECTING, SECURING, LINGERING: to be ended then */
@@ -69,6 +76,7 @@ struct links {
     struct links_peer peers[LINKS_PEERS_MAX];
     uint32_t max;
     struct link *all;     /* [max] */
+    uint8_t *held;        /* [max][LINKS_HELD_BYTES] */
     struct pollfd *polls; /* [max + 2] */
     int listener;         /* -1: none */
     uint64_t accept_after_us;
@@ -107,6 +115,9 @@ enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us,
 int32_t links_send(struct links *links, uint32_t handle, const uint8_t *bytes,
                    uint32_t size_bytes) MUST_USE;
 void links_close(struct links *links, uint32_t handle, uint64_t now_us);
+
+/* A step is over: what it sent leaves. */
+void links_flush(struct links *links);
 
 /* Wait until something happens, `wake` (a descriptor, -1: none) can be read, or deadline_us has
  * come. */

@@ -83,6 +83,8 @@ static bool next(struct links *wanted, struct event *event, uint64_t patience_us
 {
     struct links *others = wanted == &server ? &client : &server;
     const uint64_t until_us = now_us() + patience_us;
+    links_flush(&server);
+    links_flush(&client);
     while (now_us() < until_us) {
         struct event ignored;
         links_wait(others, -1, now_us(), now_us() + 1000);
@@ -145,6 +147,7 @@ static void both_ends_of_one_authority_meet(void)
             sent < BIG_BYTES ? links_send(&client, link, big + sent, BIG_BYTES - sent) : 0;
         EXPECT(done >= 0);
         sent += (uint32_t)done;
+        links_flush(&client);
         while (links_next(&server, now_us(), &event)) {
             EXPECT(event.kind == EVENT_LINK_UP || event.kind == EVENT_LINK_DATA);
             if (event.kind == EVENT_LINK_DATA) {
