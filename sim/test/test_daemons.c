@@ -117,7 +117,7 @@ static uint64_t number(const char *name)
 static void a_fleet_that_is_killed_keeps_the_laws(void)
 {
     const char *const up[] = {command(), "up",      folder,     "--devices", "10",
-                              "--for",   "12s",     "--settle", "6s",        "--sample-every",
+                              "--for",   "16s",     "--settle", "10s",       "--sample-every",
                               "300ms",   "--kills", "15",       "--seed",    "7",
                               NULL};
     expect_code(call(up), 0);
@@ -131,7 +131,7 @@ static void a_fleet_that_is_killed_keeps_the_laws(void)
         }
         snprintf(logs[i], sizeof logs[i], "%s", path_of(name));
     }
-    expect_code(judge("--settled", "3s"), 0);
+    expect_code(judge("--settled", "8s"), 0);
     EXPECT(strstr(text, "\"verdict\":\"pass\"") != NULL);
     EXPECT(number("ended_in_order") >= DEVICES + 2);
     EXPECT(number("lives") > DEVICES + 2);
