@@ -309,27 +309,88 @@ static void a_cut_flash_and_lost_counters_are_refused(void)
     EXPECT_EQUAL(rename(path_of("device-1/aside"), path_of("device-1/counters")), 0);
 }
 
+/* Until the log of a daemon holds these words; it has to. */
+static void wait_for(const char *log, const char *words)
+{
+    const struct timespec nap = {0, 20000000};
+    for (int i = 0; i < 1000; i++) {
+        char *bytes = access(log, F_OK) == 0 ? read_whole(log) : NULL;
+        const bool there = bytes != NULL && strstr(bytes, words) != NULL;
+        free(bytes);
+        if (there) {
+            return;
+        }
+        (void)nanosleep(&nap, NULL);
+    }
+    fprintf(stderr, "%s: '%s' did not come\n", log, words);
+    exit(1);
+}
+
+static struct process start_cloud(void)
+{
+    const char *const argv[] = {daemon_path("brownout-cloud"), path_of("cloud.conf"), NULL};
+    struct process process;
+    (void)unlink(logs[0]); /* its word is the first one of a new log */
+    EXPECT(process_start(&process, argv, PROCESS_MEMORY_DRAWN, true));
+    wait_for(logs[0], " BOOT ");
+    return process;
+}
+
+static void stop_cloud(struct process *process)
+{
+    EXPECT_EQUAL(kill(process->pid, SIGTERM), 0);
+    expect_code(process_finish(process, text, sizeof text), 0);
+    EXPECT(strstr(text, "event=stop") != NULL);
+}
+
 static void a_node_that_runs_does_not_start_again(void)
 {
-    const char *const first[] = {daemon_path("brownout-cloud"), path_of("cloud.conf"), NULL};
-    struct process process;
-    EXPECT_EQUAL(unlink(logs[0]), 0); /* its word is the first one of a new log */
-    EXPECT(process_start(&process, first, PROCESS_MEMORY_DRAWN, true));
-    /* The one that is first holds the lock until it is told to stop; the other one is refused. */
-    char *log = NULL;
-    for (int i = 0; i < 500 && (log == NULL || strstr(log, " up ") == NULL); i++) {
-        const struct timespec nap = {0, 10000000};
-        (void)nanosleep(&nap, NULL);
-        free(log);
-        log = access(logs[0], F_OK) == 0 ? read_whole(logs[0]) : NULL;
-    }
-    free(log);
-    expect_code(call(first), 2);
+    const char *const second[] = {daemon_path("brownout-cloud"), path_of("cloud.conf"), NULL};
+    struct process first = start_cloud();
+    expect_code(call(second), 2);
     EXPECT(strstr(text, "in use by another process") != NULL);
-    EXPECT_EQUAL(kill(process.pid, SIGTERM), 0);
-    expect_code(process_finish(&process, text, sizeof text), 0);
-    EXPECT(strstr(text, "event=up") != NULL);
-    EXPECT(strstr(text, "event=stop") != NULL);
+    stop_cloud(&first);
+    EXPECT(strstr(text, "event=up reason=process") != NULL);
+}
+
+/* Stopped, it cannot feed its watchdog; let go on, it begins a new life in the same process. */
+static void a_watchdog_that_is_not_fed_begins_a_new_life(void)
+{
+    const struct timespec longer = {2, 500000000};
+    FILE *conf = fopen(path_of("cloud.conf"), "a");
+    EXPECT(conf != NULL);
+    EXPECT(fputs("watchdog = 2s\n", conf) >= 0);
+    EXPECT_EQUAL(fclose(conf), 0);
+    struct process process = start_cloud();
+    EXPECT_EQUAL(kill(process.pid, SIGSTOP), 0);
+    (void)nanosleep(&longer, NULL);
+    EXPECT_EQUAL(kill(process.pid, SIGCONT), 0);
+    wait_for(logs[0], " BOOT 0 0 0 1 -"); /* RESET_WATCHDOG */
+    stop_cloud(&process);
+    EXPECT(strstr(text, "event=watchdog") != NULL);
+    EXPECT(strstr(text, "event=up reason=watchdog") != NULL);
+}
+
+/* A database that is none cannot be served: the cloud asks for resets, and gets one a second. */
+static void a_reset_that_the_role_asks_for_begins_a_new_life(void)
+{
+    EXPECT_EQUAL(rename(path_of("cloud/cloud.db"), path_of("cloud/aside")), 0);
+    (void)unlink(path_of("cloud/cloud.db-wal"));
+    write_whole(path_of("cloud/cloud.db"), "this is no database, and was never one: 0123456789");
+    const char *const argv[] = {daemon_path("brownout-cloud"), path_of("cloud.conf"), NULL};
+    struct process process;
+    (void)unlink(logs[0]);
+    EXPECT(process_start(&process, argv, PROCESS_MEMORY_DRAWN, true));
+    wait_for(logs[0], " up 1 0 ");
+    const struct timespec three = {4, 0};
+    (void)nanosleep(&three, NULL);
+    stop_cloud(&process);
+    EXPECT(strstr(text, "event=reset") != NULL);
+    EXPECT(strstr(text, "event=up reason=software") != NULL);
+    char *log = read_whole(logs[0]);
+    EXPECT(strstr(log, " image-end 0 0 0 1 -") != NULL); /* it could not be read */
+    free(log);
+    EXPECT_EQUAL(rename(path_of("cloud/aside"), path_of("cloud/cloud.db")), 0);
 }
 
 static void metrics_say_what_operators_watch(void)
@@ -368,6 +429,8 @@ int main(void)
     RUN(a_daemon_checks_its_configuration);
     RUN(a_cut_flash_and_lost_counters_are_refused);
     RUN(a_node_that_runs_does_not_start_again);
+    RUN(a_watchdog_that_is_not_fed_begins_a_new_life);
+    RUN(a_reset_that_the_role_asks_for_begins_a_new_life);
     const char *const remove[] = {"rm", "-rf", folder, NULL};
     expect_code(call(remove), 0);
     return 0;
