@@ -75,9 +75,8 @@ static const char *doubt(const struct evidence_judge *judge, const struct merge_
            : judge->device_count == 0  ? "no device's log is here"
            : judge->passed_over > 0    ? "there are words about devices whose logs are not here"
            : counts->full > 0          ? "a log has reached its bound (evidence_bytes_max)"
-           : counts->unread_images > 0 && counts->images == 0
-               ? "what the servers' disks held could not be read"
-               : NULL;
+           : counts->unreadable > 0    ? "what a server's disk held could not be read"
+                                       : NULL;
 }
 
 static void print_counts(const struct print *print, const struct evidence_judge *judge,
@@ -88,11 +87,11 @@ static void print_counts(const struct print *print, const struct evidence_judge 
             " ended in order), %" PRIu64 " boots of machines\n"
             "%" PRIu64 " readings signed, %" PRIu64 " acked, %" PRIu64 " times accepted, %" PRIu64
             " in the cloud's last image\n"
-            "%" PRIu64 " images of disks; %" PRIu64 " listings and %" PRIu64
+            "%" PRIu64 " images of disks, %" PRIu64 " unreadable; %" PRIu64 " listings and %" PRIu64
             " last lines were not whole; %" PRIu64 " steps came without their cause\n",
             counts->lines, counts->steps, counts->lives, counts->stops, counts->machines,
             judge->signed_count, judge->acked, judge->accepted, judge->last_rows, counts->images,
-            counts->unread_images, counts->torn, counts->uncaused);
+            counts->unreadable, counts->cut_images, counts->torn, counts->uncaused);
 }
 
 static int verdict_of(const struct evidence_judge *judge, const struct merge_counts *counts)
@@ -161,7 +160,8 @@ static void print_json(const struct evidence_judge *judge, const struct merge_co
     json_number(object, "accepted", judge->accepted);
     json_number(object, "cloud_rows", judge->last_rows);
     json_number(object, "images", counts->images);
-    json_number(object, "unread_images", counts->unread_images);
+    json_number(object, "unreadable", counts->unreadable);
+    json_number(object, "cut_images", counts->cut_images);
     json_number(object, "torn", counts->torn);
     json_number(object, "uncaused", counts->uncaused);
     if (judge->violated) {

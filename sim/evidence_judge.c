@@ -61,7 +61,7 @@ enum evidence_standing evidence_standing(const struct evidence_judge *judge, enu
         return STANDING_UNKNOWN;
     }
     if (judge_is_void(judge->judge, law)) {
-        *why = "a log that it needs is not here";
+        *why = "a log or a disk that it needs is missing";
         return STANDING_UNKNOWN;
     }
     return standings[law].standing;
@@ -232,6 +232,17 @@ static bool is_about_stranger(const struct evidence_judge *judge, uint32_t devic
            (device >= judge->config.node_count || judge->roles[device] == MODEL_OTHER);
 }
 
+/* A disk that cannot be read proves nothing, and what was promised on it is void. */
+static void leave_disk(struct evidence_judge *judge, uint32_t node)
+{
+    static const enum law laws[] = {
+        LAW_TELEMETRY_DURABLE, LAW_TELEMETRY_WINDOW, LAW_TELEMETRY_ONCE, LAW_GATEWAY_CUSTODY,
+        LAW_SPEC_TELEMETRY,    LAW_SPEC_SESSION,     LAW_LIVENESS_ACKED, LAW_LIVENESS_DELIVERED};
+    for (size_t i = 0; i < sizeof laws / sizeof laws[0]; i++) {
+        judge_void(judge->judge, laws[i], node);
+    }
+}
+
 void evidence_judge_hear(void *ctx, const struct observation *observation,
                          const struct merge_place *place)
 {
@@ -245,6 +256,10 @@ void evidence_judge_hear(void *ctx, const struct observation *observation,
         judge->violated =
             judge_found(judge->judge, LAW_CORE_CHECK, observation, &finding, &judge->violation);
         judge->place = *place;
+        return;
+    }
+    if (observation->kind == MERGE_UNREADABLE) {
+        leave_disk(judge, observation->node);
         return;
     }
     if (is_about_stranger(judge, observation->device)) {

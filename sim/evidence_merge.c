@@ -450,14 +450,19 @@ static void say(struct evidence_merge *merge, struct source *source, const struc
 /* The listing in this step, if it is whole. */
 static void tell_image(struct evidence_merge *merge, struct source *source)
 {
-    bool whole = false, there = false;
+    const struct merge_line *begin = NULL, *end = NULL;
     for (uint32_t i = 0; i < source->count; i++) {
-        const struct evidence_line *line = &source->lines[i].line;
-        there = there || line->kind == EVIDENCE_WORD_IMAGE;
-        whole = whole || (line->kind == EVIDENCE_WORD_IMAGE_END && line->value == 0);
+        const struct merge_line *at = &source->lines[i];
+        begin = at->line.kind == EVIDENCE_WORD_IMAGE ? at : begin;
+        end = at->line.kind == EVIDENCE_WORD_IMAGE_END ? at : end;
     }
+    const bool whole = end != NULL && end->line.value == 0;
     merge->counts.images += whole;
-    merge->counts.unread_images += there && !whole;
+    merge->counts.cut_images += begin != NULL && end == NULL;
+    if (end != NULL && !whole) {
+        merge->counts.unreadable++;
+        say(merge, source, end, MERGE_UNREADABLE, 0);
+    }
     for (uint32_t i = 0; whole && i < source->count; i++) {
         const struct merge_line *at = &source->lines[i];
         if (is_image(at->line.kind)) {

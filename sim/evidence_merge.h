@@ -24,7 +24,9 @@ enum {
     MERGE_MACHINES_MAX = 256,  /* boots of machines, all together */
     MERGE_LINES_MAX = 4000000, /* of one step: a listing */
     MERGE_NODE_MAX = 65535,    /* the highest number of a node */
-    MERGE_CHECK = TRUTH_COUNT, /* kind of an observation: a CHECK failed; value: line */
+    /* Kinds of observations beside those of models. */
+    MERGE_CHECK = TRUTH_COUNT, /* a CHECK failed; value: line */
+    MERGE_UNREADABLE,          /* what the node's disk holds could not be read */
 };
 #define MERGE_SKEW_US UINT64_C(10000000)
 /* How old a step must be to be taken while logs are written. */
@@ -43,8 +45,10 @@ struct merge_counts {
     uint64_t torn;                                 /* logs with half a line at their end */
     uint64_t uncaused; /* steps whose cause was not seen when they had waited long enough */
     uint64_t full;     /* logs that reached their bound */
-    uint64_t unread_images, images, checks;
-    uint64_t late; /* logs that begin when their node had lived already */
+    uint64_t images, checks;
+    uint64_t cut_images; /* listings without an end: their process was killed */
+    uint64_t unreadable; /* listings of disks that could not be read */
+    uint64_t late;       /* logs that begin when their node had lived already */
     const char *late_path;
 };
 

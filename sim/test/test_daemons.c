@@ -148,8 +148,20 @@ static void a_fleet_goes_on_where_it_was(void)
     const char *const up[] = {command(), "up", folder, "--for", "3s", NULL};
     const char *const other[] = {command(), "up", folder, "--devices", "3", "--for", "1s", NULL};
     const uint64_t rows = number("cloud_rows");
-    expect_code(call(up), 0);
+    struct process fleet, follower;
+    const char *follow[LOGS_MAX + 5] = {command(), "judge", "--json", "--follow"};
+    const struct timespec nap = {4, 0};
+    for (int i = 0; i < LOGS_MAX; i++) {
+        follow[4 + i] = logs[i];
+    }
+    EXPECT(process_start(&fleet, up, PROCESS_MEMORY_DRAWN, true));
+    EXPECT(process_start(&follower, follow, PROCESS_MEMORY_DRAWN, false));
+    expect_code(process_finish(&fleet, text, sizeof text), 0);
     EXPECT(strstr(text, "found a cloud") != NULL);
+    (void)nanosleep(&nap, NULL); /* what is told is two seconds old */
+    EXPECT_EQUAL(kill(follower.pid, SIGTERM), 0);
+    expect_code(process_finish(&follower, text, sizeof text), 0);
+    EXPECT(number("cloud_rows") > rows);
     expect_code(judge(NULL, NULL), 0);
     EXPECT(number("cloud_rows") > rows);
     expect_code(call(other), 2);

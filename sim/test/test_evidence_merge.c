@@ -176,8 +176,8 @@ static void a_life_ends_where_the_next_begins_with_what_its_disk_held(void)
                  TRUTH_COUNT);
     EXPECT_EQUAL(counts.lives, 4);
     EXPECT_EQUAL(counts.stops, 1);
-    EXPECT_EQUAL(counts.unread_images, 1); /* the second life was killed while it listed */
-    EXPECT_EQUAL(told[5].value, 1);        /* a process died */
+    EXPECT_EQUAL(counts.cut_images, 1); /* the second life was killed while it listed */
+    EXPECT_EQUAL(told[5].value, 1);     /* a process died */
 }
 
 static void another_boot_of_the_machine_is_a_loss_of_power(void)
@@ -295,6 +295,42 @@ static void each_law_says_how_far_it_is_judged(void)
     evidence_judge_free(&judge);
 }
 
+/* Not broken, and not held either: it cannot be told. */
+static void a_disk_that_cannot_be_read_proves_nothing(void)
+{
+    struct evidence_judge judge;
+    const char *why;
+    write_log(0, GATEWAY "1000 1000 up 2 0 0 0 " MACHINE_A "\n"
+                         "2000 2000 COMMIT 0 0 0 0 -\n"
+                         "2000 2000 CUSTODY 7 1 1 1 " BODY "\n"
+                         "3000 3000 up 2 0 0 3 " MACHINE_A "\n"
+                         "3001 3000 image 0 0 0 0 -\n"
+                         "3002 3000 image-end 0 0 0 1 -\n");
+    write_log(1, CLOUD "1000 1000 up 1 0 0 0 " MACHINE_A "\n");
+    write_log(2, DEVICE "1000 1000 up 7 0 0 0 " MACHINE_A "\n"
+                        "1001 1000 outbox 7 1 1 0 -\n"
+                        "1002 1000 BOOT 7 1 1 0 -\n"
+                        "1100 1100 link 0 0 0 2 -\n"
+                        "1500 1500 RESERVE 7 1 33 0 -\n"
+                        "1500 1500 SIGN 7 1 1 0 " BODY "\n"
+                        "1600 1500 STORE 7 1 1 0 " BODY "\n"
+                        "1700 1500 SEND 7 1 1 2 " BODY "\n");
+    EXPECT(judge_all(&judge, 3));
+    EXPECT(!judge.violated);
+    EXPECT_EQUAL(evidence_standing(&judge, LAW_GATEWAY_CUSTODY, &why), STANDING_UNKNOWN);
+    evidence_judge_free(&judge);
+    write_log(0, GATEWAY "1000 1000 up 2 0 0 0 " MACHINE_A "\n"
+                         "2000 2000 COMMIT 0 0 0 0 -\n"
+                         "2000 2000 CUSTODY 7 1 1 1 " BODY "\n"
+                         "3000 3000 up 2 0 0 3 " MACHINE_A "\n"
+                         "3001 3000 image 0 0 0 0 -\n"
+                         "3002 3000 image-end 0 0 0 0 -\n");
+    EXPECT(judge_all(&judge, 3)); /* one that can be read, and holds nothing */
+    EXPECT(judge.violated);
+    EXPECT_EQUAL(judge.violation.law, LAW_GATEWAY_CUSTODY);
+    evidence_judge_free(&judge);
+}
+
 static void logs_of_different_configurations_are_refused(void)
 {
     struct evidence_judge judge;
@@ -318,6 +354,7 @@ int main(void)
     RUN(a_log_that_is_written_is_followed);
     RUN(a_failed_check_breaks_its_law_and_names_its_line);
     RUN(each_law_says_how_far_it_is_judged);
+    RUN(a_disk_that_cannot_be_read_proves_nothing);
     RUN(logs_of_different_configurations_are_refused);
     scratch_remove(folder);
     return 0;
