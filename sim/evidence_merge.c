@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "core/check.h"
-#include "sim/map.h"
+#include "sim/evidence_cause.h"
 
-enum { LINES_MIN = 64, MESSAGES_MAX = 1 << 26 };
+enum { LINES_MIN = 64 };
 
 struct merge_line {
     struct evidence_line line;
@@ -40,9 +40,7 @@ struct evidence_merge {
     uint32_t count;
     uint32_t machine_count;
     struct machine machines[MERGE_MACHINES_MAX];
-    bool present[MERGE_NODE_MAX + 1]; /* has a log */
-    bool has_gateway, has_cloud;
-    struct map seen; /* what was said of each message */
+    struct evidence_causes causes;
     uint64_t base_us;
     bool based;
     struct merge_counts counts;
@@ -63,19 +61,19 @@ static bool admit(struct evidence_merge *merge, const struct source *source, cha
                   size_t error_bytes)
 {
     const struct evidence_header *header = &source->file.header;
-    if (header->node > MERGE_NODE_MAX) {
+    if (header->node > EVIDENCE_NODE_MAX) {
         snprintf(error, error_bytes, "%s: node %" PRIu32 " is above %d", source->file.path,
-                 header->node, MERGE_NODE_MAX);
+                 header->node, EVIDENCE_NODE_MAX);
         return false;
     }
-    if (merge->present[header->node]) {
+    if (merge->causes.present[header->node]) {
         snprintf(error, error_bytes, "%s: another log is of node %" PRIu32 " as well",
                  source->file.path, header->node);
         return false;
     }
-    merge->present[header->node] = true;
-    merge->has_gateway = merge->has_gateway || header->role == EVIDENCE_OF_GATEWAY;
-    merge->has_cloud = merge->has_cloud || header->role == EVIDENCE_OF_CLOUD;
+    merge->causes.present[header->node] = true;
+    merge->causes.has_gateway = merge->causes.has_gateway || header->role == EVIDENCE_OF_GATEWAY;
+    merge->causes.has_cloud = merge->causes.has_cloud || header->role == EVIDENCE_OF_CLOUD;
     return true;
 }
 
@@ -85,7 +83,7 @@ bool merge_open(struct evidence_merge **out, const char *const *paths, uint32_t 
     struct evidence_merge *merge = calloc(1, sizeof *merge);
     *out = merge;
     CHECK(merge != NULL);
-    map_init(&merge->seen);
+    evidence_cause_init(&merge->causes);
     if (count > MERGE_SOURCES_MAX) {
         snprintf(error, error_bytes, "more than %d logs", MERGE_SOURCES_MAX);
         return false;
@@ -110,7 +108,7 @@ void merge_free(struct evidence_merge *merge)
         free(merge->sources[i].lines);
     }
     if (merge != NULL) {
-        map_free(&merge->seen);
+        evidence_cause_free(&merge->causes);
         free(merge->sources);
         free(merge);
     }
@@ -308,86 +306,17 @@ enum merge_outcome merge_next(struct evidence_merge *merge, bool follow, uint64_
     return MERGE_STEP;
 }
 
-/* ---- Causes ---------------------------------------------------------------------------------- */
-
-enum act { ACT_SEND, ACT_FORWARD, ACT_JUDGED, ACT_RESPOND, ACT_NONE };
-
-static uint64_t mix(uint64_t value)
-{
-    value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
-    return value ^ value >> 31;
-}
-
-static uint64_t key_of(enum act act, const struct evidence_line *line)
-{
-    return mix(mix((uint64_t)line->device << 32 | line->epoch) + mix(line->counter) +
-               (uint64_t)act);
-}
-
-static enum act act_of(uint32_t kind)
-{
-    switch (kind) {
-    case EVIDENCE_SEND:
-        return ACT_SEND;
-    case EVIDENCE_FORWARD:
-        return ACT_FORWARD;
-    case EVIDENCE_ACCEPT:
-    case EVIDENCE_REJECT:
-        return ACT_JUDGED;
-    case EVIDENCE_WORD_RESPOND:
-        return ACT_RESPOND;
-    default:
-        return ACT_NONE;
-    }
-}
-
-/* What has to be said before a line of this kind, where somebody's log would have it. */
-static enum act cause_of(const struct evidence_merge *merge, const struct evidence_line *line)
-{
-    const bool device = line->device <= MERGE_NODE_MAX && merge->present[line->device];
-    switch (line->kind) {
-    case EVIDENCE_CUSTODY:
-        return device ? ACT_SEND : ACT_NONE;
-    case EVIDENCE_ACCEPT:
-    case EVIDENCE_REJECT:
-        return merge->has_gateway ? ACT_FORWARD : ACT_NONE;
-    case EVIDENCE_DISCHARGE:
-        return merge->has_cloud ? ACT_JUDGED : ACT_NONE;
-    case EVIDENCE_RELEASE:
-        return merge->has_cloud ? ACT_JUDGED : ACT_NONE;
-    case EVIDENCE_WINDOW:
-        return device ? ACT_RESPOND : ACT_NONE;
-    default:
-        return ACT_NONE;
-    }
-}
-
 /* What was seen stays seen. */
 static bool is_ready(const struct evidence_merge *merge, struct source *source)
 {
     source->ready = source->ready || source->lines[0].line.kind == EVIDENCE_WORD_UP;
     for (uint32_t i = 0; !source->ready && i < source->count; i++) {
-        const struct evidence_line *line = &source->lines[i].line;
-        const enum act cause = cause_of(merge, line);
-        if (cause != ACT_NONE && map_find(&merge->seen, key_of(cause, line)) == MAP_NONE) {
+        if (!evidence_cause_seen(&merge->causes, &source->lines[i].line)) {
             return false;
         }
     }
     source->ready = true;
     return true;
-}
-
-static void remember(struct evidence_merge *merge, const struct evidence_line *line)
-{
-    const enum act act = act_of(line->kind);
-    if (act == ACT_NONE || merge->seen.count >= MESSAGES_MAX) {
-        return;
-    }
-    const uint64_t key = key_of(act, line);
-    if (map_find(&merge->seen, key) == MAP_NONE) {
-        map_put(&merge->seen, key, 1);
-    }
 }
 
 /* ---- Telling --------------------------------------------------------------------------------- */
@@ -515,7 +444,7 @@ static void tell(struct evidence_merge *merge, struct source *source)
     for (uint32_t i = 0; i < source->count; i++) {
         const struct merge_line *at = &source->lines[i];
         const uint32_t kind = at->line.kind;
-        remember(merge, &at->line);
+        evidence_cause_remember(&merge->causes, &at->line);
         merge->counts.full += kind == EVIDENCE_WORD_FULL;
         merge->counts.checks += kind == EVIDENCE_WORD_CHECK;
         if (kind == EVIDENCE_WORD_STOP) {

@@ -23,7 +23,6 @@ enum {
     MERGE_SOURCES_MAX = 1024,
     MERGE_MACHINES_MAX = 256,  /* boots of machines, all together */
     MERGE_LINES_MAX = 4000000, /* of one step: a listing */
-    MERGE_NODE_MAX = 65535,    /* the highest number of a node */
     /* Kinds of observations beside those of models. */
     MERGE_CHECK = TRUTH_COUNT, /* a CHECK failed; value: line */
     MERGE_UNREADABLE,          /* what the node's disk holds could not be read */
