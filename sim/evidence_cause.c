@@ -41,12 +41,14 @@ static enum act cause_of(const struct evidence_causes *causes, const struct evid
     switch (line->kind) {
     case EVIDENCE_CUSTODY:
         return device ? ACT_SEND : ACT_NONE;
-    case EVIDENCE_ACCEPT:
     case EVIDENCE_REJECT:
+        return causes->has_gateway &&
+                       (line->value == REFUSAL_NO_WINDOW || line->value == REFUSAL_DUPLICATE)
+                   ? ACT_FORWARD
+                   : ACT_NONE;
+    case EVIDENCE_ACCEPT:
         return causes->has_gateway ? ACT_FORWARD : ACT_NONE;
     case EVIDENCE_DISCHARGE:
-        return causes->has_cloud ? ACT_JUDGED : ACT_NONE;
-    case EVIDENCE_RELEASE:
         return causes->has_cloud ? ACT_JUDGED : ACT_NONE;
     case EVIDENCE_WINDOW:
         return device ? ACT_RESPOND : ACT_NONE;
@@ -69,6 +71,12 @@ void evidence_cause_free(struct evidence_causes *causes)
 void evidence_cause_remember(struct evidence_causes *causes, const struct evidence_line *line)
 {
     const enum act act = act_of(line->kind);
+    if (line->kind == EVIDENCE_ACK && line->device <= EVIDENCE_NODE_MAX) {
+        struct evidence_ack *ack = &causes->acks[line->device];
+        if (line->epoch > ack->epoch || (line->epoch == ack->epoch && line->counter > ack->top)) {
+            *ack = (struct evidence_ack){line->epoch, line->counter};
+        }
+    }
     if (act == ACT_NONE || causes->seen.count >= EVIDENCE_MESSAGES_MAX) {
         return;
     }
@@ -81,6 +89,10 @@ void evidence_cause_remember(struct evidence_causes *causes, const struct eviden
 bool evidence_cause_seen(const struct evidence_causes *causes, const struct evidence_line *line)
 {
     const enum act cause = cause_of(causes, line);
+    if (line->kind == EVIDENCE_RELEASE && causes->has_cloud && line->device <= EVIDENCE_NODE_MAX) {
+        const struct evidence_ack *ack = &causes->acks[line->device];
+        return ack->epoch > line->epoch || (ack->epoch == line->epoch && ack->top >= line->counter);
+    }
     return cause == ACT_NONE || causes->seen.count >= EVIDENCE_MESSAGES_MAX ||
            map_find(&causes->seen, key_of(cause, line)) != MAP_NONE;
 }

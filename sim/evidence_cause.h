@@ -1,9 +1,11 @@
 /* What has to be said before what, where messages tell: by device, epoch and counter.
  *
  *   CUSTODY                behind a SEND, if the device's log is here
- *   ACCEPT, REJECT         behind a FORWARD, if a gateway's is
- *   DISCHARGE, RELEASE     behind an ACCEPT or a REJECT, if the cloud's is
- *   WINDOW                 behind the answer to the challenge, if the device's is
+ *   ACCEPT, and REJECT     behind a FORWARD, if a gateway's is (a REJECT for want of a window, or
+ * of a duplicate: others may be about an answer to a challenge) DISCHARGE              behind an
+ * ACCEPT or a REJECT, if the cloud's is RELEASE                behind an ACK whose top is not below
+ * it, if the cloud's is WINDOW                 behind the answer to the challenge, if the device's
+ * is
  */
 #ifndef BROWNOUT_SIM_EVIDENCE_CAUSE_H
 #define BROWNOUT_SIM_EVIDENCE_CAUSE_H
@@ -16,9 +18,15 @@ enum {
     EVIDENCE_MESSAGES_MAX = 1 << 23, /* acts that are remembered; beyond, nothing waits */
 };
 
+struct evidence_ack {
+    uint32_t epoch;
+    uint64_t top;
+};
+
 struct evidence_causes {
-    bool present[EVIDENCE_NODE_MAX + 1]; /* the node's log is here */
-    bool has_gateway, has_cloud;         /* and so is one of these */
+    bool present[EVIDENCE_NODE_MAX + 1];             /* the node's log is here */
+    bool has_gateway, has_cloud;                     /* and so is one of these */
+    struct evidence_ack acks[EVIDENCE_NODE_MAX + 1]; /* of each device, the highest */
     struct map seen;
 };
 

@@ -51,6 +51,7 @@ struct evidence_merge {
 static bool fill(struct evidence_merge *merge, struct source *source, bool follow, char *error,
                  size_t error_bytes);
 static bool is_ready(const struct evidence_merge *merge, struct source *source);
+static bool has_causes(const struct evidence_merge *merge, struct source *source);
 static void say(struct evidence_merge *merge, struct source *source, const struct merge_line *at,
                 uint32_t kind, uint64_t value);
 static void tell(struct evidence_merge *merge, struct source *source);
@@ -263,7 +264,6 @@ static struct source *choose(struct evidence_merge *merge, bool follow, uint64_t
     if (ready != NULL && time_of(ready) < time_of(oldest) + MERGE_SKEW_US) {
         return ready;
     }
-    merge->counts.uncaused++;
     return oldest;
 }
 
@@ -307,7 +307,7 @@ enum merge_outcome merge_next(struct evidence_merge *merge, bool follow, uint64_
 }
 
 /* What was seen stays seen. */
-static bool is_ready(const struct evidence_merge *merge, struct source *source)
+static bool has_causes(const struct evidence_merge *merge, struct source *source)
 {
     source->ready = source->ready || source->lines[0].line.kind == EVIDENCE_WORD_UP;
     for (uint32_t i = 0; !source->ready && i < source->count; i++) {
@@ -317,6 +317,12 @@ static bool is_ready(const struct evidence_merge *merge, struct source *source)
     }
     source->ready = true;
     return true;
+}
+
+/* On one machine the clock has the last word: a cause that is not there was never said. */
+static bool is_ready(const struct evidence_merge *merge, struct source *source)
+{
+    return merge->machine_count <= 1 || has_causes(merge, source);
 }
 
 /* ---- Telling --------------------------------------------------------------------------------- */
@@ -436,6 +442,7 @@ static void tell(struct evidence_merge *merge, struct source *source)
     const uint32_t first = source->lines[0].line.kind;
     bool stops = false;
     merge->counts.steps++;
+    merge->counts.uncaused += !has_causes(merge, source);
     if (first == EVIDENCE_WORD_UP) {
         end_life(merge, source);
         merge->counts.lives++;

@@ -3,10 +3,8 @@
  * What a daemon said in one step stays together, and the steps of a daemon stay in their order. Of
  * the steps that come next, the one is taken that began first: on one machine (one monotonic clock)
  * whoever heard of a step began later, so in this order causes come first. Clocks of several
- * machines differ: a step whose cause has not been seen yet waits for it, for as long as
- * MERGE_SKEW_US. Causes are known by the message: a reading's custody waits for its SEND, what the
- * cloud says of it for its FORWARD, its DISCHARGE and its RELEASE for the cloud's word, and a
- * WINDOW for the answer to the challenge.
+ * machines differ: there a step whose cause has not been seen yet waits for it (evidence_cause.h),
+ * for as long as MERGE_SKEW_US.
  *
  * A life that ended without a STOP is over when the next one begins: DOWN, then what its disk held
  * as that one found it (IMAGE, its rows, IMAGE_END), then UP. Not earlier: the disk may hold what
@@ -42,8 +40,8 @@ struct merge_place {
 struct merge_counts {
     uint64_t lines, steps, lives, stops, machines; /* stops: lives that ended in order */
     uint64_t torn;                                 /* logs with half a line at their end */
-    uint64_t uncaused; /* steps whose cause was not seen when they had waited long enough */
-    uint64_t full;     /* logs that reached their bound */
+    uint64_t uncaused;                             /* steps whose cause was not said before them */
+    uint64_t full;                                 /* logs that reached their bound */
     uint64_t images, checks;
     uint64_t cut_images; /* listings without an end: their process was killed */
     uint64_t unreadable; /* listings of disks that could not be read */

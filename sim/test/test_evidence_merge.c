@@ -104,8 +104,10 @@ static void causes_come_first_though_clocks_differ(void)
                          "2000700 2000600 FORWARD 7 1 1 0 " BODY "\n"
                          "2001500 2001500 DISCHARGE 7 1 1 0 -\n");
     write_log(2, CLOUD "500 500 up 1 0 1000000 0 000000000000000c000000000000000c\n"
+                       "1000900 1000800 REJECT 7 1 0 9 -\n" /* of an answer: nobody forwards it */
                        "2000700 2000650 ACCEPT 7 1 1 2 " BODY "\n"
-                       "2000800 2000650 COMMIT 0 0 0 0 -\n");
+                       "2000800 2000650 COMMIT 0 0 0 0 -\n"
+                       "2000900 2000650 ACK 7 1 1 0 -\n");
     EXPECT(merge_all(3));
     EXPECT_EQUAL(counts.uncaused, 0);
     EXPECT_EQUAL(counts.machines, 3);
@@ -124,7 +126,7 @@ static void causes_come_first_though_clocks_differ(void)
 
 static void a_cause_that_never_comes_is_not_waited_for_for_ever(void)
 {
-    write_log(0, DEVICE "1000 1000 up 7 0 0 0 " MACHINE_A "\n"
+    write_log(0, DEVICE "1000 1000 up 7 0 0 0 " MACHINE_B "\n"
                         "60000000 60000000 SIGN 7 1 1 0 " BODY "\n");
     write_log(1, GATEWAY "1000 1000 up 2 0 0 0 " MACHINE_A "\n"
                          "2000000 2000000 CUSTODY 7 1 1 1 " BODY "\n");
