@@ -303,30 +303,37 @@ static struct link *find(const struct links *links, uint32_t handle)
     return NULL;
 }
 
-/* A free one, or the one that has lingered longest. */
+/* Who has to go first when there is no free place; 0: nobody may be sent away for another. */
+static int expendable(const struct link *link)
+{
+    return link->state == LINK_LINGERING                     ? 2
+           : link->state == LINK_SECURING && link->peer == 0 ? 1
+                                                             : 0;
+}
+
 struct link *links_take_place(struct links *links)
 {
-    struct link *oldest = NULL;
+    struct link *first = NULL;
     for (uint32_t i = 0; i < links->max; i++) {
         struct link *link = &links->all[i];
         if (link->state == LINK_FREE) {
             return link;
         }
-        if (link->state == LINK_LINGERING &&
-            (oldest == NULL || link->until_us < oldest->until_us)) {
-            oldest = link;
+        const int rank = expendable(link), before = first == NULL ? 0 : expendable(first);
+        if (rank > before || (rank == before && rank > 0 && link->until_us < first->until_us)) {
+            first = link;
         }
     }
-    if (oldest != NULL) {
-        links_release(oldest);
+    if (first != NULL) {
+        links_release(first);
     }
-    return oldest;
+    return first;
 }
 
 bool links_has_place(const struct links *links)
 {
     for (uint32_t i = 0; i < links->max; i++) {
-        if (links->all[i].state == LINK_FREE || links->all[i].state == LINK_LINGERING) {
+        if (links->all[i].state == LINK_FREE || expendable(&links->all[i]) > 0) {
             return true;
         }
     }

@@ -4,7 +4,8 @@
  * Who is at the other end of an inbound link, the protocol on it tells (core/mqtt). All is bounded:
  * LINKS_SPARE links beyond what the role may have, one read of LINKS_READ_BYTES a round and link,
  * so that nobody who sends much keeps the others waiting. Where there is no place for another
- * inbound link, it waits in the kernel's backlog.
+ * inbound link, it waits in the kernel's backlog; but whoever has shown no certificate yet makes
+ * place for it, the one that has waited longest first, so that silence keeps nobody out.
  *
  * What the role sends leaves with links_flush, behind its step: whatever it said in that step is in
  * its log before anybody can hear of it.
@@ -31,6 +32,7 @@ enum {
     LINKS_HELD_BYTES = 8192, /* sent, and not with the system yet: of each link */
     LINKS_PEERS_MAX = 8,
     LINKS_BACKLOG = 128,
+    LINKS_ACCEPTS = 16,            /* inbound links that a round takes */
     LINKS_LINGER_US = 1000000,     /* for a closed link's last bytes to be taken */
     LINKS_ACCEPT_REST_US = 100000, /* after the system refused another socket */
     LINKS_ADDRESS_BYTES = 64,      /* "[::1]:7002" and its NUL */
@@ -82,6 +84,7 @@ struct links {
     uint64_t accept_after_us;
     uint32_t next_handle;
     uint32_t cursor;             /* of links_next */
+    uint32_t accepts;            /* of this round */
     bool accepting;              /* the listener has something, in this round */
     struct tls *tls;             /* borrowed; NULL: in the clear */
     char refusal[TLS_WHY_BYTES]; /* why the last handshake failed */

@@ -8,7 +8,8 @@ enum { LINKS_POLLS_BESIDE = 2 /* wake, listener */ };
 
 /* A socket is never waited for, is not inherited, and does not hold back small packets. */
 bool links_prepare(int file);
-/* A free place, or the one that has lingered longest; NULL: there is none. */
+/* A free place, or that of a link that may be sent away for another: one that lingers, or an
+ * inbound one whose handshake is under way, the oldest first. NULL: there is none. */
 struct link *links_take_place(struct links *links);
 bool links_has_place(const struct links *links);
 /* Close, and give the place back. */

@@ -79,6 +79,7 @@ void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadlin
     const int count =
         poll(links->polls, links->max + LINKS_POLLS_BESIDE, milliseconds(now_us, deadline_us));
     links->cursor = 0;
+    links->accepts = 0;
     links->accepting = count > 0 && links->polls[1].revents != 0;
     for (uint32_t i = 0; i < links->max; i++) {
         struct link *link = &links->all[i];
@@ -110,7 +111,8 @@ bool links_next(struct links *links, uint64_t now_us, struct event *event)
             return true;
         }
     }
-    while (links->accepting && links_has_place(links)) {
+    while (links->accepting && links->accepts < LINKS_ACCEPTS && links_has_place(links)) {
+        links->accepts++;
         if (accept_one(links, now_us, event)) {
             return true;
         }

@@ -277,6 +277,45 @@ static void a_silent_one_is_given_up(void)
     end();
 }
 
+/* More silent ones than there is place for: an honest client gets in all the same, and whoever is
+ * in stays. */
+static void silent_ones_keep_nobody_out(void)
+{
+    enum { SILENT = 80 };
+    struct links silent;
+    struct links_address to;
+    char text[LINKS_ADDRESS_BYTES];
+    uint32_t first, second, ignored;
+    struct event event;
+    open_tls(&server_tls, "ours.pem", "server", NULL);
+    open_tls(&client_tls, "ours.pem", "client", NULL);
+    begin(true);
+    EXPECT_EQUAL(links_connect(&client, SERVER, now_us(), &first), ERR_OK);
+    EXPECT(next(&server, &event, PATIENCE_US));
+    EXPECT_EQUAL(event.kind, EVENT_LINK_UP);
+    const uint32_t honest = event.link;
+    snprintf(text, sizeof text, "127.0.0.1:%u", (unsigned)links_port(&server));
+    EXPECT(links_parse(text, &to));
+    EXPECT(links_open(&silent, SILENT, NULL, NULL, error, sizeof error));
+    EXPECT(links_add_peer(&silent, SERVER, &to));
+    for (int i = 0; i < SILENT; i++) {
+        EXPECT_EQUAL(links_connect(&silent, SERVER, now_us(), &ignored), ERR_OK);
+        links_wait(&server, -1, now_us(), now_us() + 1000);
+        EXPECT(!links_next(&server, now_us(), &event));
+    }
+    EXPECT_EQUAL(links_count(&server), 4 + LINKS_SPARE); /* all places are taken */
+    EXPECT_EQUAL(links_connect(&client, SERVER, now_us(), &second), ERR_OK);
+    EXPECT(next(&server, &event, PATIENCE_US));
+    EXPECT_EQUAL(event.kind, EVENT_LINK_UP);
+    EXPECT(event.link != honest);
+    EXPECT_EQUAL(links_send(&client, first, (const uint8_t *)"still", 5), 5);
+    EXPECT(next(&server, &event, PATIENCE_US));
+    EXPECT_EQUAL(event.kind, EVENT_LINK_DATA);
+    EXPECT_EQUAL(event.link, honest);
+    links_free(&silent);
+    end();
+}
+
 static void a_wrong_file_is_named(void)
 {
     struct tls tls;
@@ -318,6 +357,7 @@ int main(void)
     RUN(a_client_without_a_certificate_is_refused);
     RUN(what_comes_in_the_clear_is_refused);
     RUN(a_silent_one_is_given_up);
+    RUN(silent_ones_keep_nobody_out);
     RUN(a_wrong_file_is_named);
     tls_authority_free(&ours);
     tls_authority_free(&theirs);
