@@ -1,8 +1,11 @@
 /* Goal: real daemons keep the laws while they are killed, `brownout judge` sees that they do, and
  * sees when they do not; what is wrong with a daemon's files is refused with exit code 2.
  * Method: `brownout up` with kills, its logs judged; then the logs with one lie each. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -166,6 +169,72 @@ static void a_fleet_goes_on_where_it_was(void)
     EXPECT(number("cloud_rows") > rows);
     expect_code(call(other), 2);
     EXPECT(strstr(text, "was made for 10 devices") != NULL);
+}
+
+/* A figure of a metrics file. */
+static uint64_t metric(const char *file, const char *name)
+{
+    char *bytes = read_whole(path_of(file));
+    const char *at = strstr(bytes, name);
+    EXPECT(at != NULL);
+    const uint64_t value = strtoull(at + strlen(name), NULL, 10);
+    free(bytes);
+    return value;
+}
+
+/* Strangers on the gateway's port: garbage, silence, and what is almost a CONNECT. */
+static void disturb(uint16_t port)
+{
+    enum { STRANGERS = 300, HELD = 100 };
+    static const char connect_text[] = "\x10\x1a\0\4MQTT\5\2\0\x3c\0\0\0018";
+    int held[HELD];
+    for (int i = 0; i < HELD; i++) {
+        held[i] = -1;
+    }
+    for (int i = 0; i < STRANGERS; i++) {
+        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        const int file = socket(AF_INET, SOCK_STREAM, 0);
+        const struct timespec nap = {0, 10000000};
+        EXPECT(file >= 0);
+        (void)connect(file, (const struct sockaddr *)&to, sizeof to);
+        (void)nanosleep(&nap, NULL);
+        const char *said = i % 3 == 0 ? connect_text : "GET / HTTP/1.1\r\n\r\n";
+        if (i % 3 != 2) {
+            (void)send(file, said, sizeof connect_text, MSG_NOSIGNAL);
+        }
+        if (held[i % HELD] >= 0) {
+            (void)close(held[i % HELD]);
+        }
+        held[i % HELD] = file;
+    }
+    for (int i = 0; i < HELD; i++) {
+        (void)close(held[i]);
+    }
+}
+
+static void strangers_disturb_nobody(void)
+{
+    const char *const up[] = {command(), "up", folder, "--for", "8s", NULL};
+    const struct timespec nap = {1, 500000000};
+    struct process fleet;
+    unsigned port = 0;
+    char *made = read_whole(path_of("fleet"));
+    const char *at = strstr(made, "gateway_port ");
+    EXPECT(at != NULL && sscanf(at, "gateway_port %u", &port) == 1);
+    free(made);
+    expect_code(judge(NULL, NULL), 0);
+    const uint64_t before = number("signed");
+    EXPECT(process_start(&fleet, up, PROCESS_MEMORY_DRAWN, true));
+    (void)nanosleep(&nap, NULL);
+    disturb((uint16_t)port);
+    expect_code(process_finish(&fleet, text, sizeof text), 0);
+    EXPECT(metric("gateway.prom", "brownout_tls_refused_total{role=\"gateway\",node=\"2\"} ") >=
+           100);
+    EXPECT_EQUAL(
+        metric("gateway.prom", "brownout_gateway_queue_messages{role=\"gateway\",node=\"2\"} "), 0);
+    expect_code(judge("--settled", "6s"), 0); /* from the beginning of the disturbance */
+    EXPECT(number("signed") > before + 100);
 }
 
 /* ---- Lies ------------------------------------------------------------------------------------ */
@@ -431,6 +500,7 @@ int main(void)
     EXPECT(mkdtemp(folder) != NULL);
     RUN(a_fleet_that_is_killed_keeps_the_laws);
     RUN(a_fleet_goes_on_where_it_was);
+    RUN(strangers_disturb_nobody);
     RUN(metrics_say_what_operators_watch);
     RUN(an_acked_reading_that_is_gone_is_seen);
     RUN(a_reading_that_nobody_signed_is_seen);
