@@ -2,7 +2,7 @@
 # What is built is said in CMakeLists.txt, how it is built in CMakePresets.json.
 
 .NOTPARALLEL:
-.PHONY: help build demo test bench sweep spec walks cuts format format-check tidy clean setup
+.PHONY: help build demo test bench sweep spec walks cuts soak format format-check tidy clean setup
 JOBS := $(shell nproc)
 STAGES = test-asan test-clang-release test-tiny test-release
 SOURCES = $(shell find core models sim bench -name '*.[ch]')
@@ -42,6 +42,9 @@ walks: build ## the real core along every edge of each law that has a driver; pl
 
 cuts: build ## every power cut of every life, on every flash part (an hour)
 	@scripts/cuts.sh build/cuts
+
+soak: build ## 50 real devices for 10 minutes, 100 kills -9, and what the judge says
+	@scripts/up_kill.sh
 
 format: setup ## format all C files
 	@clang-format -i $(SOURCES)

@@ -27,7 +27,7 @@ if ! command -v chromium >/dev/null 2>&1 && apt-cache show chromium >/dev/null 2
     packages="$packages chromium"
 fi
 commands='cc clang clang-format cmake ninja make pkg-config patch git'
-modules='sqlite3 libcrypto lua5.4 libxxhash libcjson zlib'
+modules='sqlite3 libcrypto libssl lua5.4 libxxhash libcjson zlib'
 
 # Not Debian: other names, other package manager. Go on if what they hold is there.
 without_dpkg()

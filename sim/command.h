@@ -24,6 +24,8 @@ int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);
 int command_spec(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_up(int argc, char **argv);
+int command_judge(int argc, char **argv);
 
 /* Seeds fit a SQLite integer. */
 #define COMMAND_SEED_MAX ((uint64_t)INT64_MAX)

@@ -24,6 +24,8 @@ static const struct verb verbs[] = {
     {"cuts", command_cuts, "every power cut of a device's life, nested to any depth"},
     {"mutants", command_mutants, "planted bugs: each must be caught by the law that it names"},
     {"report", command_report, "what a database of runs holds, as one HTML file"},
+    {"up", command_up, "a cloud, a gateway and devices as real daemons on this machine"},
+    {"judge", command_judge, "evidence logs of real daemons, by the laws of simulated ones"},
     {"spec", command_spec, "the laws as TLA+: checked, and shown to be what the models judge by"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

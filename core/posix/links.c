@@ -1,0 +1,352 @@
+#include "core/posix/links.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/posix/links_inside.h"
+
+enum { PORT_MAX = 65535 };
+
+static struct link *find(const struct links *links, uint32_t handle);
+
+/* ---- Addresses and setup --------------------------------------------------------------------- */
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+    unsigned long number = 0;
+    const size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 5 || text[digits] != '\0') {
+        return false;
+    }
+    number = strtoul(text, NULL, 10);
+    *port = (uint16_t)number;
+    return number <= PORT_MAX;
+}
+
+bool links_parse(const char *text, struct links_address *address)
+{
+    char host[LINKS_ADDRESS_BYTES];
+    const bool six = text[0] == '[';
+    const char *colon = six ? strstr(text, "]:") : strchr(text, ':');
+    memset(address, 0, sizeof *address);
+    if (colon == NULL || (size_t)(colon - text) >= sizeof host) {
+        return false;
+    }
+    const size_t skip = six ? 1 : 0;
+    memcpy(host, text + skip, (size_t)(colon - text) - skip);
+    host[(size_t)(colon - text) - skip] = '\0';
+    uint16_t port;
+    if (!parse_port(colon + 1 + skip, &port)) {
+        return false;
+    }
+    if (six) {
+        struct sockaddr_in6 *in = (struct sockaddr_in6 *)&address->socket;
+        in->sin6_family = AF_INET6;
+        in->sin6_port = htons(port);
+        address->size_bytes = sizeof *in;
+        return inet_pton(AF_INET6, host, &in->sin6_addr) == 1;
+    }
+    struct sockaddr_in *in = (struct sockaddr_in *)&address->socket;
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    address->size_bytes = sizeof *in;
+    return inet_pton(AF_INET, host, &in->sin_addr) == 1;
+}
+
+/* A socket is never waited for, is not inherited, and does not hold back small packets. */
+bool links_prepare(int file)
+{
+    const int one = 1;
+    const int flags = fcntl(file, F_GETFL);
+    return flags >= 0 && fcntl(file, F_SETFL, flags | O_NONBLOCK) == 0 &&
+           fcntl(file, F_SETFD, FD_CLOEXEC) == 0 &&
+           setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0;
+}
+
+static bool open_listener(struct links *links, const struct links_address *listen_at)
+{
+    const int one = 1;
+    links->listener = socket(listen_at->socket.ss_family, SOCK_STREAM, 0);
+    return links->listener >= 0 &&
+           setsockopt(links->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+           links_prepare(links->listener) &&
+           bind(links->listener, (const struct sockaddr *)&listen_at->socket,
+                listen_at->size_bytes) == 0;
+}
+
+bool links_open(struct links *links, uint32_t max, struct tls *tls,
+                const struct links_address *listen_at, char *error, size_t error_bytes)
+{
+    memset(links, 0, sizeof *links);
+    links->tls = tls;
+    links->listener = -1;
+    links->max = max + LINKS_SPARE;
+    links->next_handle = 1;
+    links->all = calloc(links->max, sizeof *links->all);
+    links->polls = calloc(links->max + LINKS_POLLS_BESIDE, sizeof *links->polls);
+    links->held = calloc(links->max, LINKS_HELD_BYTES);
+    if (links->all == NULL || links->polls == NULL || links->held == NULL) {
+        snprintf(error, error_bytes, "no memory for %u links", (unsigned)links->max);
+        links_free(links);
+        return false;
+    }
+    for (uint32_t i = 0; i < links->max; i++) {
+        links->all[i].socket = -1;
+        links->all[i].held = links->held + (size_t)i * LINKS_HELD_BYTES;
+    }
+    if (listen_at != NULL && !open_listener(links, listen_at)) {
+        snprintf(error, error_bytes, "cannot listen: %s: is the address in use, or not ours?",
+                 strerror(errno));
+        links_free(links);
+        return false;
+    }
+    return true;
+}
+
+bool links_listen(struct links *links)
+{
+    return links->listener < 0 || listen(links->listener, LINKS_BACKLOG) == 0;
+}
+
+bool links_add_peer(struct links *links, uint32_t number, const struct links_address *address)
+{
+    if (links->peer_count == LINKS_PEERS_MAX) {
+        return false;
+    }
+    links->peers[links->peer_count++] = (struct links_peer){number, *address};
+    return true;
+}
+
+void links_free(struct links *links)
+{
+    for (uint32_t i = 0; links->all != NULL && i < links->max; i++) {
+        links_release(&links->all[i]);
+    }
+    if (links->listener >= 0) {
+        (void)close(links->listener);
+    }
+    links->listener = -1;
+    free(links->all);
+    free(links->polls);
+    free(links->held);
+    links->held = NULL;
+    links->all = NULL;
+    links->polls = NULL;
+}
+
+uint16_t links_port(const struct links *links)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof name;
+    memset(&name, 0, sizeof name);
+    if (links->listener < 0 || getsockname(links->listener, (struct sockaddr *)&name, &size) != 0) {
+        return 0;
+    }
+    return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
+                                            : ((struct sockaddr_in *)&name)->sin_port);
+}
+
+uint32_t links_count(const struct links *links)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < links->max; i++) {
+        const enum link_state state = links->all[i].state;
+        count += state == LINK_CONNECTING || state == LINK_SECURING || state == LINK_OPEN;
+    }
+    return count;
+}
+
+/* ---- Calls of the port ----------------------------------------------------------------------- */
+
+static const struct links_address *address_of(const struct links *links, uint32_t peer)
+{
+    for (uint32_t i = 0; i < links->peer_count; i++) {
+        if (links->peers[i].number == peer) {
+            return &links->peers[i].address;
+        }
+    }
+    return NULL;
+}
+
+/* A connection that fails at once is told as one that fails later. */
+enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us, uint32_t *handle)
+{
+    const struct links_address *address = address_of(links, peer);
+    struct link *link =
+        address == NULL || links->next_handle == UINT32_MAX ? NULL : links_take_place(links);
+    if (link == NULL) {
+        return ERR_FULL;
+    }
+    *link = (struct link){.state = LINK_CONNECTING,
+                          .held = link->held,
+                          .socket = socket(address->socket.ss_family, SOCK_STREAM, 0),
+                          .handle = links->next_handle++,
+                          .peer = peer,
+                          .until_us = now_us + LINKS_HANDSHAKE_US};
+    if (link->socket < 0 || !links_prepare(link->socket) ||
+        (connect(link->socket, (const struct sockaddr *)&address->socket, address->size_bytes) !=
+             0 &&
+         errno != EINPROGRESS)) {
+        link->state = LINK_FAILED;
+    }
+    links->counts.opened++;
+    *handle = link->handle;
+    return ERR_OK;
+}
+
+/* Bytes to the system; 0: later; below: it is over. */
+static int32_t give(struct links *links, const struct link *link, const uint8_t *bytes,
+                    uint32_t size_bytes)
+{
+    ssize_t done;
+    if (link->tls != NULL) {
+        done = tls_write(link->tls, bytes, size_bytes);
+    } else {
+        do {
+            done = send(link->socket, bytes, size_bytes, MSG_NOSIGNAL);
+        } while (done < 0 && errno == EINTR);
+        done = done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : done;
+    }
+    links->counts.sent_bytes += done > 0 ? (uint64_t)done : 0;
+    return (int32_t)done;
+}
+
+/* What was sent is to arrive: a socket with unread bytes would reset the connection if it were
+ * closed now. */
+void links_give(struct links *links, struct link *link)
+{
+    while (link->held_from < link->held_to) {
+        const int32_t done =
+            give(links, link, link->held + link->held_from, link->held_to - link->held_from);
+        if (done < 0 && link->state == LINK_LINGERING) {
+            links_release(link);
+            return;
+        }
+        if (done < 0) {
+            link->state = LINK_FAILED;
+            return;
+        }
+        if (done == 0) {
+            return;
+        }
+        link->held_from += (uint32_t)done;
+    }
+    link->held_from = link->held_to = 0;
+    if (link->state == LINK_LINGERING && !link->said_end) {
+        link->said_end = true;
+        if (link->tls != NULL) {
+            tls_close(link->tls);
+        }
+        if (shutdown(link->socket, SHUT_WR) != 0) {
+            links_release(link);
+        }
+    }
+}
+
+void links_flush(struct links *links)
+{
+    for (uint32_t i = 0; i < links->max; i++) {
+        struct link *link = &links->all[i];
+        if ((link->state == LINK_OPEN && link->held_to > 0) ||
+            (link->state == LINK_LINGERING && !link->said_end)) {
+            links_give(links, link);
+        }
+    }
+}
+
+int32_t links_send(struct links *links, uint32_t handle, const uint8_t *bytes, uint32_t size_bytes)
+{
+    struct link *link = find(links, handle);
+    if (link == NULL || link->state != LINK_OPEN) {
+        return ERR_CLOSED;
+    }
+    const uint32_t room = LINKS_HELD_BYTES - link->held_to;
+    const uint32_t taken = size_bytes < room ? size_bytes : room;
+    memcpy(link->held + link->held_to, bytes, taken);
+    link->held_to += taken;
+    link->wants_room = link->wants_room || taken == 0;
+    return (int32_t)taken;
+}
+
+void links_close(struct links *links, uint32_t handle, uint64_t now_us)
+{
+    struct link *link = find(links, handle);
+    if (link == NULL) {
+        return;
+    }
+    if (link->state == LINK_OPEN) {
+        link->state = LINK_LINGERING;
+        link->until_us = now_us + LINKS_LINGER_US;
+        link->wants_room = false;
+    } else {
+        links_release(link);
+    }
+}
+
+/* ---- The places ------------------------------------------------------------------------------ */
+
+static struct link *find(const struct links *links, uint32_t handle)
+{
+    for (uint32_t i = 0; i < links->max; i++) {
+        struct link *link = &links->all[i];
+        if (link->handle == handle && link->state != LINK_FREE && link->state != LINK_LINGERING) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+/* Who has to go first when there is no free place; 0: nobody may be sent away for another. */
+static int expendable(const struct link *link)
+{
+    return link->state == LINK_LINGERING                     ? 2
+           : link->state == LINK_SECURING && link->peer == 0 ? 1
+                                                             : 0;
+}
+
+struct link *links_take_place(struct links *links)
+{
+    struct link *first = NULL;
+    for (uint32_t i = 0; i < links->max; i++) {
+        struct link *link = &links->all[i];
+        if (link->state == LINK_FREE) {
+            return link;
+        }
+        const int rank = expendable(link), before = first == NULL ? 0 : expendable(first);
+        if (rank > before || (rank == before && rank > 0 && link->until_us < first->until_us)) {
+            first = link;
+        }
+    }
+    if (first != NULL) {
+        links_release(first);
+    }
+    return first;
+}
+
+bool links_has_place(const struct links *links)
+{
+    for (uint32_t i = 0; i < links->max; i++) {
+        if (links->all[i].state == LINK_FREE || expendable(&links->all[i]) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void links_release(struct link *link)
+{
+    if (link->tls != NULL) {
+        tls_end(link->tls);
+    }
+    if (link->state != LINK_FREE && link->socket >= 0) {
+        (void)close(link->socket);
+    }
+    *link = (struct link){.state = LINK_FREE, .socket = -1, .held = link->held};
+}

@@ -1,0 +1,280 @@
+/* A round of links: wait, then what happened, one event after the other. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/posix/links_inside.h"
+
+static bool advance(struct links *links, struct link *link, struct event *event);
+static bool accept_one(struct links *links, uint64_t now_us, struct event *event);
+
+static short wanted(const struct link *link)
+{
+    switch (link->state) {
+    case LINK_CONNECTING:
+        return POLLOUT;
+    case LINK_SECURING:
+        return link->tls_writes ? POLLOUT : POLLIN;
+    case LINK_OPEN:
+    case LINK_LINGERING:
+        return (short)(POLLIN | (link->held_to > 0 || link->wants_room ? POLLOUT : 0));
+    case LINK_FREE:
+    case LINK_FAILED:
+        break;
+    }
+    return 0;
+}
+
+static bool has_limit(const struct link *link)
+{
+    return link->state == LINK_CONNECTING || link->state == LINK_SECURING ||
+           link->state == LINK_LINGERING;
+}
+
+/* Bytes that TLS has taken from the socket already. */
+static bool has_pending(const struct link *link)
+{
+    return link->state == LINK_OPEN && link->tls != NULL && tls_pending(link->tls);
+}
+
+/* When the next of our own limits comes; 0: something is to be done at once. */
+static uint64_t own_deadline(const struct links *links, uint64_t deadline_us)
+{
+    for (uint32_t i = 0; i < links->max; i++) {
+        const struct link *link = &links->all[i];
+        if (link->state == LINK_FAILED || has_pending(link)) {
+            return 0;
+        }
+        if (has_limit(link) && link->until_us < deadline_us) {
+            deadline_us = link->until_us;
+        }
+    }
+    return deadline_us;
+}
+
+static int milliseconds(uint64_t now_us, uint64_t deadline_us)
+{
+    enum { LONGEST_MS = 3600000 };
+    const uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
+    const uint64_t left_ms = left_us / 1000 + (left_us % 1000 != 0);
+    return left_ms < LONGEST_MS ? (int)left_ms : LONGEST_MS;
+}
+
+void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadline_us)
+{
+    deadline_us = own_deadline(links, deadline_us);
+    const bool resting = now_us < links->accept_after_us;
+    const bool listens = links->listener >= 0 && !resting && links_has_place(links);
+    if (resting && links->accept_after_us < deadline_us) {
+        deadline_us = links->accept_after_us;
+    }
+    links->polls[0] = (struct pollfd){.fd = wake, .events = POLLIN};
+    links->polls[1] = (struct pollfd){.fd = listens ? links->listener : -1, .events = POLLIN};
+    for (uint32_t i = 0; i < links->max; i++) {
+        const struct link *link = &links->all[i];
+        const short events = wanted(link);
+        links->polls[LINKS_POLLS_BESIDE + i] =
+            (struct pollfd){.fd = events != 0 ? link->socket : -1, .events = events};
+    }
+    const int count =
+        poll(links->polls, links->max + LINKS_POLLS_BESIDE, milliseconds(now_us, deadline_us));
+    links->cursor = 0;
+    links->accepts = 0;
+    links->accepting = count > 0 && links->polls[1].revents != 0;
+    for (uint32_t i = 0; i < links->max; i++) {
+        struct link *link = &links->all[i];
+        link->ready = count > 0 ? links->polls[LINKS_POLLS_BESIDE + i].revents : (short)0;
+        if (has_pending(link)) {
+            link->ready = (short)(link->ready | POLLIN);
+        }
+    }
+}
+
+/* Its time is over. */
+static void give_up(struct link *link)
+{
+    if (link->state == LINK_LINGERING || link->peer == 0) {
+        links_release(link); /* an inbound one that is not up yet is nobody's */
+    } else {
+        link->state = LINK_FAILED;
+    }
+}
+
+bool links_next(struct links *links, uint64_t now_us, struct event *event)
+{
+    while (links->cursor < links->max) {
+        struct link *link = &links->all[links->cursor++];
+        if (has_limit(link) && link->until_us <= now_us) {
+            give_up(link);
+        }
+        if (advance(links, link, event)) {
+            return true;
+        }
+    }
+    while (links->accepting && links->accepts < LINKS_ACCEPTS && links_has_place(links)) {
+        links->accepts++;
+        if (accept_one(links, now_us, event)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void down(struct links *links, struct link *link, struct event *event)
+{
+    links->counts.failed += link->state == LINK_FAILED;
+    *event = (struct event){.kind = EVENT_LINK_DOWN, .link = link->handle};
+    links_release(link);
+}
+
+/* A step of the handshake. True: the link is up. */
+static bool secure(struct links *links, struct link *link, struct event *event)
+{
+    const enum tls_outcome outcome = tls_handshake(link->tls, links->refusal);
+    link->tls_writes = outcome == TLS_WANTS_WRITE;
+    if (outcome == TLS_DONE) {
+        link->state = LINK_OPEN;
+        links->counts.accepted += link->peer == 0;
+        *event =
+            (struct event){.kind = EVENT_LINK_UP, .inbound = link->peer == 0, .link = link->handle};
+        return true;
+    }
+    if (outcome == TLS_FAILED) {
+        links->counts.refused++;
+        give_up(link);
+    }
+    return false;
+}
+
+static bool connected(struct links *links, struct link *link, struct event *event)
+{
+    int problem = 0;
+    socklen_t size = sizeof problem;
+    if (getsockopt(link->socket, SOL_SOCKET, SO_ERROR, &problem, &size) != 0 || problem != 0) {
+        link->state = LINK_FAILED;
+        return false;
+    }
+    if (links->tls != NULL) {
+        link->tls = tls_begin(links->tls, link->socket, link->peer);
+        link->state = link->tls == NULL ? LINK_FAILED : LINK_SECURING;
+        return link->tls != NULL && secure(links, link, event);
+    }
+    link->state = LINK_OPEN;
+    *event = (struct event){.kind = EVENT_LINK_UP, .link = link->handle};
+    return true;
+}
+
+/* Bytes into the buffer; 0: later; below: it is over. */
+static int32_t receive(struct links *links, const struct link *link)
+{
+    ssize_t got;
+    if (link->tls != NULL && link->state == LINK_OPEN) {
+        return tls_read(link->tls, links->bytes, sizeof links->bytes);
+    }
+    do {
+        got = recv(link->socket, links->bytes, sizeof links->bytes, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        return (int32_t)got;
+    }
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : ERR_CLOSED;
+}
+
+/* Writable comes before what was received: it is told once, and the bytes stay where they are. */
+static bool advance_open(struct links *links, struct link *link, struct event *event)
+{
+    if ((link->ready & POLLOUT) != 0) {
+        links_give(links, link);
+    }
+    if (link->state == LINK_FAILED) {
+        down(links, link, event);
+        return true;
+    }
+    if (link->wants_room && link->held_to == 0) {
+        link->wants_room = false;
+        *event = (struct event){.kind = EVENT_LINK_WRITABLE, .link = link->handle};
+        return true;
+    }
+    const int32_t got = receive(links, link);
+    if (got < 0) {
+        down(links, link, event);
+        return true;
+    }
+    if (got > 0) {
+        links->counts.received_bytes += (uint64_t)got;
+        *event = (struct event){.kind = EVENT_LINK_DATA,
+                                .link = link->handle,
+                                .bytes = links->bytes,
+                                .size_bytes = (uint32_t)got};
+    }
+    return got > 0;
+}
+
+static void linger(struct links *links, struct link *link)
+{
+    if ((link->ready & POLLOUT) != 0) {
+        links_give(links, link);
+    }
+    if (link->state == LINK_LINGERING &&
+        (receive(links, link) < 0 || (link->ready & (POLLHUP | POLLERR)) != 0)) {
+        links_release(link);
+    }
+}
+
+static bool advance(struct links *links, struct link *link, struct event *event)
+{
+    const bool begins = link->state == LINK_CONNECTING && link->ready != 0;
+    if ((begins && connected(links, link, event)) ||
+        (!begins && link->state == LINK_SECURING && link->ready != 0 &&
+         secure(links, link, event))) {
+        link->ready = 0;
+        return true;
+    }
+    if (link->state == LINK_FAILED) {
+        down(links, link, event);
+        return true;
+    }
+    if (link->ready == 0) {
+        return false;
+    }
+    bool happened = false;
+    if (link->state == LINK_OPEN) {
+        happened = advance_open(links, link, event);
+    } else if (link->state == LINK_LINGERING) {
+        linger(links, link);
+    }
+    link->ready = 0;
+    return happened;
+}
+
+static bool accept_one(struct links *links, uint64_t now_us, struct event *event)
+{
+    const int file = accept(links->listener, NULL, NULL);
+    if (file < 0) {
+        links->accepting = errno == EINTR || errno == ECONNABORTED;
+        if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
+            links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
+        }
+        return false;
+    }
+    struct link *link =
+        links->next_handle < UINT32_MAX && links_prepare(file) ? links_take_place(links) : NULL;
+    if (link == NULL) {
+        (void)close(file);
+        return false;
+    }
+    *link = (struct link){
+        .state = LINK_OPEN, .socket = file, .held = link->held, .handle = links->next_handle++};
+    if (links->tls != NULL) {
+        link->tls = tls_begin(links->tls, file, 0);
+        link->state = LINK_SECURING;
+        link->until_us = now_us + LINKS_HANDSHAKE_US;
+        if (link->tls == NULL) {
+            links_release(link);
+        }
+        return false;
+    }
+    links->counts.accepted++;
+    *event = (struct event){.kind = EVENT_LINK_UP, .inbound = true, .link = link->handle};
+    return true;
+}
