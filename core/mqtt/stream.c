@@ -64,7 +64,11 @@ enum err mqtt_outgoing_packet(struct mqtt_outgoing *outgoing, const struct port 
     }
     const uint32_t room_bytes = LINK_SEND_BYTES_MAX - held_bytes;
     uint32_t size_bytes = room_bytes;
-    const enum err err = mqtt_encode(packet, outgoing->bytes + held_bytes, &size_bytes);
+    enum err err = mqtt_encode(packet, outgoing->bytes + held_bytes, &size_bytes);
+    if (size_bytes > packet_bytes_max) {
+        size_bytes = packet_bytes_max < room_bytes ? packet_bytes_max : room_bytes;
+        err = mqtt_encode_lean(packet, outgoing->bytes + held_bytes, &size_bytes);
+    }
     if (size_bytes > packet_bytes_max) {
         return ERR_RANGE;
     }

@@ -36,7 +36,8 @@ struct mqtt_outgoing {
     uint8_t bytes[LINK_SEND_BYTES_MAX];
 };
 
-/* Encode and send, or hold back what the link does not take. On an error nothing was sent or kept.
+/* Encode and send, or hold back what the link does not take. An answer that is too large for the
+ * peer goes as mqtt_encode_lean has it. On an error nothing was sent or kept.
  * ERR_OK | ERR_FULL | ERR_RANGE (larger than the peer takes [MQTT-3.1.2-24] [MQTT-3.2.2-15]) |
  * ERR_CLOSED. */
 enum err mqtt_outgoing_packet(struct mqtt_outgoing *outgoing, const struct port *port,
