@@ -10,6 +10,7 @@
 #define MQTT_PACKET_BYTES_MAX 1024u /* whole packet: Maximum Packet Size */
 #define MQTT_STRING_BYTES_MAX 64u   /* topics, client ids and authentication methods */
 #define MQTT_INFLIGHT_MAX     32u   /* QoS 1 messages unacknowledged, each way (Receive Maximum) */
+#define MQTT_REQUESTS_MAX     8u    /* SUBSCRIBEs and UNSUBSCRIBEs unanswered */
 #define LINK_SEND_BYTES_MAX   4096u /* bytes held back for a link that says "later" */
 
 #define STORE_RECORD_BYTES_MAX 448u /* payload of one record: an envelope and its frame */

@@ -9,6 +9,7 @@
 #define MQTT_PACKET_BYTES_MAX 768u /* the smallest that holds a forward */
 #define MQTT_STRING_BYTES_MAX 32u
 #define MQTT_INFLIGHT_MAX     2u
+#define MQTT_REQUESTS_MAX     2u
 #define LINK_SEND_BYTES_MAX   768u /* one packet of the largest size, and no second */
 
 #define STORE_RECORD_BYTES_MAX 448u
