@@ -156,6 +156,14 @@ enum err mqtt_sender_request(struct mqtt_sender *sender, enum mqtt_type type, ui
     return ERR_OK;
 }
 
+void mqtt_sender_request_take_back(struct mqtt_sender *sender, uint16_t packet_id)
+{
+    CHECK(packet_id > 0);
+    struct mqtt_request *request = request_find(sender, packet_id);
+    CHECK(request != NULL);
+    *request = (struct mqtt_request){0, 0, 0};
+}
+
 bool mqtt_sender_due(const struct mqtt_sender *sender, struct mqtt_sending *next)
 {
     if (sender->quota == 0) {
@@ -193,6 +201,14 @@ static void entry_remove(struct mqtt_sender *sender, const struct mqtt_sending *
     memmove(sender->entries + index, sender->entries + index + 1,
             (sender->count - index) * sizeof sender->entries[0]);
     sender->entries[sender->count] = nothing_sent;
+}
+
+void mqtt_sender_give_up(struct mqtt_sender *sender, uint16_t packet_id)
+{
+    const struct mqtt_sending *entry = entry_find(sender, packet_id);
+    CHECK(entry != NULL);
+    CHECK(entry->state == MQTT_SENDING_UNACKED);
+    entry_remove(sender, entry);
 }
 
 static uint8_t take_puback(struct mqtt_sender *sender, const struct mqtt_packet *packet,

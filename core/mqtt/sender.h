@@ -87,10 +87,14 @@ enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t t
 /* It was not sent after all, not even in part: as if it had never been there. Only for the newest
  * message, before anything else is called. */
 void mqtt_sender_take_back(struct mqtt_sender *sender, uint16_t packet_id);
+/* A message that is not RELEASED will not be sent (again): forget it. */
+void mqtt_sender_give_up(struct mqtt_sender *sender, uint16_t packet_id);
 /* A SUBSCRIBE or UNSUBSCRIBE of so many filters, 1..65535. It does not wait for the quota
  * [MQTT-3.3.4-8]. ERR_OK | ERR_FULL | ERR_CLOSED. */
 enum err mqtt_sender_request(struct mqtt_sender *sender, enum mqtt_type type, uint16_t filter_count,
                              uint16_t *packet_id) MUST_USE;
+/* It was not sent after all. */
+void mqtt_sender_request_take_back(struct mqtt_sender *sender, uint16_t packet_id);
 
 /* What is to be sent now, if anything is: PUBREL if it is RELEASED, else the PUBLISH again, with
  * DUP 1 [MQTT-3.3.1-1] and its full topic [MQTT-3.3.2-7]. Then call mqtt_sender_sent. */

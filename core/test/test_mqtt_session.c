@@ -830,7 +830,7 @@ static void a_client_that_only_talks_still_asks_whether_the_broker_is_there(void
         EXPECT(!mqtt_client_timeout(&world.client, &world.client_end.port, world.now_us));
         run();
     }
-    EXPECT_EQUAL(world.client.heard_us, start_us + 30 * UINT64_C(1000000));
+    EXPECT_EQUAL(world.client.alive.heard_us, start_us + 30 * UINT64_C(1000000));
     EXPECT_EQUAL(world.session_seen.publishes, 30);
 }
 
