@@ -42,7 +42,11 @@ struct mqtt_outgoing {
  * ERR_CLOSED. */
 enum err mqtt_outgoing_packet(struct mqtt_outgoing *outgoing, const struct port *port,
                               uint32_t link, const struct mqtt_packet *packet) MUST_USE;
-/* EVENT_LINK_WRITABLE: go on. ERR_OK | ERR_CLOSED. */
+/* Encode and hold back, to leave with the next flush: for what must not be seen before a commit.
+ * The same errors but ERR_CLOSED. */
+enum err mqtt_outgoing_hold(struct mqtt_outgoing *outgoing,
+                            const struct mqtt_packet *packet) MUST_USE;
+/* EVENT_LINK_WRITABLE, or after a hold: go on. ERR_OK | ERR_CLOSED. */
 enum err mqtt_outgoing_flush(struct mqtt_outgoing *outgoing, const struct port *port,
                              uint32_t link) MUST_USE;
 
