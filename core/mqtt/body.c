@@ -22,7 +22,8 @@ enum {
 static const uint8_t protocol_name[] = {0, 4, 'M', 'Q', 'T', 'T'}; /* [MQTT-3.1.2-1] */
 enum { PROTOCOL_VERSION = 5 };
 
-/* Will, user name and password of CONNECT, each behind its flag. */
+/* Will, user name and password of CONNECT, each behind its flag; without it, bytes that are left
+ * are malformed [MQTT-3.1.2-16] [MQTT-3.1.2-18]. */
 static void read_optional(struct mqtt_cursor *cursor, uint8_t flags, struct mqtt_packet *packet)
 {
     if (packet->will) { /* [MQTT-3.1.2-9] [MQTT-3.1.3-1] */

@@ -63,7 +63,7 @@ static const struct packet_kind packet_kinds[16] = {/* table 2-1; type 0 is forb
     [MQTT_UNSUBACK]    = KIND(0, true, REASON_LIST, sizeof unsuback_reasons, unsuback_reasons, suback),
     [MQTT_PINGREQ]     = QUESTION(0, nothing),
     [MQTT_PINGRESP]    = QUESTION(0, nothing),
-    [MQTT_DISCONNECT]  = ANSWER(0, disconnect_reasons, disconnect),
+    [MQTT_DISCONNECT]  = ANSWER(0, disconnect_reasons, disconnect), /* [MQTT-3.14.1-1] */
     [MQTT_AUTH]        = ANSWER(0, auth_reasons, auth), /* [MQTT-3.15.1-1] */
 };
 /* clang-format on */

@@ -4,7 +4,8 @@
  *
  * No I/O, no clock, no heap, no pointers. A message of QoS 2 is told once, over reconnects too, and
  * over restarts if the role stores the identifiers of mqtt_arrival_owned before it lets PUBREC go,
- * and gives them back with mqtt_receiver_restore. DUP is never looked at [MQTT-4.3.2-5].
+ * and gives them back with mqtt_receiver_restore. DUP is never looked at [MQTT-4.3.2-5], nor the
+ * expiry [MQTT-4.3.3-13].
  *
  * Use: mqtt_receiver_publish for each PUBLISH; mqtt_receiver_answer once the role has taken or
  * refused the message, both of which acknowledge it [MQTT-4.5.0-2]; mqtt_receiver_due and _acked

@@ -79,7 +79,8 @@ void mqtt_sender_disconnected(struct mqtt_sender *sender);
  * without a connection. Identifiers go on where they were. */
 void mqtt_sender_discard(struct mqtt_sender *sender);
 
-/* A new message with QoS 1 or 2: its packet identifier, unused [MQTT-2.2.1-3] [MQTT-2.2.1-4]. The
+/* A new message with QoS 1 or 2: its packet identifier, unused [MQTT-2.2.1-3] [MQTT-2.2.1-4]
+ * [MQTT-4.3.2-1] [MQTT-4.3.3-1]. The
  * caller sends it next, with DUP 0. ERR_OK | ERR_FULL (the quota is used up [MQTT-4.9.0-2], or what
  * is due must go first) | ERR_CLOSED (no connection). */
 enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t tag,

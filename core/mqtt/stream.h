@@ -1,5 +1,5 @@
-/* Both directions of MQTT over a byte stream: packets out of bytes cut anywhere, and bytes held
- * back while a link says "later". */
+/* Both directions of MQTT over a byte stream, ordered and lossless [MQTT-4.2-1]: packets out of
+ * bytes cut anywhere, and bytes held back while a link says "later". */
 #ifndef BROWNOUT_CORE_MQTT_STREAM_H
 #define BROWNOUT_CORE_MQTT_STREAM_H
 

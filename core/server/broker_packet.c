@@ -1,4 +1,5 @@
-/* What the broker makes of each packet of a client. */
+/* What the broker makes of each packet of a client. It adds no Reason String and no User Property
+ * to any answer [MQTT-3.1.2-29]. */
 #include <stddef.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ static bool slice_secret_equal(struct mqtt_slice left, struct mqtt_slice right)
     return differ == 0;
 }
 
+/* [MQTT-3.1.4-2] */
 static bool user_known(const struct broker_config *config, const struct mqtt_packet *packet)
 {
     for (uint32_t index = 0; index < config->user_count; index++) {
@@ -116,9 +118,9 @@ static void connack(struct broker *broker, const struct port *port,
 {
     const struct broker_config *config = &broker->config;
     struct mqtt_packet answer;
-    mqtt_packet_init(&answer, MQTT_CONNACK); /* [MQTT-3.1.4-5] [MQTT-3.2.0-1] */
-    answer.session_present = present;        /* [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
-    struct mqtt_properties *p = &answer.properties;
+    mqtt_packet_init(&answer, MQTT_CONNACK);        /* [MQTT-3.1.4-5] [MQTT-3.2.0-1] */
+    answer.session_present = present;               /* [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
+    struct mqtt_properties *p = &answer.properties; /* no Response Information [MQTT-3.1.2-28] */
     p->receive_maximum = config->receive_maximum;
     p->maximum_packet_bytes = BROKER_PACKET_BYTES_MAX;
     p->topic_alias_maximum = BROKER_ALIASES_MAX;

@@ -12,6 +12,8 @@ uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *pub
     for (uint32_t row = 0; row < broker->config.messages_max; row++) {
         struct broker_message *message = &broker->messages[row];
         if (message->references == 0) {
+            /* All else stays as it is, and in its order [MQTT-3.3.2-4] [MQTT-3.3.2-15]
+             * [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-20] [MQTT-3.1.3-10]. */
             struct mqtt_packet packet = *publish;
             packet.type = MQTT_PUBLISH;
             packet.qos = 0;
@@ -104,7 +106,8 @@ void broker_copy_free(struct broker *broker, uint32_t copy)
     row->message = BROKER_NONE;
 }
 
-/* Behind all others in the queue of the session; dropped and counted if that is full. */
+/* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
+ * if that is full. */
 static void enqueue(struct broker *broker, uint32_t number, uint32_t message, uint8_t qos,
                     bool retain, uint32_t identifier)
 {
@@ -146,8 +149,9 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     }
 }
 
-/* Of a share, one member gets the message: in turn, and one that is connected if there is one. The
- * member that is lowest in the table decides for all; NONE for the others. */
+/* Of a share, one member gets the message, with its own QoS [MQTT-4.8.2-3], and nobody else
+ * whatever becomes of it [MQTT-4.8.2-4] [MQTT-4.8.2-5]: in turn, and one that is connected if there
+ * is one. The member that is lowest in the table decides for all; NONE for the others. */
 static uint32_t share_member(struct broker *broker, uint32_t first)
 {
     const struct mqtt_slice filter = broker_slice(&broker->subscriptions[first].filter);
@@ -325,7 +329,7 @@ uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
         return MQTT_TOPIC_FILTER_INVALID;
     }
     uint32_t row = subscription_find(broker, number, wanted->filter);
-    const bool existed = row != BROKER_NONE; /* [MQTT-3.8.4-3] */
+    const bool existed = row != BROKER_NONE; /* [MQTT-3.8.4-3] [MQTT-3.8.4-4]: copies stay */
     if (!existed) {
         row = subscription_find(broker, BROKER_NONE, wanted->filter);
     }
@@ -363,7 +367,8 @@ uint8_t broker_unsubscribe(struct broker *broker, struct broker_session *session
     if (row == BROKER_NONE) {
         return MQTT_NO_SUBSCRIPTION_EXISTED;
     }
-    subscription_free(broker, row); /* [MQTT-3.10.4-1] [MQTT-3.10.4-2] */
+    subscription_free(broker,
+                      row); /* [MQTT-3.10.4-1] [MQTT-3.10.4-2]; copies stay [MQTT-3.10.4-3] */
     return MQTT_SUCCESS;
 }
 
