@@ -22,7 +22,7 @@ list(PREPEND link_flags ${flags})
 list(APPEND link_flags ${BROWNOUT_SANITIZE_OPTIONS} -Wl,--undefined=check_failed)
 
 set(archives)
-foreach(library sim core_server core_crypto models core)
+foreach(library sim core_posix core_server core_crypto models core)
     if(TARGET ${library})
         list(APPEND archives $<TARGET_FILE:${library}>)
     endif()
@@ -37,7 +37,7 @@ json_list(json_includes ${BROWNOUT_INCLUDES} ${CMAKE_BINARY_DIR}/include
 json_list(json_link_flags ${link_flags})
 json_list(json_archives ${archives})
 json_list(json_libraries ${SQLITE_LINK_LIBRARIES} ${TOOLS_LINK_LIBRARIES}
-    ${OPENSSL_CRYPTO_LIBRARY})
+    ${OPENSSL_SSL_LIBRARY} ${OPENSSL_CRYPTO_LIBRARY})
 
 file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/mutants.json CONTENT "{
   \"source_dir\": \"${PROJECT_SOURCE_DIR}\",
@@ -49,6 +49,7 @@ file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/mutants.json CONTENT "{
     \"core/mqtt\": ${json_core},
     \"core/server\": ${json_core},
     \"core/crypto\": ${json_core},
+    \"core/posix\": ${json_posix},
     \"models\": ${json_core},
     \"sim\": ${json_posix}
   },
