@@ -50,11 +50,9 @@ format: setup ## format all C files
 	@clang-format -i $(SOURCES)
 
 format-check: setup
-	@for file in $(SOURCES); do \
-	    clang-format --dry-run -Werror $$file 2>/dev/null || \
-	        { echo "$$file: run make format"; bad=1; }; \
-	done; \
-	test -z "$$bad" && echo "== format: as it should be"
+	@echo $(SOURCES) | xargs -n 40 -P $(JOBS) clang-format --dry-run -Werror || \
+	    { echo "run make format"; exit 1; }
+	@echo "== format: as it should be"
 
 tidy: setup ## clang-tidy over all C files
 	@$(call BUILD,tidy)

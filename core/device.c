@@ -47,6 +47,7 @@ static uint64_t min(uint64_t left, uint64_t right);
 void device_init(struct device *device, const struct device_config *config, const struct port *port)
 {
     CHECK(config->id >= 1);
+    CHECK(config->burst == 0 || config->idle_us >= 1);
     CHECK(config->gateway_count >= 1 && config->gateway_count <= DEVICE_GATEWAYS_MAX);
     CHECK(config->window >= 1 && config->window <= WINDOW_BITS_MAX);
     CHECK(config->sample_every_us >= 1);
@@ -389,7 +390,12 @@ static void sample(struct device *device, const struct port *port, const struct 
     /* Periods that were slept through are over: no burst of late samples. */
     const uint64_t every_us = device->config.sample_every_us;
     const uint64_t late_us = (now->monotonic_us - device->sample_at_us) % every_us;
-    device->sample_at_us = device_add(now->monotonic_us - late_us, every_us);
+    uint64_t wait_us = every_us;
+    if (device->config.burst > 0 && ++device->burst_count >= device->config.burst) {
+        device->burst_count = 0;
+        wait_us = device->config.idle_us;
+    }
+    device->sample_at_us = device_add(now->monotonic_us - late_us, wait_us);
 
     device->counts.sampled++;
     uint64_t counter = 0;

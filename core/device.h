@@ -36,7 +36,9 @@ struct device_config {
     uint32_t gateways[DEVICE_GATEWAYS_MAX];
     uint32_t gateway_count; /* 1..DEVICE_GATEWAYS_MAX */
     uint64_t sample_every_us;
-    uint32_t reserve;    /* counters reserved by one flash write, 1..RESERVE_MAX */
+    uint32_t burst;   /* so many readings, each sample_every_us after the other, and then */
+    uint64_t idle_us; /* none for so long; >= 1. burst 0: one reading after the other, for ever */
+    uint32_t reserve; /* counters reserved by one flash write, 1..RESERVE_MAX */
     uint32_t outbox_max; /* 1..OUTBOX_MAX */
     uint32_t window;     /* <= the cloud's window; 1..WINDOW_BITS_MAX */
     uint64_t backoff_base_us, backoff_cap_us;
@@ -53,6 +55,7 @@ struct device {
     uint64_t reset_at_us;    /* UINT64_MAX while the flash is well */
     uint64_t watchdog_at_us; /* wake up to arm the watchdog, though there is nothing else to do */
     uint64_t sample_at_us;
+    uint32_t burst_count;   /* readings of the burst so far */
     uint64_t connect_at_us; /* UINT64_MAX while connected */
     uint32_t gateway_index;
     uint8_t reading_key[AEAD_KEY_BYTES]; /* of the epoch */

@@ -10,6 +10,7 @@
 #define MQTT_PACKET_BYTES_MAX 1024u /* whole packet: Maximum Packet Size */
 #define MQTT_STRING_BYTES_MAX 64u   /* topics, client ids and authentication methods */
 #define MQTT_INFLIGHT_MAX     32u   /* QoS 1 messages unacknowledged, each way (Receive Maximum) */
+#define MQTT_REQUESTS_MAX     8u    /* SUBSCRIBEs and UNSUBSCRIBEs unanswered */
 #define LINK_SEND_BYTES_MAX   4096u /* bytes held back for a link that says "later" */
 
 #define STORE_RECORD_BYTES_MAX 448u /* payload of one record: an envelope and its frame */
@@ -22,10 +23,12 @@
 #define WINDOW_BITS_MAX     256u  /* replay window; also bits of an acknowledgement */
 #define DEVICE_GATEWAYS_MAX 8u    /* gateways that a device may roam between */
 
-#define SERVER_SESSIONS_MAX 512u  /* sessions of a gateway or a cloud at once */
-#define SERVER_DEVICES_MAX  4096u /* devices in a registry */
-#define GATEWAY_QUEUE_MAX   8192u /* messages in custody */
-#define SERVER_RELEASES_MAX 16u   /* releases that a cloud has to offer at once */
+#define BROKER_TEXT_BYTES_MAX 128u   /* client ids, topics and filters of any client */
+#define BROKER_POOL_MAX       65536u /* subscriptions, messages, copies, retained messages */
+#define SERVER_SESSIONS_MAX   512u   /* sessions of a gateway or a cloud at once */
+#define SERVER_DEVICES_MAX    4096u  /* devices in a registry */
+#define GATEWAY_QUEUE_MAX     8192u  /* messages in custody */
+#define SERVER_RELEASES_MAX   16u    /* releases that a cloud has to offer at once */
 
 #define MANIFEST_ENVELOPE_BYTES_MAX 224u /* 124 of manifest, 84 around; two fit 512 of flash */
 #define MANIFEST_DEPENDENCIES_MAX   4u   /* components that an image may rely on */

@@ -7,6 +7,7 @@ struct cadence_node {
     uint64_t last_us;  /* the last sample, or the boot */
     uint64_t stall_us; /* hung or suspended since last_us */
     uint64_t late_us;  /* how late the last sample may have been because of stalls */
+    uint32_t burst;    /* samples of the burst so far */
 };
 
 struct cadence_model {
@@ -15,6 +16,8 @@ struct cadence_model {
 };
 
 static uint64_t since(const struct cadence_node *node, uint64_t now_us);
+static uint64_t due_us_of(const struct cadence_model *model, uint32_t number);
+static uint64_t slack_us_of(const struct cadence_model *model, uint64_t due_us);
 static void sample(const struct cadence_model *model, struct cadence_node *node,
                    const struct observation *observation, struct ruling *ruling);
 static void judge_silence(struct cadence_model *model, uint64_t now_us, struct ruling *ruling);
@@ -71,11 +74,28 @@ static uint64_t since(const struct cadence_node *node, uint64_t now_us)
     return now_us > node->last_us ? now_us - node->last_us : 0;
 }
 
+/* How long after the last sample, or the boot, the next one is due at the latest. */
+static uint64_t due_us_of(const struct cadence_model *model, uint32_t number)
+{
+    const struct judge_config *config = model->config;
+    const struct cadence_node *node = &model->nodes[number];
+    if (config->burst > 0 && node->sampled && node->burst == 0) {
+        return config->idle_us;
+    }
+    return config->periods_us != NULL ? config->periods_us[number] : config->sample_every_us;
+}
+
+static uint64_t slack_us_of(const struct cadence_model *model, uint64_t due_us)
+{
+    const uint64_t every_us = model->config->sample_every_us;
+    return model->config->sample_slack_us + (due_us > every_us ? (due_us - every_us) / 8 : 0);
+}
+
 static void sample(const struct cadence_model *model, struct cadence_node *node,
                    const struct observation *observation, struct ruling *ruling)
 {
-    const uint64_t every_us = model->config->sample_every_us;
-    const uint64_t slack_us = model->config->sample_slack_us;
+    const uint64_t every_us = due_us_of(model, observation->node);
+    const uint64_t slack_us = slack_us_of(model, every_us);
     const uint64_t interval_us = since(node, observation->time_us);
     if (node->up) {
         ruling_exercise(ruling, LAW_TIME_CADENCE);
@@ -99,17 +119,19 @@ static void sample(const struct cadence_model *model, struct cadence_node *node,
     node->last_us = observation->time_us;
     node->event = observation->event;
     node->sampled = true;
+    node->burst = model->config->burst > 0 ? (node->burst + 1) % model->config->burst : 0;
 }
 
 /* A device that runs and has stopped sampling breaks the law without a word. */
 static void judge_silence(struct cadence_model *model, uint64_t now_us, struct ruling *ruling)
 {
-    const uint64_t bound_us = model->config->sample_every_us + model->config->sample_slack_us;
     for (uint32_t i = 0; i < model->config->node_count; i++) {
         const struct cadence_node *node = &model->nodes[i];
         if (!node->up) {
             continue;
         }
+        const uint64_t due_us = due_us_of(model, i);
+        const uint64_t bound_us = due_us + slack_us_of(model, due_us);
         ruling_exercise(ruling, LAW_TIME_CADENCE);
         if (since(node, now_us) > bound_us + node->stall_us) {
             ruling_break(

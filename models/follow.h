@@ -36,6 +36,8 @@ struct follow_sight {
 
 struct follow_step {
     uint32_t actor; /* node number */
+    uint64_t part;  /* which instance of the law it is a step of, where its actor is in several one
+                       after the other or side by side (Session: one a reading); otherwise 0 */
     struct spec_move move;
     uint32_t sight_count;
     struct follow_sight sights[FOLLOW_SIGHTS_MAX];

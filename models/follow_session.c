@@ -328,8 +328,10 @@ static struct session_reading *make(struct follow_session *follow, struct sessio
     } else {
         return NULL;
     }
-    *reading = (struct session_reading){
-        .counter = counter, .in_use = true, .cloud_life = follow->cloud_life};
+    *reading = (struct session_reading){.counter = counter,
+                                        .part = ++follow->parts,
+                                        .in_use = true,
+                                        .cloud_life = follow->cloud_life};
     single_session_init(&reading->spec, follow->k);
     index_of(follow, device)[at] = (uint16_t)(reading - all + 1);
     device->count++;
@@ -342,6 +344,7 @@ static void tell(struct follow_session *follow, struct session_device *device,
                  struct session_reading *reading, struct follow_step *step)
 {
     step->actor = device->number;
+    step->part = reading->part;
     step->observation = follow->observation;
     if (!device->left && !reading->gone && !follow->listener(follow->ctx, &reading->spec, step)) {
         follow_session_leave_device(follow, device);

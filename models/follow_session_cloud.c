@@ -218,7 +218,8 @@ static bool look(struct follow_session *follow, struct session_device *device,
         return false;
     }
     reading->looked = true;
-    now->windows = now->known = device->said == device->epoch ? set_of(1) : 0;
+    reading->spec.windows = device->said == device->epoch ? 1 : 0;
+    now->windows = now->known = reading->spec.windows == 1 ? set_of(1) : 0;
     return true;
 }
 

@@ -14,6 +14,7 @@
 
 struct single_session {
     struct state now;
+    int32_t windows; /* the spec's constant */
 };
 
 /* The copies of a reading in one queue. */
@@ -34,6 +35,7 @@ struct session_place {
 struct session_reading {
     struct single_session spec;
     uint64_t counter;
+    uint64_t part;                      /* of its steps */
     uint32_t link, gateway;             /* the spec's link: its device's number of it; node */
     uint32_t later_link, later_gateway; /* sent on this one, too, and not told; 0: not */
     uint32_t via;                       /* gateway of what is in the cloud's transaction */
@@ -99,6 +101,7 @@ struct follow_session {
     uint32_t device_count, gateway_count, capacity, index_size;
     uint32_t left;
     uint64_t left_readings;
+    uint64_t parts;                            /* so far */
     bool rogues;                               /* there are nodes whose word nobody trusts */
     uint32_t cloud_life;                       /* how often it fell */
     bool cloud_down;                           /* and no image has told what is left */

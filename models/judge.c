@@ -96,6 +96,11 @@ bool judge_observe(struct judge *judge, const struct observation *observation,
     struct ruling *ruling = &judge->ruling;
     ruling->observation = observation;
     ruling->broken = false;
+    if (observation->kind == TRUTH_LEFT && observation->node < ruling->node_count) {
+        /* Not void: no fault class takes the law away, it is not about this device. */
+        ruling->void_at[observation->node] |=
+            UINT64_C(1) << LAW_LIVENESS_DELIVERED | UINT64_C(1) << LAW_LIVENESS_ACKED;
+    }
     telemetry_observe(judge->telemetry, observation, ruling);
     custody_observe(judge->custody, observation, ruling);
     cadence_observe(judge->cadence, observation, ruling);

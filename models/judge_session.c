@@ -20,7 +20,9 @@ static bool on_step(void *ctx, struct single_session *reading, const struct foll
     struct judge_session *judge = ctx;
     struct spec_finding finding;
     if (judge->config->heard != NULL) {
-        judge->config->heard(judge->config->heard_ctx, "Session", judge->k, step,
+        int32_t k[SPEC_CONSTANTS_MAX];
+        single_session_constants(reading, judge->k, k);
+        judge->config->heard(judge->config->heard_ctx, "Session", k, step,
                              single_session_shape(reading));
     }
     ruling_exercise(judge->ruling, LAW_SPEC_SESSION);

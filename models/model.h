@@ -35,7 +35,7 @@ enum truth {
     TRUTH_QUEUED,    /* image of a gateway: a row of table queue */
     TRUTH_IMAGE_END, /* what was not listed is not there */
     TRUTH_STALL, /* node is hung or suspended for `value` us; said once, before it samples again */
-    TRUTH_HEAL,  /* all faults end; the liveness phase begins */
+    TRUTH_HEAL,  /* faults end, but where LEFT says otherwise; the liveness phase begins */
     TRUTH_END,   /* the run ends */
     /* Of a device with firmware to update; SLOT (for each slot) and FLOOR come before each JUMP, in
      * each crash image, and at the end. */
@@ -61,6 +61,8 @@ enum truth {
                       whatever else it says behind it */
     /* Of devices and gateways. */
     TRUTH_LINK, /* node opens a link to the node `value`; those that it opened before are over */
+    TRUTH_LEFT, /* behind HEAL: a device that was not healed, or has no way to the cloud for good:
+                   laws of liveness ask nothing of it */
     TRUTH_COUNT
 };
 
@@ -90,11 +92,16 @@ struct judge_config {
     uint32_t reserve; /* counters that a device reserves at once; 0: no device is followed */
     uint32_t queue_max;
     uint64_t sample_every_us;
-    uint64_t sample_slack_us; /* how late a sample may be: drift, busy time */
-    uint32_t trials;          /* boots that an unconfirmed image gets; 0: firmware is not managed */
-    uint32_t reverts_max;     /* times that one image may be reverted and taken again; 0: any */
-    uint32_t image_bytes;     /* of each release; >= 1 where firmware is managed, as are */
-    uint32_t sector_bytes;    /* of a device's flash */
+    const uint64_t *periods_us; /* [node_count]: in place of it, of each device; NULL: all alike.
+                                   Borrowed for the judge's life */
+    uint32_t burst;             /* so many samples in a row, and then */
+    uint64_t idle_us;           /* none for so long; burst 0: one period after the other */
+    uint64_t sample_slack_us;   /* how late a sample may be: drift of 1/8 of sample_every_us, busy
+                                   time; where it waits for longer, 1/8 of that more */
+    uint32_t trials;       /* boots that an unconfirmed image gets; 0: firmware is not managed */
+    uint32_t reverts_max;  /* times that one image may be reverted and taken again; 0: any */
+    uint32_t image_bytes;  /* of each release; >= 1 where firmware is managed, as are */
+    uint32_t sector_bytes; /* of a device's flash */
     /* Hears each step of a law that has a spec, before it is judged (models/follow.h): the name of
      * the law, the constants of its spec in this run, and the kind of state that the step is taken
      * in: at most 32 bits of the law's own. NULL: nobody does. */

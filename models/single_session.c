@@ -114,6 +114,12 @@ void single_session_explain(const struct single_session *single, const struct sp
     (void)spec_ruling_step(judge, words, step, out);
 }
 
+void single_session_constants(const struct single_session *single, const int32_t *run, int32_t *k)
+{
+    memcpy(k, run, SPEC_CONSTANTS_MAX * sizeof *k);
+    ((struct constants *)(void *)k)->Windows = single->windows;
+}
+
 /* FNV-1a, a word at a time. */
 uint32_t single_session_shape(const struct single_session *single)
 {

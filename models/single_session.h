@@ -21,6 +21,9 @@ void single_session_explain(const struct single_session *single, const struct sp
                             const struct follow_step *step, struct spec_finding *out);
 /* The state as the law's table has it: spec_session.state_words. */
 void single_session_expand(const struct single_session *single, const int32_t *k, int32_t *words);
+/* The constants of its instance: `run`, with what is this reading's own. Windows is known from the
+ * moment on at which the cloud first looks at it; no action asks before. */
+void single_session_constants(const struct single_session *single, const int32_t *run, int32_t *k);
 /* What state it is, but for the faults that there were, as a hash: for coverage. */
 uint32_t single_session_shape(const struct single_session *single);
 

@@ -57,6 +57,11 @@ void telemetry_observe(struct telemetry_model *model, const struct observation *
             device->heal_epoch = device->epoch;
             device->heal_counter = device->counter;
         }
+    } else if (observation->kind == TRUTH_LEFT) {
+        if (observation->node < model->config->node_count &&
+            model->places[observation->node] != 0) {
+            model->devices[model->places[observation->node] - 1].healed = false;
+        }
     } else if (observation->kind == TRUTH_END) {
         telemetry_end(model, ruling);
     } else if (observation->node < model->config->node_count) {

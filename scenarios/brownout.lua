@@ -64,6 +64,8 @@
 ---| "flash_disturb" # so many bits get weak, as reads do it: they answer each read anew
 ---| "flash_brown_out" # supply too low: a program writes garbage with this chance, and says done
 ---| "flash_wear" # worn: from so many erases since new on a sector refuses to be written
+---| "left_dark" # not healed: from heal on without power, for good
+---| "left_cut" # not healed: from heal on nothing passes, either way, for good
 
 ---What a run counts.
 ---@alias Figure
@@ -107,6 +109,7 @@
 ---| "flash_faded" # programmed bits that were lost (bits)
 ---| "flash_weak" # bits that were disturbed (bits)
 ---| "flash_garbled" # units programmed while the supply was too low (units)
+---| "recovery_us" # from heal until no device kept a reading stored before; unknown: it did not come to that (us)
 ---| "unfollowed" # devices that the laws of specs followed no further (devices)
 ---| "unfollowed_readings" # readings of other devices that spec.session followed no further (readings)
 
@@ -188,6 +191,7 @@
 ---@class Scenario
 ---@field fleet? FleetSection who there is
 ---@field device? DeviceSection
+---@field workload? WorkloadSection who samples how often, and when
 ---@field gateway? GatewaySection
 ---@field cloud? CloudSection
 ---@field link? LinkSection
@@ -200,6 +204,7 @@
 ---@field readings? string CSV file beside the scenario: a row an instant, a column a device
 ---@field laws? string laws that are judged, with commas between; -LAW: all but that one
 ---@field canary? "no"|"yes" the judge is told twice of the first accepted reading, and must object
+---@field heal_core? "no"|"yes" after heal a part of the fleet stays dark or cut, drawn from the seed; who has a way left must find it
 ---@field swarm? "no"|"yes" topology, configuration, latitude and faults are drawn from the seed, over what stands here
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
@@ -232,6 +237,12 @@
 ---@field ack_timeout? Duration reconnect when the cloud has not acked for so long
 ---@field watchdog? Duration 0: no watchdog
 ---@field keep_alive? Duration MQTT keep alive, whole seconds
+
+---@class WorkloadSection
+---@field hot? integer the busiest device samples so many times as often as device.sample_every says
+---@field skew? integer the r-th busiest samples r^skew times as seldom, 64 times at the most; 0: all alike
+---@field burst? integer readings in a row before a device is idle; 0: it never is
+---@field idle? Duration time without readings behind a burst
 
 ---@class GatewaySection
 ---@field queue? integer messages in custody
@@ -314,6 +325,8 @@
 ---@field flash_disturb? Duration|Fault so many bits get weak, as reads do it: they answer each read anew
 ---@field flash_brown_out? Duration|Fault supply too low: a program writes garbage with this chance, and says done
 ---@field flash_wear? Duration|Fault worn: from so many erases since new on a sector refuses to be written
+---@field left_dark? Duration|Fault not healed: from heal on without power, for good
+---@field left_cut? Duration|Fault not healed: from heal on nothing passes, either way, for good
 
 ---Where a strike falls: at a time, inside an operation, or on a piece of evidence. Without any of
 ---them: now.
@@ -388,7 +401,7 @@ function World:off(handle) end
 function World:view(node) end
 
 ---@param name Figure
----@return integer
+---@return integer? value nil: it cannot be told yet
 function World:figure(name) end
 
 ---@param node string
@@ -626,6 +639,16 @@ function World:flash_brown_out(on, amount, lasts, options) end
 ---@param options? StrikeOptions
 function World:flash_wear(on, amount, options) end
 
+---Not healed: from heal on without power, for good. What a run is asked for after heal takes it into account.
+---@param on Targets
+---@param options? StrikeOptions
+function World:left_dark(on, options) end
+
+---Not healed: from heal on nothing passes, either way, for good
+---@param on Targets
+---@param options? StrikeOptions
+function World:left_cut(on, options) end
+
 -- The life of one device, for `brownout cuts`: every power cut of it, nested to any depth.
 --
 --   -- Does a device come out of every power cut of an install?
@@ -662,3 +685,4 @@ function World:flash_wear(on, amount, options) end
 ---@field trials? integer boots that an unconfirmed image gets (2)
 ---@field reverts? integer times that one release may be reverted and offered again (2)
 ---@field app_sectors? integer of the application's store (3)
+---@field cuts? string[] this one history in place of all: "1f.3", "22.0~01", "end", as cuts prints it

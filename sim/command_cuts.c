@@ -9,6 +9,7 @@
 #include "sim/certificate.h"
 #include "sim/command.h"
 #include "sim/explore.h"
+#include "sim/life_pin.h"
 #include "sim/print.h"
 #include "sim/status.h"
 
@@ -21,7 +22,7 @@ enum {
 
 struct call {
     const char *path; /* the life */
-    const char *part, *replay, *dump, *certificate, *verify, *explain;
+    const char *part, *replay, *dump, *certificate, *verify, *explain, *output;
     uint64_t depth, images;
     bool no_torn, no_demonic, json;
     struct certificate about;
@@ -159,6 +160,9 @@ static void print_text(const struct call *call, const struct explore *explore,
             replay_line(call, result->replay, line, sizeof line);
             printf("replay  %s\n", line);
         }
+        if (result->why[0] != '\0') {
+            printf("        %s\n", result->why);
+        }
         break;
     case EXPLORE_VACUOUS:
         print_paint(&print, PRINT_BAD, "VACUOUS");
@@ -183,6 +187,8 @@ static void print_json(const struct call *call, const struct explore_result *res
         json_number(object, "expected", result->expected);
         json_number(object, "actual", result->actual);
         json_number(object, "depth", result->depth);
+    } else if (call->replay != NULL) {
+        json_number(object, "nowhere", result->nowhere);
     } else {
         certificate_figures(object, result);
     }
@@ -203,8 +209,37 @@ static void show_progress(void *ctx, uint64_t explored, uint64_t waiting)
     }
 }
 
+/* The life tells its one history. */
+static bool is_pinned(const struct call *call)
+{
+    return call->replay != NULL && call->replay == call->life.cuts;
+}
+
+/* Such a life has nothing to be searched for, and the numbers of its cuts are those of its part. */
+static bool take_pinned(struct call *call, char *error, size_t error_bytes)
+{
+    if (call->life.cuts[0] == '\0') {
+        return true;
+    }
+    if (call->verify != NULL || call->explain != NULL || call->replay != NULL ||
+        call->part != NULL || call->certificate != NULL || call->depth != EXPLORE_NO_BOUND ||
+        call->images != IMAGES_DEFAULT || call->no_torn || call->no_demonic) {
+        snprintf(error, error_bytes,
+                 "%s pins one history of cuts: brownout cuts %s lives it, and nothing is searched; "
+                 "without its `cuts` it is a life as any other",
+                 call->path, call->path);
+        return false;
+    }
+    call->replay = call->life.cuts;
+    return true;
+}
+
 static struct explore *open_search(struct call *call, char *error, size_t error_bytes)
 {
+    if (!life_read(call->path, &call->life, error, error_bytes) ||
+        !take_pinned(call, error, error_bytes)) {
+        return NULL;
+    }
     const struct explore_options options = {
         .torn = call->about.torn,
         .demonic = call->about.demonic,
@@ -215,10 +250,8 @@ static struct explore *open_search(struct call *call, char *error, size_t error_
         .dump_bytes = call->field_bytes,
         .progress = show_progress,
         .progress_ctx = call,
+        .lives_on = is_pinned(call),
     };
-    if (!life_read(call->path, &call->life, error, error_bytes)) {
-        return NULL;
-    }
     if (call->about.part[0] != '\0') {
         memcpy(call->life.part, call->about.part, sizeof call->life.part);
     }
@@ -243,6 +276,31 @@ static void certificate_path(const struct call *call, char *path, size_t path_by
     }
 }
 
+/* What broke a law, as a life of its own. */
+static bool write_pinned(const struct call *call, const char *id, char *error, size_t error_bytes)
+{
+    static struct life_pin pin;
+    bool good = life_pin(&pin, &call->life, &call->flash, id, call->output, error, error_bytes);
+    FILE *file = good ? fopen(call->output, "w") : NULL;
+    if (good && file == NULL) {
+        snprintf(error, error_bytes, "%s cannot be written: %s", call->output, strerror(errno));
+        good = false;
+    }
+    if (file != NULL) {
+        good = fputs(pin.text, file) >= 0;
+        if (fclose(file) != 0 || !good) {
+            snprintf(error, error_bytes, "%s is not whole: is the disk full?", call->output);
+            good = false;
+        }
+    }
+    if (good && !call->json) {
+        printf("written %s: %" PRIu32 " of %" PRIu32 " goals, %" PRIu64 " power cut%s\n",
+               call->output, pin.goals, pin.goals_before, pin.cuts, pin.cuts == 1 ? "" : "s");
+    }
+    life_pin_free(&pin);
+    return good;
+}
+
 static int search(struct call *call, struct explore *explore)
 {
     static struct explore_result result;
@@ -255,6 +313,11 @@ static int search(struct call *call, struct explore *explore)
         print_json(call, &result, wall_us);
     } else {
         print_text(call, explore, &result, wall_us);
+    }
+    if (result.verdict == EXPLORE_VIOLATED && call->output != NULL &&
+        !write_pinned(call, result.replay, error, sizeof error)) {
+        (void)command_refuse("cuts", error);
+        return VERDICT_HARNESS;
     }
     const bool wanted = !call->json || call->certificate != NULL;
     if (result.verdict == EXPLORE_CLOSED && wanted) {
@@ -331,6 +394,14 @@ static int replay(const struct call *call, struct explore *explore)
         print_json(call, &result, 0);
     } else if (result.verdict != EXPLORE_VIOLATED) {
         puts("\nno law is broken there");
+    }
+    if (result.nowhere != 0 && !call->json) {
+        printf("cut %" PRIu32 " falls nowhere in this build: the boot lived on without it\n",
+               result.nowhere);
+    }
+    if (result.verdict == EXPLORE_VIOLATED && call->output != NULL &&
+        !write_pinned(call, call->replay, error, sizeof error)) {
+        return command_refuse("cuts", error);
     }
     return result.verdict == EXPLORE_VIOLATED ? VERDICT_FAIL : VERDICT_PASS;
 }
@@ -465,6 +536,11 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .target = &call->replay,
          .value = "ID",
          .doc = "live the cuts of an id again, and tell the story"},
+        {.name = "-o",
+         .kind = OPTION_TEXT,
+         .target = &call->output,
+         .value = "FILE",
+         .doc = "where a law is broken: write that as a small life with its cuts pinned"},
         {.name = "--dump",
          .kind = OPTION_TEXT,
          .target = &call->dump,
@@ -487,7 +563,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
         .details =
             "A life is a Lua file that returns { life = { ... } }: see "
             "scenarios/update_install.lua\n"
-            "and scenarios/brownout.lua. Exit code 0: closed, all laws held at any number of "
+            "and scenarios/brownout.lua. One that pins its cuts (-o writes such) is lived once, "
+            "that way.\n"
+            "Exit code 0: closed, all laws held at any number of "
             "cuts;\n"
             "1: a law is broken, or nothing was proved; 3: a certificate is not true; 5: it was\n"
             "bounded, and all laws held as far as it went.\n",
@@ -521,6 +599,9 @@ static const char *conflict(const struct call *call)
         (call->part != NULL || call->depth != EXPLORE_NO_BOUND || call->images != IMAGES_DEFAULT ||
          call->no_torn || call->no_demonic)) {
         return "a certificate says what was explored: leave --part and all bounds out";
+    }
+    if (call->output != NULL && (call->verify != NULL || call->explain != NULL)) {
+        return "-o writes what a search or a replay found: leave --verify and --explain out";
     }
     if (call->json && (call->verify != NULL || call->explain != NULL)) {
         return "--json is for a search or a replay";

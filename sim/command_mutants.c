@@ -1,9 +1,7 @@
 /* brownout mutants: every planted bug must be silent while nothing strikes, and be caught by the
  * law that it names when something does. */
-#include <cJSON.h>
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,52 +9,17 @@
 
 #include "core/check.h"
 #include "sim/command.h"
-#include "sim/mutant.h"
-#include "sim/mutant_life.h"
-#include "sim/mutant_shrink.h"
-#include "sim/print.h"
+#include "sim/command_mutants.h"
 #include "sim/selfcheck.h"
 #include "sim/status.h"
 
-enum { MUTANTS_MAX = 256, CALM_RUNS = 5, RUNS_DEFAULT = 200, JOBS_MAX = 64 };
-
-struct call {
-    const char *name; /* several with commas between; NULL: all */
-    const char *scenario, *source, *build, *law;
-    uint64_t runs, jobs;
-    bool all, keep, json, shrink;
-    char source_folder[MUTANT_PATH_BYTES], build_folder[MUTANT_PATH_BYTES];
-};
-
-static const char *const outcome_names[] = {"caught", "survived", "other law",
-                                            "loud",   "alike",    "broken"};
-
-/* What came of one planted bug. Plain bytes: it comes through a pipe. */
-struct finding {
-    enum mutant_outcome outcome;
-    uint64_t seed, event; /* that caught it */
-    uint64_t cuts;        /* of a life: in the history that caught it */
-    uint64_t also;        /* runs before that broke a law of `also:` */
-    uint64_t search_us;   /* from the first run with faults, or cut, to the one that caught it */
-    uint64_t wall_us;     /* in all */
-    char message[1024];
-    char folder[MUTANT_PATH_BYTES];   /* kept; else empty */
-    char replay[MUTANT_REPLAY_BYTES]; /* of a life: the id of what caught it; else empty */
-    bool is_shrunk;                   /* it was asked for, and it is a run of a scenario */
-    struct mutant_shrunk shrunk;
-};
-
-struct planted {
-    struct mutant mutant;
-    struct finding finding;
-    pid_t pid; /* 0: not begun, or done */
-    int output;
-};
+enum { CALM_RUNS = 5, RUNS_DEFAULT = 200, JOBS_MAX = 64 };
+enum { SEARCH_US_DEFAULT = 60000000, SEARCHES_DEFAULT = 1 };
 
 /* ---- one planted bug ------------------------------------------------------------------------- */
 
-static void task_of(struct twin_task *task, const struct call *call, const struct mutant *mutant,
-                    const struct mutant_shop *shop, uint64_t seed)
+static void task_of(struct twin_task *task, const struct mutants_call *call,
+                    const struct mutant *mutant, const struct mutant_shop *shop, uint64_t seed)
 {
     twin_task_init(task);
     task->program = shop->program;
@@ -67,8 +30,9 @@ static void task_of(struct twin_task *task, const struct call *call, const struc
 }
 
 /* Both providers, other memory and all that: whatever selfcheck does, the planted program does. */
-static bool is_determined(const struct call *call, const struct mutant *mutant,
-                          const struct mutant_shop *shop, uint64_t seed, struct finding *finding)
+static bool is_determined(const struct mutants_call *call, const struct mutant *mutant,
+                          const struct mutant_shop *shop, uint64_t seed,
+                          struct mutants_finding *finding)
 {
     static struct selfcheck_result result;
     const struct selfcheck_request request = {
@@ -90,7 +54,8 @@ static bool is_determined(const struct call *call, const struct mutant *mutant,
 }
 
 /* The same run by the program without the bug: what it breaks as well proves nothing. */
-static bool is_its_own(const struct call *call, struct twin_task task, struct finding *finding)
+static bool is_its_own(const struct mutants_call *call, struct twin_task task,
+                       struct mutants_finding *finding)
 {
     char program[2 * MUTANT_PATH_BYTES];
     struct twin_answer answer;
@@ -109,8 +74,8 @@ static bool is_its_own(const struct call *call, struct twin_task task, struct fi
 }
 
 /* True: go on with the next seed. */
-static bool run_one(const struct call *call, const struct mutant *mutant,
-                    const struct mutant_shop *shop, uint64_t seed, struct finding *finding)
+static bool run_one(const struct mutants_call *call, const struct mutant *mutant,
+                    const struct mutant_shop *shop, uint64_t seed, struct mutants_finding *finding)
 {
     struct twin_task task;
     struct twin_answer answer;
@@ -142,8 +107,8 @@ static bool run_one(const struct call *call, const struct mutant *mutant,
     return false;
 }
 
-static bool is_silent(const struct call *call, const struct mutant *mutant,
-                      const struct mutant_shop *shop, struct finding *finding)
+static bool is_silent(const struct mutants_call *call, const struct mutant *mutant,
+                      const struct mutant_shop *shop, struct mutants_finding *finding)
 {
     for (uint64_t seed = 1; seed <= CALM_RUNS; seed++) {
         struct twin_task task;
@@ -166,8 +131,8 @@ static bool is_silent(const struct call *call, const struct mutant *mutant,
 }
 
 /* All power cuts of a life, in place of seeds. */
-static void explore(const struct call *call, const struct mutant *mutant,
-                    const struct mutant_shop *shop, struct finding *finding)
+static void explore(const struct mutants_call *call, const struct mutant *mutant,
+                    const struct mutant_shop *shop, struct mutants_finding *finding)
 {
     char sound[2 * MUTANT_PATH_BYTES];
     static struct mutant_life_result result;
@@ -180,9 +145,8 @@ static void explore(const struct call *call, const struct mutant *mutant,
     memcpy(finding->message, result.message, sizeof result.message);
 }
 
-/* Lives are searched breadth first: what caught them has as few cuts as can be. */
-static void shrink_caught(const struct call *call, const struct mutant *mutant,
-                          const struct mutant_shop *shop, struct finding *finding)
+static void shrink_caught(const struct mutants_call *call, const struct mutant *mutant,
+                          const struct mutant_shop *shop, struct mutants_finding *finding)
 {
     char sound[2 * MUTANT_PATH_BYTES], output[2 * MUTANT_PATH_BYTES];
     snprintf(sound, sizeof sound, "%s/brownout", call->build_folder);
@@ -193,17 +157,17 @@ static void shrink_caught(const struct call *call, const struct mutant *mutant,
         .sound = sound,
         .scenario = call->scenario != NULL ? call->scenario : mutant->scenario,
         .seed = finding->seed,
+        .replay = finding->replay,
         .output = output,
     };
-    if (finding->outcome == MUTANT_CAUGHT && mutant->needs == MUTANT_NEEDS_RUN &&
-        mutant->law != MUTANT_DETERMINISM) {
+    if (finding->outcome == MUTANT_CAUGHT) {
         mutant_shrink(&shrink, &finding->shrunk);
         finding->is_shrunk = true;
     }
 }
 
-static void examine(const struct call *call, const struct mutant_build *build,
-                    const struct mutant *mutant, struct finding *finding)
+static void examine(const struct mutants_call *call, const struct mutant_build *build,
+                    const struct mutant *mutant, struct mutants_finding *finding)
 {
     struct mutant_shop shop;
     struct status status;
@@ -213,10 +177,12 @@ static void examine(const struct call *call, const struct mutant_build *build,
     if (!mutant_shop_open(&shop, mutant, finding->message, sizeof finding->message)) {
         return;
     }
-    if (mutant_apply(mutant, &shop, call->source_folder, finding->message,
-                     sizeof finding->message) &&
-        mutant_make(mutant, &shop, build, call->source_folder, finding->message,
-                    sizeof finding->message)) {
+    const bool applies =
+        mutant_apply(mutant, &shop, call->source_folder, finding->message, sizeof finding->message);
+    if (applies && call->explore != NULL) {
+        mutants_search(call, build, mutant, &shop, finding);
+    } else if (applies && mutant_make(mutant, &shop, build, call->source_folder, finding->message,
+                                      sizeof finding->message)) {
         uint64_t begin_us = status_elapsed_us(&status);
         if (mutant->needs != MUTANT_NEEDS_RUN) {
             explore(call, mutant, &shop, finding);
@@ -243,8 +209,8 @@ static void examine(const struct call *call, const struct mutant_build *build,
 
 /* ---- many at once ---------------------------------------------------------------------------- */
 
-static bool begin(const struct call *call, const struct mutant_build *build,
-                  struct planted *planted)
+static bool begin(const struct mutants_call *call, const struct mutant_build *build,
+                  struct mutants_planted *planted)
 {
     int ends[2];
     if (pipe(ends) != 0) {
@@ -253,7 +219,7 @@ static bool begin(const struct call *call, const struct mutant_build *build,
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0) {
-        struct finding finding;
+        struct mutants_finding finding;
         (void)close(ends[0]);
         examine(call, build, &planted->mutant, &finding);
         /* Smaller than what a pipe takes at once. */
@@ -265,7 +231,7 @@ static bool begin(const struct call *call, const struct mutant_build *build,
     return pid > 0;
 }
 
-static void end(struct planted *planted)
+static void end(struct mutants_planted *planted)
 {
     ssize_t count;
     do {
@@ -273,13 +239,13 @@ static void end(struct planted *planted)
     } while (count < 0 && errno == EINTR);
     if (count != (ssize_t)sizeof planted->finding) {
         planted->finding =
-            (struct finding){.outcome = MUTANT_BROKEN, .message = "its process died"};
+            (struct mutants_finding){.outcome = MUTANT_BROKEN, .message = "its process died"};
     }
     (void)close(planted->output);
     planted->pid = 0;
 }
 
-static struct planted *await(struct planted *list, uint32_t count)
+static struct mutants_planted *await(struct mutants_planted *list, uint32_t count)
 {
     for (;;) {
         const pid_t pid = wait(NULL);
@@ -293,8 +259,8 @@ static struct planted *await(struct planted *list, uint32_t count)
     }
 }
 
-static bool examine_all(const struct call *call, const struct mutant_build *build,
-                        struct planted *list, uint32_t count)
+static bool examine_all(const struct mutants_call *call, const struct mutant_build *build,
+                        struct mutants_planted *list, uint32_t count)
 {
     uint32_t begun = 0, done = 0;
     struct status status;
@@ -307,12 +273,12 @@ static bool examine_all(const struct call *call, const struct mutant_build *buil
             }
             begun++;
         }
-        const struct planted *last = await(list, count);
+        const struct mutants_planted *last = await(list, count);
         done++;
         if (status_due(&status)) {
             char text[160];
             snprintf(text, sizeof text, "%u of %u: %s %s", (unsigned)done, (unsigned)count,
-                     last->mutant.name, outcome_names[last->finding.outcome]);
+                     last->mutant.name, mutants_outcome_name(last->finding.outcome));
             status_show(&status, text);
         }
     }
@@ -320,170 +286,9 @@ static bool examine_all(const struct call *call, const struct mutant_build *buil
     return true;
 }
 
-/* ---- what came of it ------------------------------------------------------------------------- */
-
-static void replay_line(char *line, size_t line_bytes, const struct call *call,
-                        const struct planted *planted)
-{
-    static struct option_settings settings;
-    const struct finding *finding = &planted->finding;
-    const char *scenario = call->scenario != NULL ? call->scenario : planted->mutant.scenario;
-    char run[COMMAND_LINE_BYTES / 2], error[64];
-    if (finding->folder[0] == '\0') {
-        snprintf(line, line_bytes, "brownout mutants %s --keep", planted->mutant.name);
-        return;
-    }
-    if (planted->mutant.needs != MUTANT_NEEDS_RUN) {
-        snprintf(line, line_bytes, "%s/brownout cuts %s%s%s", finding->folder, scenario,
-                 finding->replay[0] != '\0' ? " --replay " : "", finding->replay);
-        return;
-    }
-    settings = planted->mutant.settings;
-    (void)option_settings_add(&settings, "run.crypto=ideal", error, sizeof error);
-    command_run_line(run, sizeof run, scenario, finding->seed, &settings);
-    snprintf(line, line_bytes, "%s/%s", finding->folder, run);
-}
-
-static void print_one(const struct print *print, const struct call *call,
-                      const struct planted *planted)
-{
-    const struct finding *finding = &planted->finding;
-    const bool good = finding->outcome == MUTANT_CAUGHT;
-    char line[COMMAND_LINE_BYTES], name[16], also[48] = "";
-    snprintf(name, sizeof name, "%-9s", outcome_names[finding->outcome]);
-    print_paint(print, good ? PRINT_GOOD : PRINT_BAD, name);
-    if (finding->also > 0) {
-        snprintf(also, sizeof also, "  (%" PRIu64 " runs broke another law)", finding->also);
-    }
-    const bool life = planted->mutant.needs != MUTANT_NEEDS_RUN;
-    fprintf(print->file, "  %-27s %-20s %s %4" PRIu64 "  %3" PRIu64 ".%" PRIu64 " s%s\n",
-            planted->mutant.name, mutant_law_name(planted->mutant.law), life ? "cuts" : "seed",
-            life ? finding->cuts : finding->seed, finding->wall_us / 1000000,
-            finding->wall_us / 100000 % 10, also);
-    if (!good && finding->message[0] != '\0') {
-        fprintf(print->file, "           %s\n", finding->message);
-    }
-    if (finding->is_shrunk) {
-        mutant_shrunk_print(print, &finding->shrunk);
-    }
-    if (!good || finding->folder[0] != '\0') {
-        replay_line(line, sizeof line, call, planted);
-        fprintf(print->file, "           %s\n", line);
-    }
-}
-
-static int compare_numbers(const void *left, const void *right)
-{
-    const uint64_t one = *(const uint64_t *)left, other = *(const uint64_t *)right;
-    return one < other ? -1 : one > other ? 1 : 0;
-}
-
-static void print_shrunk_all(const struct print *print, const struct planted *list, uint32_t count)
-{
-    uint64_t faults[MUTANTS_MAX];
-    uint32_t tried = 0, good = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (list[i].finding.is_shrunk) {
-            faults[tried++] = list[i].finding.shrunk.faults;
-            good += list[i].finding.shrunk.good ? 1 : 0;
-        }
-    }
-    if (tried > 0) {
-        qsort(faults, tried, sizeof faults[0], compare_numbers);
-        fprintf(print->file,
-                "%u of %u shrunk to at most %d faults, failing with the bug and passing without; "
-                "faults: median %" PRIu64 ", most %" PRIu64 "\n",
-                (unsigned)good, (unsigned)tried, MUTANT_FAULTS_MAX, faults[tried / 2],
-                faults[tried - 1]);
-    }
-}
-
-/* Of those that runs of a scenario caught. */
-static void print_detection(const struct print *print, const struct planted *list, uint32_t count)
-{
-    uint64_t runs[MUTANTS_MAX], times_us[MUTANTS_MAX];
-    uint32_t caught = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct finding *finding = &list[i].finding;
-        if (finding->outcome == MUTANT_CAUGHT && list[i].mutant.needs == MUTANT_NEEDS_RUN) {
-            runs[caught] = finding->seed;
-            times_us[caught++] = finding->search_us;
-        }
-    }
-    if (caught == 0) {
-        return;
-    }
-    qsort(runs, caught, sizeof runs[0], compare_numbers);
-    qsort(times_us, caught, sizeof times_us[0], compare_numbers);
-    fprintf(print->file,
-            "%u of them by runs: after %" PRIu64 " in the median and %" PRIu64
-            " at worst; in %.2f s in the median and %.2f s at worst\n",
-            (unsigned)caught, runs[caught / 2], runs[caught - 1],
-            (double)times_us[caught / 2] / 1e6, (double)times_us[caught - 1] / 1e6);
-}
-
-static void print_all(const struct call *call, const struct planted *list, uint32_t count)
-{
-    struct print print;
-    uint32_t caught = 0;
-    print_begin(&print, stdout);
-    for (uint32_t i = 0; i < count; i++) {
-        print_one(&print, call, &list[i]);
-        caught += list[i].finding.outcome == MUTANT_CAUGHT ? 1 : 0;
-    }
-    fprintf(print.file, "%u of %u planted bugs caught by the law that they name\n",
-            (unsigned)caught, (unsigned)count);
-    print_detection(&print, list, count);
-    print_shrunk_all(&print, list, count);
-}
-
-static void print_json(const struct call *call, const struct planted *list, uint32_t count,
-                       enum verdict verdict)
-{
-    cJSON *object = cJSON_CreateObject(), *array = cJSON_CreateArray();
-    char line[COMMAND_LINE_BYTES];
-    json_text(object, "verdict", verdict_name(verdict));
-    for (uint32_t i = 0; i < count; i++) {
-        const struct planted *planted = &list[i];
-        cJSON *row = cJSON_CreateObject();
-        json_text(row, "name", planted->mutant.name);
-        json_text(row, "why", planted->mutant.why);
-        json_text(row, "file", planted->mutant.file);
-        json_text(row, "law", mutant_law_name(planted->mutant.law));
-        json_text(row, "outcome", outcome_names[planted->finding.outcome]);
-        json_number(row, "seed", planted->finding.seed);
-        json_number(row, "event", planted->finding.event);
-        json_number(row, "cuts", planted->finding.cuts);
-        json_number(row, "also", planted->finding.also);
-        json_seconds(row, "seconds", planted->finding.wall_us);
-        json_text(row, "message", planted->finding.message);
-        replay_line(line, sizeof line, call, planted);
-        json_text(row, "replay", line);
-        if (planted->finding.is_shrunk) {
-            cJSON_AddItemToObject(row, "shrunk", mutant_shrunk_json(&planted->finding.shrunk));
-        }
-        cJSON_AddItemToArray(array, row);
-    }
-    cJSON_AddItemToObject(object, "mutants", array);
-    json_print(stdout, object);
-}
-
-static enum verdict judge(const struct planted *list, uint32_t count)
-{
-    enum verdict verdict = VERDICT_PASS;
-    for (uint32_t i = 0; i < count; i++) {
-        if (list[i].finding.outcome == MUTANT_BROKEN) {
-            return VERDICT_HARNESS;
-        }
-        const bool good = !list[i].finding.is_shrunk || list[i].finding.shrunk.good;
-        verdict = list[i].finding.outcome == MUTANT_CAUGHT && good ? verdict : VERDICT_FAIL;
-    }
-    return verdict;
-}
-
 /* ---- what is asked --------------------------------------------------------------------------- */
 
-static bool parse(struct call *call, int argc, char **argv, int *exit_code)
+static bool parse(struct mutants_call *call, int argc, char **argv, int *exit_code)
 {
     const struct option options[] = {
         {.name = "--all",
@@ -528,6 +333,33 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .kind = OPTION_FLAG,
          .target = &call->shrink,
          .doc = "shrink what caught each; the scenario must fail with the bug and pass without"},
+        {.name = "--explore",
+         .kind = OPTION_TEXT,
+         .target = &call->explore,
+         .value = "WAYS",
+         .doc = "how long until they are found by uniform, swarm, guided, fuzz (see below)"},
+        {.name = "--searches",
+         .kind = OPTION_COUNT,
+         .target = &call->searches,
+         .min = 1,
+         .max = MUTANT_SEARCHES_MAX,
+         .value = "R",
+         .doc = "--explore: so many for each bug and way, with other seeds (1)"},
+        {.name = "--cpu",
+         .kind = OPTION_TIME,
+         .target = &call->search_us,
+         .value = "TIME",
+         .doc = "--explore: processor time of one search at the most (1m)"},
+        {.name = "--fuzz",
+         .kind = OPTION_TEXT,
+         .target = &call->fuzz,
+         .value = "FOLDER",
+         .doc = "--explore fuzz: where a build by clang has fuzz_plan"},
+        {.name = "--rates",
+         .kind = OPTION_TEXT,
+         .target = &call->rates,
+         .value = "FILE",
+         .doc = "--explore: write there how often the first way caught each, for confidence"},
         {.name = "--keep",
          .kind = OPTION_FLAG,
          .target = &call->keep,
@@ -547,8 +379,14 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "file, which is compiled and linked in place of the real one. Exit code 1: one\n"
             "survived, was caught by another law, or (--shrink) has no small scenario that\n"
             "fails with it and passes without; 4: a patch does not apply any more.\n"
-            "Lives need no shrinking: they are searched breadth first.\n"
-            "NAME is one of them, or several with commas between.\n",
+            "Of a life the one history that shows it is pinned. With --keep the small scenarios\n"
+            "stay, and --json has their text.\n"
+            "NAME is one of them, or several with commas between.\n"
+            "--explore looks for them as for bugs that nobody knows of: all begin with one\n"
+            "scenario (" MUTANT_EXPLORE_SCENARIO "), and all laws judge. Of the\n"
+            "settings of a patch only firmware.* count: the others would give the bug away.\n"
+            "uniform: seeds of the scenario as it stands; swarm: with what run.swarm draws;\n"
+            "guided: swarm with sweep --guide; fuzz: libFuzzer on plans (fuzz_plan).\n",
         .example = "brownout mutants window_edge_open --keep",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
@@ -556,11 +394,13 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     memset(call, 0, sizeof *call);
     call->runs = RUNS_DEFAULT;
+    call->searches = SEARCHES_DEFAULT;
+    call->search_us = SEARCH_US_DEFAULT;
     call->jobs = processors < 1 ? 1 : processors > JOBS_MAX ? JOBS_MAX : (uint64_t)processors;
     return command_parse(&verb, argc, argv, &call->name, exit_code);
 }
 
-static bool find_folders(struct call *call, struct mutant_build **build, char *error,
+static bool find_folders(struct mutants_call *call, struct mutant_build **build, char *error,
                          size_t error_bytes)
 {
     if (call->build != NULL) {
@@ -602,6 +442,14 @@ static bool is_asked(const char *names, const char *name)
     return false;
 }
 
+/* Lives are searched whole, and determinism is no law of one run: nothing is explored there. */
+static bool is_meant(const struct mutants_call *call, const struct mutant *mutant)
+{
+    const bool in_runs = mutant->needs == MUTANT_NEEDS_RUN && mutant->law != MUTANT_DETERMINISM;
+    return (call->name == NULL || is_asked(call->name, mutant->name)) &&
+           (call->explore == NULL || in_runs);
+}
+
 /* It is named from the root of the tree, which need not be here. */
 static void place_scenario(struct mutant *mutant, const char *source_folder)
 {
@@ -612,8 +460,8 @@ static void place_scenario(struct mutant *mutant, const char *source_folder)
     }
 }
 
-static bool read_all(const struct call *call, struct planted *list, uint32_t *count, char *error,
-                     size_t error_bytes)
+static bool read_all(const struct mutants_call *call, struct mutants_planted *list, uint32_t *count,
+                     char *error, size_t error_bytes)
 {
     char folder[MUTANT_PATH_BYTES + 16], path[2 * MUTANT_PATH_BYTES + 16];
     struct dirent **entries = NULL;
@@ -634,7 +482,7 @@ static bool read_all(const struct call *call, struct planted *list, uint32_t *co
             good = mutant_read(mutant, path, error, error_bytes);
             place_scenario(mutant, call->source_folder);
             mutant_judge(mutant, law);
-            *count += call->name == NULL || is_asked(call->name, mutant->name) ? 1 : 0;
+            *count += is_meant(call, mutant) ? 1 : 0;
         }
     }
     free(entries);
@@ -647,7 +495,7 @@ static bool read_all(const struct call *call, struct planted *list, uint32_t *co
 
 int command_mutants(int argc, char **argv)
 {
-    static struct call call;
+    static struct mutants_call call;
     struct mutant_build *build = NULL;
     char error[1024] = "";
     uint32_t count = 0;
@@ -655,26 +503,30 @@ int command_mutants(int argc, char **argv)
     if (!parse(&call, argc, argv, &exit_code)) {
         return exit_code;
     }
-    if (!find_folders(&call, &build, error, sizeof error)) {
+    if (!mutants_prepare_explore(&call, error, sizeof error) ||
+        !find_folders(&call, &build, error, sizeof error)) {
         return command_refuse("mutants", error);
     }
-    struct planted *list = calloc(MUTANTS_MAX, sizeof *list);
+    struct mutants_planted *list = calloc(MUTANTS_MAX, sizeof *list);
     CHECK(list != NULL);
     if (!read_all(&call, list, &count, error, sizeof error)) {
         exit_code = command_refuse("mutants", error);
     } else if (!examine_all(&call, build, list, count)) {
         (void)command_refuse("mutants", "no more processes can be made; ask for fewer --jobs");
         exit_code = VERDICT_HARNESS;
+    } else if (call.explore != NULL) {
+        exit_code = mutants_print_explored(&call, list, count);
     } else {
-        const enum verdict verdict = judge(list, count);
+        const enum verdict verdict = mutants_judge(list, count);
         if (call.json) {
-            print_json(&call, list, count, verdict);
+            mutants_print_json(&call, list, count, verdict);
         } else {
-            print_all(&call, list, count);
+            mutants_print(&call, list, count);
         }
         exit_code = (int)verdict;
     }
     free(list);
     mutant_build_close(build);
+    mutant_build_close(call.fuzz_build);
     return exit_code;
 }

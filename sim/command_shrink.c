@@ -12,9 +12,11 @@
 #include "sim/plan_lua.h"
 #include "sim/print.h"
 #include "sim/quarry.h"
+#include "sim/selfcheck.h"
 #include "sim/shrink.h"
 #include "sim/shrink_note.h"
 #include "sim/status.h"
+#include "sim/triage_cone.h"
 
 enum { RUNS_DEFAULT = 5000 };
 
@@ -22,7 +24,7 @@ struct call {
     struct quarry_call quarry;
     const char *output;
     uint64_t seeds, jobs, runs, time_us, timeout_us;
-    bool json;
+    bool selfcheck, json;
     struct status status;
 };
 
@@ -68,6 +70,10 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
          .target = &call->timeout_us,
          .value = "TIME",
          .doc = "wall time of one run; what takes longer did not fail (2m)"},
+        {.name = "--selfcheck",
+         .kind = OPTION_FLAG,
+         .target = &call->selfcheck,
+         .doc = "it is not deterministic: the smallest plan that two processes live to two hashes"},
         {.name = "--json",
          .kind = OPTION_FLAG,
          .target = &call->json,
@@ -85,7 +91,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "the first bad evidence has the same name. It ends when nothing of that can be left "
             "out\n"
             "by itself (1-minimal), or the budget is spent. The scenario is run before it is\n"
-            "written. Without -o it goes to standard output.\n"
+            "written. Without -o it goes to standard output. That of a RUN_ID is kept with the "
+            "run,\n"
+            "where the report has it.\n"
             "Exit code 1: it fails, and is small now; 0: the run passes, there is nothing to "
             "shrink;\n"
             "3: the run is not deterministic; 5: it fails in a way that cannot be compared.",
@@ -102,7 +110,9 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
     call->jobs = processors < 1                ? 1
                  : processors > TRIAL_JOBS_MAX ? TRIAL_JOBS_MAX
                                                : (uint64_t)processors;
-    return command_parse(&verb, argc, argv, &call->quarry.what, exit_code);
+    const bool good = command_parse(&verb, argc, argv, &call->quarry.what, exit_code);
+    call->quarry.any = call->selfcheck;
+    return good;
 }
 
 static bool is_plan_file(const char *path)
@@ -144,6 +154,11 @@ static void replay_line(const struct call *call, const struct shrink_result *res
     if (call->output != NULL && is_plan_file(call->output)) {
         snprintf(line, line_bytes, "brownout replay");
         print_word(line, line_bytes, file);
+    } else if (call->selfcheck) {
+        snprintf(line, line_bytes, "brownout selfcheck");
+        print_word(line, line_bytes, file);
+        const size_t length = strlen(line);
+        snprintf(line + length, line_bytes - length, " --seed %" PRIu64, result->plan.seed);
     } else {
         command_run_line(line, line_bytes, file, result->plan.seed, &none);
     }
@@ -164,6 +179,9 @@ static char *scenario_text(const struct call *call, const struct shrink_result *
     shrink_notes_make(&notes, &result->plan, crashed ? 0 : UINT64_MAX);
     snprintf(what, sizeof what, "%s hold",
              result->before.violated ? law_name(result->before.violation.law) : "what is expected");
+    if (call->selfcheck) {
+        snprintf(what, sizeof what, "one plan have one history");
+    }
     shrink_question(&result->plan, crashed ? "the program live on" : what, question,
                     sizeof question);
     print_size(&result->from, from, sizeof from);
@@ -171,8 +189,10 @@ static char *scenario_text(const struct call *call, const struct shrink_result *
     replay_line(call, result, line, sizeof line);
     snprintf(head, sizeof head,
              "%s\nFrom %s%s%s\nto %s; %s.\nOf seeds 1 to %d, %" PRIu32 " fail alike.\nReplay: %s\n",
-             crashed ? result->kind : notes.bad, from,
-             result->plan.scenario[0] != '\0' ? ", of " : "", result->plan.scenario, to,
+             crashed           ? result->kind
+             : call->selfcheck ? "Two processes with other memory live it to two hashes."
+                               : notes.bad,
+             from, result->plan.scenario[0] != '\0' ? ", of " : "", result->plan.scenario, to,
              result->minimal ? "nothing of it can be left out by itself"
                              : "the budget was spent before nothing more could be left out",
              SHRINK_SEEDS, result->seeds_failing, line);
@@ -188,6 +208,20 @@ static void scenario_request(void *ctx, uint64_t job, const char *text, struct r
     (void)job;
     (void)text;
     *request = *(const struct run_request *)ctx;
+}
+
+/* Likewise, where determinism is the question. */
+static bool is_undetermined(const char *path, uint64_t seed, char kind[FAILURE_BYTES], char *error,
+                            size_t error_bytes)
+{
+    static struct selfcheck_result result;
+    static const struct option_settings none;
+    const struct selfcheck_request request = {
+        .program = "/proc/self/exe", .scenario = path, .seed = seed, .settings = &none};
+    selfcheck(&request, &result);
+    snprintf(kind, FAILURE_BYTES, "%s", verdict_name(result.verdict));
+    snprintf(error, error_bytes, "%s", result.message);
+    return result.verdict == VERDICT_NONDETERMINISTIC;
 }
 
 /* Does the scenario, as it will stand in its file, fail alike? A file of its own tries it. */
@@ -208,6 +242,18 @@ static bool prove(const struct call *call, const struct shrink_result *result, c
     }
     fputs(text, file);
     const bool whole = fclose(file) == 0;
+    if (call->selfcheck) {
+        const bool good =
+            whole && is_undetermined(path, result->plan.seed, kind, error, error_bytes);
+        if (!good) {
+            snprintf(error, error_bytes,
+                     "the plan comes to two hashes, and the scenario that was made of it does not "
+                     "(%s); write it as a plan: -o FILE.plan",
+                     kind);
+        }
+        (void)unlink(path);
+        return good;
+    }
     run_request_init(&request);
     request.scenario = path;
     request.seed = result->plan.seed;
@@ -303,6 +349,42 @@ static void print_json(const struct call *call, const struct shrink_result *resu
     json_print(stdout, object);
 }
 
+/* The run that was shrunk, where it is one of the database. */
+static int64_t run_id(const struct call *call)
+{
+    const char *what = call->quarry.what;
+    const bool is_number = what[0] != '\0' && strspn(what, "0123456789") == strlen(what);
+    return is_number ? strtoll(what, NULL, 10) : 0;
+}
+
+/* With its run, for the report. Where that cannot be written to, nothing else is lost. */
+static bool keep(const struct call *call, const struct shrink_result *result, const char *text)
+{
+    char error[RECORD_ERROR_BYTES] = "", classes[32 * EFFECT_COUNT];
+    bool left[EFFECT_COUNT] = {false};
+    for (uint32_t i = 0; i < result->plan.entry_count; i++) {
+        left[result->plan.entries[i].effect] = true;
+    }
+    triage_cone_classes(left, classes, sizeof classes);
+    const struct record_shrunk shrunk = {.run = run_id(call),
+                                         .failure = result->kind,
+                                         .faults_before = result->from.faults,
+                                         .faults = result->to.faults,
+                                         .classes = classes,
+                                         .devices = result->to.devices,
+                                         .seed = result->plan.seed,
+                                         .minimal = result->minimal,
+                                         .text = text};
+    const char *db = call->quarry.db == NULL ? RECORD_FILE : call->quarry.db;
+    struct record *record = record_open(db, RECORD_WRITE, error, sizeof error);
+    const bool good = record != NULL && record_shrunk(record, &shrunk, error, sizeof error);
+    record_close(record);
+    if (!good) {
+        fprintf(stderr, "brownout shrink: it is not kept with its run: %s\n", error);
+    }
+    return good;
+}
+
 static int finish(const struct call *call, const struct shrink_result *result)
 {
     char error[1024];
@@ -314,6 +396,7 @@ static int finish(const struct call *call, const struct shrink_result *result)
         free(text);
         return VERDICT_UNKNOWN;
     }
+    const bool kept = !as_plan && run_id(call) != 0 && keep(call, result, text);
     if (call->output != NULL) {
         good = write_file(call->output, text, error, sizeof error);
     }
@@ -323,6 +406,10 @@ static int finish(const struct call *call, const struct shrink_result *result)
         print_json(call, result, text);
     } else {
         print_text(call, result, text);
+    }
+    if (good && kept && !call->json) {
+        fprintf(call->output != NULL ? stdout : stderr,
+                "kept    with run %s, for brownout report and triage\n", call->quarry.what);
     }
     free(text);
     return good ? VERDICT_FAIL : VERDICT_HARNESS;
@@ -354,6 +441,7 @@ static int work(struct call *call, const struct plan *plan)
         .timeout_us = call->timeout_us,
         .runs_max = call->runs,
         .wall_us_max = call->time_us,
+        .twin = call->selfcheck ? "/proc/self/exe" : NULL,
         .progress = show,
         .progress_ctx = &call->status,
     };

@@ -3,10 +3,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/check.h"
 #include "sim/command.h"
 #include "sim/spec_call.h"
+#include "sim/spec_known.h"
 #include "sim/spec_walks.h"
 
 enum { TASKS_MAX = SPEC_LAWS_MAX * SPEC_CONFIGS_MAX, BUG_STATES_MAX = 500000 };
@@ -16,10 +18,12 @@ struct task {
     const struct spec_folder *folder;
     const struct spec_config *config;
     bool good;
+    bool taken[SPEC_ACTIONS_MAX]; /* MC*.cfg that holds: the actions in TLC's graph */
     char note[TLC_MESSAGE_BYTES]; /* what is wrong, or what was broken as it should be */
 };
 
 struct progress {
+    const struct spec_call *call;
     struct status status;
     uint32_t done, count;
 };
@@ -40,6 +44,38 @@ static void judge_sound(struct task *task, const struct tlc_job *job)
                  limit);
     } else {
         task->good = true;
+    }
+}
+
+/* Which actions its graph holds; and the graph's line, of use to `spec conform`. */
+static void read_graph(const struct spec_call *call, struct task *task, const struct tlc_job *job)
+{
+    static struct spec_subject subject;
+    char path[SPEC_PATH_BYTES + 16];
+    struct spec_dump dump;
+    subject.folder = task->folder;
+    subject.config = task->config;
+    snprintf(path, sizeof path, "%s/graph.dot", job->folder);
+    task->good = spec_instance_init(&subject.instance, task->folder->model, task->config,
+                                    task->note, sizeof task->note);
+    if (!task->good) {
+        return;
+    }
+    task->good = spec_dump_read(&dump, &subject.instance, path, task->note, sizeof task->note);
+    if (task->good) {
+        struct spec_lines *lines = calloc(1, sizeof *lines);
+        CHECK(lines != NULL);
+        for (uint64_t i = 0; i < dump.edge_count; i++) {
+            task->taken[dump.edges[i].action] = true;
+        }
+        spec_line_graph(lines, &subject, dump.states.count, dump.edge_count, job->depth,
+                        &dump.digest);
+        spec_known_keep(&call->tlc, task->folder, &subject.instance, lines->list[0]);
+        free(lines);
+    }
+    spec_dump_free(&dump);
+    if (!call->keep) {
+        (void)unlink(path); /* tens of megabytes, and done with */
     }
 }
 
@@ -104,6 +140,11 @@ static void ended(void *ctx, struct tlc_job *job)
     struct task *task = job->owner;
     switch (task->config->role) {
     case SPEC_ROLE_CHECK:
+        judge_sound(task, job);
+        if (task->good) {
+            read_graph(progress->call, task, job);
+        }
+        break;
     case SPEC_ROLE_LIVE:
     case SPEC_ROLE_BIG:
         judge_sound(task, job);
@@ -125,7 +166,7 @@ static void ended(void *ctx, struct tlc_job *job)
 }
 
 /* An action that no checked instance takes says nothing: each is known by name, with its reason. */
-static uint32_t judge_dead(const struct spec_folder *folder, const struct tlc_job *jobs,
+static uint32_t judge_dead(const struct spec_folder *folder, const struct task *tasks,
                            uint32_t count, FILE *report)
 {
     struct spec_action actions[SPEC_ACTIONS_MAX];
@@ -133,33 +174,19 @@ static uint32_t judge_dead(const struct spec_folder *folder, const struct tlc_jo
     uint32_t faults = 0;
     folder->model->actions(none, actions);
     for (uint32_t a = 0; a < folder->model->action_count; a++) {
-        bool alive = false, listed = false, covered = false, whole = true;
+        bool alive = false, looked_at = false;
         for (uint32_t i = 0; i < count; i++) {
-            const struct task *task = jobs[i].owner;
-            uint64_t taken;
-            if (task->folder == folder && jobs[i].coverage && jobs[i].outcome == TLC_HELD) {
-                covered = true;
-                listed = tlc_taken(&jobs[i], actions[a].name, &taken) || listed;
-                alive = taken > 0 || alive;
+            const struct task *task = &tasks[i];
+            if (task->folder == folder && task->config->role == SPEC_ROLE_CHECK && task->good) {
+                looked_at = true;
+                alive = alive || task->taken[a];
             }
-            whole = whole && (task->folder != folder || jobs[i].coverage ||
-                              task->config->role != SPEC_ROLE_CHECK);
         }
-        if (covered && !listed) {
-            fprintf(report, "%s: TLC lists no action %s; name it in Next\n", folder->model->name,
-                    actions[a].name);
-            faults++;
-        } else if (covered && !alive && !whole) {
-            fprintf(report,
-                    "%s: the model takes %s, and TLC does not: spec conform says where they "
-                    "differ\n",
-                    folder->model->name, actions[a].name);
-            faults++;
-        } else if (covered && alive == (actions[a].dead != NULL)) {
+        if (looked_at && alive == (actions[a].dead != NULL)) {
             fprintf(report,
                     alive ? "%s: %s is taken; take it off LAW_DEAD\n"
-                          : "%s: %s is never taken; give MC*.cfg other constants, or list it in "
-                            "LAW_DEAD with its reason\n",
+                          : "%s: %s is never taken; name it in Next, give MC*.cfg other constants, "
+                            "or list it in LAW_DEAD with its reason\n",
                     folder->model->name, actions[a].name);
             faults++;
         }
@@ -210,82 +237,25 @@ static void print_json(const struct tlc_job *jobs, uint32_t count, enum verdict 
 
 /* ---- What TLC is asked ----------------------------------------------------------------------- */
 
-/* Which actions the model takes in each checked instance of a law, and in how many steps. */
-struct survey {
-    uint32_t count;
-    struct tlc_job *jobs[SPEC_CONFIGS_MAX];
-    uint64_t generated[SPEC_CONFIGS_MAX];
-    bool takes[SPEC_CONFIGS_MAX][SPEC_ACTIONS_MAX];
-};
-
-static bool explore(struct survey *survey, const struct task *task, struct tlc_job *job)
+/* What is whole begins first, the biggest graph at its head; what stops at a broken claim is soon
+ * over. */
+static uint64_t weight_of(const struct spec_folder *folder, const struct spec_config *config)
 {
     static struct spec_instance instance;
     struct spec_graph graph;
     char error[TLC_MESSAGE_BYTES];
+    uint64_t weight = SPEC_STATES_MAX;
+    if (config->role == SPEC_ROLE_BUG || config->role == SPEC_ROLE_REACH) {
+        return 0;
+    }
     memset(&graph, 0, sizeof graph);
-    const bool good =
-        spec_instance_init(&instance, task->folder->model, task->config, error, sizeof error) &&
-        spec_explore(&graph, &instance, SPEC_CHECKED_STATES_MAX, error, sizeof error) &&
-        graph.whole;
-    for (uint32_t a = 0; a < task->folder->model->action_count; a++) {
-        survey->takes[survey->count][a] = graph.taken[a] > 0;
+    if (config->role == SPEC_ROLE_CHECK &&
+        spec_instance_init(&instance, folder->model, config, error, sizeof error) &&
+        spec_explore(&graph, &instance, SPEC_CHECKED_STATES_MAX, error, sizeof error)) {
+        weight = graph.generated;
     }
-    survey->generated[survey->count] = graph.generated;
-    survey->jobs[survey->count++] = job;
     spec_graph_free(&graph);
-    return good;
-}
-
-/* Covered instances take all actions, without number `left_out` too. */
-static bool take_all(const struct survey *survey, uint32_t action_count, uint32_t left_out)
-{
-    for (uint32_t a = 0; a < action_count; a++) {
-        bool taken = false;
-        for (uint32_t i = 0; i < survey->count; i++) {
-            taken = taken || (i != left_out && survey->jobs[i]->coverage && survey->takes[i][a]);
-        }
-        if (!taken) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* -coverage makes a run half as long again: of the checked instances of a law it is for as many as
- * take each action, the biggest ones spared first. All of them have it where an action is dead. */
-static void choose_covered(const struct spec_folder *folder, struct tlc_job *jobs, uint32_t count)
-{
-    struct survey survey = {.count = 0};
-    bool spare = true;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct task *task = jobs[i].owner;
-        jobs[i].coverage = task->config->role == SPEC_ROLE_CHECK;
-        if (jobs[i].coverage) {
-            spare = explore(&survey, task, &jobs[i]) && spare;
-        }
-    }
-    bool spared[SPEC_CONFIGS_MAX] = {false};
-    for (uint32_t n = 0; spare && n < survey.count; n++) {
-        uint32_t biggest = UINT32_MAX;
-        for (uint32_t i = 0; i < survey.count; i++) {
-            if (!spared[i] &&
-                (biggest == UINT32_MAX || survey.generated[i] > survey.generated[biggest])) {
-                biggest = i;
-            }
-        }
-        spared[biggest] = true;
-        survey.jobs[biggest]->coverage = !take_all(&survey, folder->model->action_count, biggest);
-    }
-    for (uint32_t i = 0; i < survey.count; i++) {
-        survey.jobs[i]->weight = survey.generated[i];
-    }
-}
-
-/* What is whole begins first; what stops at a broken claim is soon over. */
-static uint64_t weight_of(enum spec_role role)
-{
-    return role == SPEC_ROLE_BUG || role == SPEC_ROLE_REACH ? 0 : SPEC_STATES_MAX;
+    return weight;
 }
 
 static uint32_t prepare(struct spec_call *call, struct task *tasks, struct tlc_job *jobs)
@@ -298,21 +268,21 @@ static uint32_t prepare(struct spec_call *call, struct task *tasks, struct tlc_j
             tasks[count] = (struct task){.folder = folder, .config = &folder->configs[i]};
             memcpy(job->module, folder->module, sizeof job->module);
             memcpy(job->config, folder->configs[i].path, sizeof job->config);
-            job->weight = weight_of(folder->configs[i].role);
+            job->dump = folder->configs[i].role == SPEC_ROLE_CHECK;
+            job->weight = weight_of(folder, &folder->configs[i]);
             job->owner = &tasks[count];
             if (!spec_call_folder(call, count, job->folder, sizeof job->folder)) {
                 return 0;
             }
             count++;
         }
-        choose_covered(folder, jobs + count - folder->config_count, folder->config_count);
     }
     return count;
 }
 
 static enum verdict check(struct spec_call *call, struct task *tasks, struct tlc_job *jobs)
 {
-    struct progress progress = {.count = prepare(call, tasks, jobs)};
+    struct progress progress = {.call = call, .count = prepare(call, tasks, jobs)};
     const uint32_t count = progress.count;
     enum verdict verdict = VERDICT_PASS;
     if (count == 0) {
@@ -335,7 +305,7 @@ static enum verdict check(struct spec_call *call, struct task *tasks, struct tlc
         }
     }
     for (uint32_t f = 0; f < call->folder_count; f++) {
-        if (judge_dead(&call->folders[f], jobs, count, stderr) > 0 && verdict == VERDICT_PASS) {
+        if (judge_dead(&call->folders[f], tasks, count, stderr) > 0 && verdict == VERDICT_PASS) {
             verdict = VERDICT_FAIL;
         }
     }

@@ -16,6 +16,7 @@
 #include "sim/spec_call.h"
 #include "sim/spec_compare.h"
 #include "sim/spec_golden.h"
+#include "sim/spec_known.h"
 
 enum { TASKS_MAX = SPEC_LAWS_MAX * 2 * SPEC_CONFIGS_MAX, MESSAGE_BYTES = 4096 };
 
@@ -30,6 +31,7 @@ struct task {
     enum part part;
     const char *name; /* of its configuration */
     bool good, wrong; /* wrong: the spec itself, not the comparison */
+    bool known;       /* a graph that TLC had walked before */
     uint64_t states, edges;
     char message[MESSAGE_BYTES];
     struct spec_lines *lines; /* that TLC wrote: at most two */
@@ -122,27 +124,49 @@ static bool begin_subject(struct task *task, struct spec_subject *subject)
            more;
 }
 
+/* A graph that TLC walked before, and that made the model's line. Another line says nothing that a
+ * reader can use: TLC walks that graph again. */
+static bool is_known(const struct conform *conform, struct task *task, struct spec_subject *subject)
+{
+    char line[SPEC_LINE_BYTES];
+    subject->graph = true;
+    subject->steps = false;
+    spec_lines_of_model(task->lines, subject);
+    task->known = spec_known_find(&conform->call->tlc, task->folder, &subject->instance, line) &&
+                  strcmp(line, task->lines->list[0]) == 0;
+    task->good = task->known;
+    if (task->known) {
+        task->states = subject->reachable.states.count;
+        task->edges = subject->reachable.edges;
+    } else {
+        task->lines->count = 0;
+    }
+    return task->known;
+}
+
 /* Off.tla of a subject is written when its turn comes: the other JVM runs on meanwhile. */
 static bool prepare(void *ctx, struct tlc_job *job)
 {
     struct conform *conform = ctx;
     struct task *task = job->owner;
     static struct spec_subject subject;
-    bool good = true;
+    bool starts = true;
     if (task->part == PART_STEPS) {
-        good = begin_subject(task, &subject) &&
-               spec_off_write(&subject.sample, job->folder, task->message, sizeof task->message);
+        starts = begin_subject(task, &subject) &&
+                 spec_off_write(&subject.sample, job->folder, task->message, sizeof task->message);
+        task->wrong = !starts;
+        spec_subject_end(&subject);
+    } else if (task->part == PART_GRAPH && !conform->call->afresh) {
+        task->wrong = !begin_subject(task, &subject);
+        starts = !task->wrong && !is_known(conform, task, &subject);
         spec_subject_end(&subject);
     }
-    if (!good) {
-        task->wrong = true;
-        conform->done++;
-    }
-    return good;
+    conform->done += starts ? 0 : 1;
+    return starts;
 }
 
-static void compare_graph(struct task *task, const struct tlc_job *job,
-                          struct spec_subject *subject)
+static void compare_graph(const struct conform *conform, struct task *task,
+                          const struct tlc_job *job, struct spec_subject *subject)
 {
     char path[SPEC_PATH_BYTES + 16];
     struct spec_dump dump;
@@ -154,6 +178,10 @@ static void compare_graph(struct task *task, const struct tlc_job *job,
     task->edges = dump.edge_count;
     spec_line_graph(task->lines, subject, dump.states.count, dump.edge_count, job->depth,
                     &dump.digest);
+    if (task->good) {
+        spec_known_keep(&conform->call->tlc, task->folder, &subject->instance,
+                        task->lines->list[0]);
+    }
     spec_dump_free(&dump);
 }
 
@@ -189,13 +217,13 @@ static void compare_lines(struct task *task, struct spec_subject *subject)
     free(ours);
 }
 
-static void compare(struct task *task, const struct tlc_job *job)
+static void compare(const struct conform *conform, struct task *task, const struct tlc_job *job)
 {
     static struct spec_subject subject;
     if (begin_subject(task, &subject)) {
         switch (task->part) {
         case PART_GRAPH:
-            compare_graph(task, job, &subject);
+            compare_graph(conform, task, job, &subject);
             break;
         case PART_STEPS:
             compare_steps(task, job, &subject);
@@ -223,7 +251,7 @@ static void ended(void *ctx, struct tlc_job *job)
         task->wrong = true;
         snprintf(task->message, sizeof task->message, "TLC: %.1900s", job->message);
     } else {
-        compare(task, job);
+        compare(conform, task, job);
     }
     task->compare_us = status_wall_us() - start_us;
     conform->done++;
@@ -328,7 +356,8 @@ static void print_table(const struct conform *conform)
                 task->edges, wall_us / 1000000, wall_us / 100000 % 10, task->compare_us / 1000000,
                 task->compare_us / 100000 % 10);
         print_paint(&print, task->good ? PRINT_GOOD : PRINT_BAD, task->good ? "same" : "DIFFERENT");
-        fprintf(print.file, "%s%s\n", task->message[0] != '\0' ? "\n    " : "", task->message);
+        fprintf(print.file, "%s%s%s\n", task->known ? ", walked before" : "",
+                task->message[0] != '\0' ? "\n    " : "", task->message);
     }
 }
 
@@ -343,6 +372,7 @@ static void print_json(const struct conform *conform, enum verdict verdict)
         json_text(row, "instance", task->name);
         json_text(row, "part", part_names[task->part]);
         cJSON_AddBoolToObject(row, "same", task->good);
+        cJSON_AddBoolToObject(row, "known", task->known);
         json_number(row, "states", task->states);
         json_number(row, "edges", task->edges);
         json_seconds(row, "seconds", conform->jobs[i].wall_us);
@@ -461,6 +491,10 @@ int command_spec_conform(int argc, char **argv)
          .kind = OPTION_FLAG,
          .target = &call.update,
          .doc = "write what TLC says to specs/GOLDEN, where the model says the same"},
+        {.name = "--afresh",
+         .kind = OPTION_FLAG,
+         .target = &call.afresh,
+         .doc = "let TLC walk each graph, also where it has walked the very same one before"},
         {.name = "--rows",
          .kind = OPTION_COUNT,
          .target = &call.rows,

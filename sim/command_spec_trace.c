@@ -191,23 +191,23 @@ static void print_runs(const struct request *request)
 {
     const struct spec_runs *runs = &request->runs;
     const struct spec_trials *trials = &request->trials;
-    uint32_t devices = 0, followed_devices = 0, cut;
+    uint32_t devices = 0, followed = 0, cut;
     for (uint32_t i = 0; i < runs->run_count; i++) {
         devices += runs->runs[i].devices;
-        followed_devices += runs->runs[i].followed;
+        followed += runs->runs[i].followed;
         if (runs->runs[i].note[0] != '\0') {
             printf("run %" PRId64 ": %s\n", runs->runs[i].id, runs->runs[i].note);
         }
     }
     const uint64_t left_out = count_left_out(runs, &cut);
-    printf("runs      %" PRIu32 " with %" PRIu32 " devices; %" PRIu32 " of these followed by %s",
-           runs->run_count, devices, followed_devices, runs->law);
-    if (runs->count != followed_devices) {
+    printf("runs      %" PRIu32 " with %" PRIu32 " devices; %" PRIu32 " traces of %s",
+           runs->run_count, devices, followed, runs->law);
+    if (runs->count != followed) {
         printf(", %" PRIu32 " of them drawn", runs->count);
     }
     printf("\nsteps     %" PRIu64, trials->events);
     if (left_out > 0) {
-        printf("; of %" PRIu32 " devices the first %" PRIu64 " alone: %" PRIu64
+        printf("; of %" PRIu32 " traces the first %" PRIu64 " alone: %" PRIu64
                " behind them were not looked at (--events)",
                cut, runs->events_max, left_out);
     }
@@ -222,7 +222,7 @@ static void print_text(const struct request *request)
     print_runs(request);
     printf("TLC       %" PRIu32 " %s, %.1f s; %" PRIu64 " states, %.2f numbers a step\n"
            "canaries  %" PRIu32 " of %" PRIu32 " rejected, as they have to be\n"
-           "accepted  %" PRIu32 " of %" PRIu32 " devices\n",
+           "accepted  %" PRIu32 " of %" PRIu32 " traces\n",
            trials->batch_count, trials->batch_count == 1 ? "batch" : "batches",
            (double)trials->tlc_us / 1e6, trials->states,
            (double)trials->numbers / (double)(trials->events + (trials->events == 0)),
@@ -326,7 +326,7 @@ int command_spec_trace(int argc, char **argv)
          .kind = OPTION_TEXT,
          .target = &call.law,
          .value = "LAW",
-         .doc = "which spec: Telemetry (without it), or Update"},
+         .doc = "which spec: Telemetry (without it), Update, or Session"},
         {.name = "--db",
          .kind = OPTION_TEXT,
          .target = &request.db,
@@ -338,14 +338,14 @@ int command_spec_trace(int argc, char **argv)
          .min = 1,
          .max = DEVICES_MAX,
          .value = "N",
-         .doc = "so many of each run, drawn from its seed; otherwise all"},
+         .doc = "so many of each run (Session: readings), drawn from its seed; otherwise all"},
         {.name = "--events",
          .kind = OPTION_COUNT,
          .target = &request.runs.events_max,
          .min = 1,
          .max = EVENTS_MAX,
          .value = "N",
-         .doc = "the first so many steps of each device; otherwise all"},
+         .doc = "the first so many steps of each; otherwise all"},
     };
     const struct option_verb verb = {
         .name = "spec trace",
@@ -354,8 +354,9 @@ int command_spec_trace(int argc, char **argv)
         .doc = "Does TLC accept what the devices of recorded runs did, as behaviours of a spec",
         .details =
             "A second opinion on the judges: each run is lived again, and what each device did is\n"
-            "followed by the spec's own actions, step by step; what was seen of the state must be\n"
-            "true behind each step, and so must all that the spec claims. Each batch holds a\n"
+            "followed by the spec's own actions, step by step (Session: what became of each\n"
+            "reading); what was seen of the state must be true behind each step, and so must all\n"
+            "that the spec claims. Each batch holds a\n"
             "canary as well, a trace with one wrong sight, which TLC must reject.\n"
             "Exit codes: 0 all are accepted, 1 one is not: which step, why, and the state before\n"
             "it, 2 the call is wrong, 3 a run is not deterministic, 4 the harness itself failed,\n"

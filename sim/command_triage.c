@@ -14,7 +14,8 @@ struct call {
 static const char details[] =
     "A complaint is a law, what disagrees, the kind of the first bad evidence and who said it.\n"
     "Its groups are the sets of fault classes, none of which holds another, that were seen to\n"
-    "strike near it. Keys are made of these alone: in every database they are the same.\n"
+    "strike near it; or that were left of a run that was shrunk: brownout shrink RUN makes few\n"
+    "groups of many. Keys are made of these alone: in every database they are the same.\n"
     "--known takes a group's key, or the eight digits before its dash: the whole complaint.\n"
     "\n"
     "new: never before now. resolved: so many clean runs that chance alone brings them with less\n"

@@ -43,7 +43,7 @@ struct drive_word {
      * node's last word on, the step of which is over by then. */
     bool in_boot;
     enum effect effect;
-    const char *lasts; /* of the effect: "30s" */
+    const char *lasts; /* of the effect: "30s"; NULL: it strikes in an instant */
     bool restarts;     /* `node` boots behind it */
     const char *why;   /* static text */
 };
@@ -78,6 +78,9 @@ struct driver {
     /* "5m": what the walk is about does not begin before; until then the nodes boot. NULL: no word
      * of the law is an operation. */
     const char *calm;
+    /* "5m": the fleet takes so long to come to the spec's initial state, and words are counted from
+     * then on. NULL: it begins there. */
+    const char *(*warm)(const struct spec_instance *instance);
 };
 
 extern const struct driver drive_session, drive_telemetry;

@@ -387,4 +387,7 @@ const struct driver drive_session = {
     .end = session_end,
     .key = session_key,
     .tell = session_tell,
+    .word = session_word,
+    .fleet = session_fleet,
+    .warm = session_warm,
 };

@@ -6,6 +6,7 @@
  *   drive_session_wire.c    what the cores send: packets that are held until an action takes them
  *   drive_session_node.c    the cores as machines: made, booted, stepped, cut off
  *   drive_session_port.c    their ports: media, time, evidence
+ *   drive_session_word.c    how its walks show in runs of the simulated world
  *
  * All three cores are real. What lies between them is packets in lists, one list for each place at
  * which the spec says that something is on its way. A core goes on as far as it can in one step;
@@ -291,5 +292,11 @@ static inline enum drive_outcome session_failed(const char **why, const char *re
     *why = reason;
     return DRIVE_FAILED;
 }
+
+/* drive_session_word.c: see struct driver. */
+void session_word(const struct spec_instance *instance, const struct spec_move *move,
+                  const int32_t *pre, const int32_t *post, struct drive_word *word);
+void session_fleet(const struct spec_instance *instance, uint32_t devices, FILE *file);
+const char *session_warm(const struct spec_instance *instance);
 
 #endif

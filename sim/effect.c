@@ -8,6 +8,7 @@ enum {
     SERVERS = ROLE_MASK_CLOUD | ROLE_MASK_GATEWAY,
     CORE_ROLES = SERVERS | ROLE_MASK_DEVICE,
     EVERYONE = CORE_ROLES | ROLE_MASK_ROGUE,
+    ALL_BUT_CLOUD = EVERYONE & ~ROLE_MASK_CLOUD,
 };
 
 #define MINUTE_US 60000000u
@@ -58,6 +59,8 @@ static const struct effect_range ranges[EFFECT_COUNT] = {
     [EFFECT_FLASH_BROWN_OUT] = {ROLE_MASK_DEVICE, 1, 1000000, 10000, 500000, 10000000,
                                 5 * MINUTE_US},
     [EFFECT_FLASH_WEAR] = {ROLE_MASK_DEVICE, 1, 10000000, 4, 40, 0, 0},
+    [EFFECT_LEFT_DARK] = {ALL_BUT_CLOUD, 0, 0, 0, 0, 0, 0},
+    [EFFECT_LEFT_CUT] = {ALL_BUT_CLOUD, 0, 0, 0, 0, 0, 0},
 };
 
 static const struct {

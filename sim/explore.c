@@ -8,7 +8,7 @@
 #include "sim/hash.h"
 #include "sim/random.h"
 
-enum { SEED = 1, OUTBOX_RESERVE = RESERVE_MAX, MAP_COUNT = 10 };
+enum { SEED = 1, OUTBOX_RESERVE = RESERVE_MAX, MAP_COUNT = 11 };
 
 static struct explore *running; /* whose device is being run: for a CHECK that fails in it */
 
@@ -109,6 +109,7 @@ static struct digest_map *const *maps_of(struct explore *explore)
         &explore->sessions_known,
         &explore->works_known,
         &explore->points,
+        &explore->told,
     };
     memcpy(maps, all, sizeof all);
     return maps;
@@ -234,6 +235,10 @@ void explore_begin(struct explore *explore, enum run_mode mode, const struct fla
     run->places = 0;
     run->left = NULL;
     memset(run->erases, 0, sizeof run->erases);
+    if (mode == RUN_TELL) {
+        digest_map_free(&explore->told);
+        digest_map_init(&explore->told);
+    }
     running = explore;
 }
 
@@ -308,6 +313,11 @@ static bool host_reached(void *ctx, enum life_place place, const struct life_dev
                  (unsigned)run->state.mind.step);
     explore_judge_place(explore, place);
     memset(run->erases, 0, sizeof run->erases);
+    if (run->mode == RUN_TELL && place >= LIFE_AT_START) {
+        explore_require(explore, LAW_UPDATE_PROGRESS,
+                        "a boot leads back to where it began: it never ends", 0,
+                        explore_returns(explore, place, device));
+    }
     struct explore_counts *counts = &explore->result->counts;
     if (place == LIFE_AT_START && run->mode == RUN_WORK && run->depth > 0) {
         const uint64_t us = run->elapsed_us + explore->mounts.items[run->mounted].us +
@@ -518,6 +528,7 @@ static void conclude(struct explore *explore)
         result->verdict = EXPLORE_VIOLATED;
         result->law = LAW_UPDATE_PROGRESS;
         result->what = "a boot leads back to where it began: it never ends";
+        result->actual = 1;
     } else if (!explore_pairs_run(explore)) {
         result->verdict = EXPLORE_VACUOUS;
         snprintf(result->why, sizeof result->why,
@@ -552,6 +563,7 @@ void explore_run(struct explore *explore, struct explore_result *result)
     result->frame_count = explore->frames.count;
     if (escape == ESCAPE_BROKEN) {
         explore_id(explore, result->replay, sizeof result->replay);
+        explore_settle(explore, result);
         return;
     }
     if (escape != ESCAPE_NONE) {
@@ -562,4 +574,7 @@ void explore_run(struct explore *explore, struct explore_result *result)
         return;
     }
     conclude(explore);
+    if (result->verdict == EXPLORE_VIOLATED) {
+        explore_settle(explore, result);
+    }
 }

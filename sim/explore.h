@@ -26,7 +26,7 @@
 #include "sim/life.h"
 #include "sim/part.h"
 
-enum { EXPLORE_REPLAY_BYTES = 2048 };
+enum { EXPLORE_REPLAY_BYTES = LIFE_CUTS_BYTES };
 
 #define EXPLORE_NO_BOUND UINT64_MAX
 
@@ -36,6 +36,8 @@ struct explore_options {
     bool masked;    /* what is in a sector that is being filled counts as anything */
     uint64_t depth; /* nested cuts; EXPLORE_NO_BOUND */
     uint64_t images_max;
+    bool lives_on; /* a replay whose next cut is nowhere lives on to its end; else that is an error
+                    */
     const struct port_crypto *crypto; /* NULL: OpenSSL's */
     const uint8_t *dump;              /* a flash to look for; NULL: none */
     uint32_t dump_bytes;              /* as many as explore_profile has */
@@ -89,11 +91,12 @@ struct explore_counts {
 
 struct explore_result {
     enum explore_verdict verdict;
-    char why[256]; /* BOUNDED, VACUOUS */
+    char why[256]; /* BOUNDED, VACUOUS; VIOLATED where `replay` does not show it */
     enum law law;  /* VIOLATED, and below */
     const char *what;
     uint64_t expected, actual;
     uint64_t depth;
+    uint32_t nowhere; /* of a replay that lived on: which cut, from 1, fell nowhere; 0: none */
     char replay[EXPLORE_REPLAY_BYTES];
     bool masked;                        /* as it was explored at last */
     uint64_t image_count;               /* distinct crash images, as pairs of the next two */

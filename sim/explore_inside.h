@@ -18,6 +18,7 @@
  *   explore_judge.c   what must hold of each image, word and boot
  *   explore_pair.c    images of one key, run side by side
  *   explore_replay.c  one history again, told; ids; the way to a dump
+ *   explore_settle.c  an id that shows what was found
  */
 #ifndef BROWNOUT_SIM_EXPLORE_INSIDE_H
 #define BROWNOUT_SIM_EXPLORE_INSIDE_H
@@ -228,6 +229,7 @@ struct explore {
     struct digest_map bases_known, frames_known, exits_known, mounts_known;
     struct digest_map arrivals_known, sessions_known, works_known;
     struct digest_map points; /* keys, to numbers */
+    struct digest_map told;   /* keys of the points that a TELL has passed */
     LIST(struct half) bases;
     LIST(struct half) frames;
     LIST(uint32_t) changes; /* of each its list of halves */
@@ -297,6 +299,9 @@ void explore_frame_key(struct explore *explore, const struct flash *flash,
 void explore_law_frame(struct update_law *law, const struct update_law *frame);
 /* The work stands at a point. False: it is known what follows. */
 bool explore_pass(struct explore *explore, enum life_place place, const struct life_device *device);
+/* The same for a history that is told: it was here before, and so will be again. */
+bool explore_returns(struct explore *explore, enum life_place place,
+                     const struct life_device *device);
 void explore_edge(struct explore *explore, uint32_t from, uint32_t to);
 /* Every boot ends: no way leads from a point back to itself. */
 bool explore_is_acyclic(const struct explore *explore);
@@ -379,6 +384,9 @@ void explore_pairs_free(struct explore *explore);
 
 /* Of the run as it stands, running on. */
 void explore_id(struct explore *explore, char *text, size_t text_bytes);
+/* A law was broken: see to it that the id in `result` shows it; else `why` says that it does not.
+ */
+void explore_settle(struct explore *explore, struct explore_result *result);
 /* How far these sectors are from the dump, in program units; `skipped` are not looked at. 0 without
  * a dump. */
 uint32_t explore_distance(struct explore *explore, const struct flash *flash, sector_set skipped);

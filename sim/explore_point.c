@@ -191,6 +191,16 @@ bool explore_pass(struct explore *explore, enum life_place place, const struct l
     return added;
 }
 
+bool explore_returns(struct explore *explore, enum life_place place,
+                     const struct life_device *device)
+{
+    uint64_t digest[2];
+    bool added;
+    explore_point_key(explore, place, device, digest);
+    (void)digest_map_put(&explore->told, digest, 0, &added);
+    return !added;
+}
+
 /* Kahn's algorithm: what cannot be taken away, source by source, goes round. */
 bool explore_is_acyclic(const struct explore *explore)
 {

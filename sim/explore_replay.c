@@ -348,6 +348,7 @@ bool explore_replay(struct explore *explore, const char *id, FILE *file, FILE *i
     explore->run.file = file;
     struct flash *flash = explore_root(explore, &state);
     bool good = true, more = true;
+    uint32_t count = 0;
     while (good && more && result->verdict != EXPLORE_VIOLATED) {
         const char *begin = id;
         good = parse_segment(&id, &segment);
@@ -357,6 +358,13 @@ bool explore_replay(struct explore *explore, const char *id, FILE *file, FILE *i
         } else {
             good = again(explore, &segment, &flash, &state);
             more = *id != '\0';
+            count++;
+            if (!good && explore->options.lives_on) {
+                segment.end = good = true;
+                more = false;
+                result->nowhere = count;
+                (void)again(explore, &segment, &flash, &state);
+            }
             if (!good) {
                 snprintf(error, error_bytes,
                          "this life has no operation %x there, or no cut %x in it: is it the id of "

@@ -13,6 +13,7 @@ enum { FAILURE_BYTES = 320 };
  *   core.check      the CHECK: file, line and condition
  *   an expectation  its figure
  *   a crash         the signal that the program died of
+ *   two hashes      of one plan
  * "": it did not fail, or nobody can tell how (no end in time, no memory, a function of Lua). */
 void failure_kind(const struct run_result *result, char kind[FAILURE_BYTES]);
 

@@ -11,6 +11,9 @@ enum figure {
     FIGURE_COUNT
 };
 
+/* In place of a figure that this run cannot tell. */
+#define FIGURE_UNKNOWN UINT64_MAX
+
 const char *figure_name(enum figure figure);
 const char *figure_unit(enum figure figure);
 const char *figure_doc(enum figure figure);

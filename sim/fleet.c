@@ -8,6 +8,11 @@
 #include "sim/plan.h"
 #include "sim/random.h"
 
+enum {
+    SELDOM_MAX = 64,        /* as workload.skew says */
+    PERIOD_MIN_US = 100000, /* as device.sample_every has it */
+};
+
 /* The keys of a node come from the seed alone, so that both providers see the same fleet. */
 static bool make_keys(const struct port_crypto *crypto, uint64_t seed, uint32_t node,
                       struct key_pair *keys, uint8_t secret[KEY_BYTES])
@@ -75,14 +80,36 @@ static bool make_gateway(struct fleet *fleet, const struct port_crypto *crypto, 
     return make_keys(crypto, seed, node, &config->keys, unused);
 }
 
-/* A device roams over neighbouring gateways; rogues stand among them. */
-static void choose_gateways(const struct fleet *fleet, uint32_t place, struct device_config *config)
+/* Which device is how busy is drawn, so that no gateway has the busy ones by their numbers. */
+static void draw_ranks(struct fleet *fleet, uint64_t seed)
 {
-    const uint32_t wanted = (uint32_t)number(fleet, SETTING_device_gateways);
-    const uint32_t there = fleet->gateway_count;
-    config->gateway_count = wanted < there ? wanted : there;
-    for (uint32_t i = 0; i < config->gateway_count; i++) {
-        config->gateways[i] = 2 + (place + i) % there;
+    struct random_stream stream = {random_key(seed, "workload/rank"), 0};
+    for (uint32_t i = 0; i < fleet->device_count; i++) {
+        const uint32_t other = (uint32_t)random_below(&stream, i + 1);
+        fleet->ranks[i] = fleet->ranks[other];
+        fleet->ranks[other] = i + 1;
+    }
+}
+
+static uint64_t period_us(const struct fleet *fleet, uint32_t place)
+{
+    const uint64_t hot = number(fleet, SETTING_workload_hot);
+    uint64_t seldom = 1;
+    for (uint64_t i = 0; i < number(fleet, SETTING_workload_skew) && seldom < SELDOM_MAX; i++) {
+        seldom *= fleet->ranks[place];
+    }
+    seldom = seldom < SELDOM_MAX ? seldom : SELDOM_MAX;
+    const uint64_t us = number(fleet, SETTING_device_sample_every) / hot * seldom;
+    return us > PERIOD_MIN_US ? us : PERIOD_MIN_US;
+}
+
+/* A device roams over neighbouring gateways; rogues stand among them. */
+static void choose_gateways(const struct fleet *fleet, uint32_t node, struct device_config *config)
+{
+    uint32_t gateway;
+    while (config->gateway_count < DEVICE_GATEWAYS_MAX &&
+           (gateway = fleet_device_gateway(fleet->settings, node, config->gateway_count)) != 0) {
+        config->gateways[config->gateway_count++] = gateway;
     }
 }
 
@@ -93,7 +120,9 @@ static bool make_device(struct fleet *fleet, const struct port_crypto *crypto, u
     config->id = node;
     config->cloud = 1;
     memcpy(config->cloud_key, fleet->cloud.keys.public_key, KEY_BYTES);
-    config->sample_every_us = number(fleet, SETTING_device_sample_every);
+    config->sample_every_us = period_us(fleet, place);
+    config->burst = (uint32_t)number(fleet, SETTING_workload_burst);
+    config->idle_us = number(fleet, SETTING_workload_idle);
     config->reserve = (uint32_t)number(fleet, SETTING_device_reserve);
     config->outbox_max = (uint32_t)number(fleet, SETTING_device_outbox);
     config->window = (uint32_t)number(fleet, SETTING_device_window);
@@ -106,7 +135,7 @@ static bool make_device(struct fleet *fleet, const struct port_crypto *crypto, u
         config->firmware = fleet->firmware->device;
         config->firmware.update.boot.device = node;
     }
-    choose_gateways(fleet, place, config);
+    choose_gateways(fleet, node, config);
     if (!make_keys(crypto, seed, node, &config->keys, config->secret)) {
         return false;
     }
@@ -148,6 +177,9 @@ struct fleet *fleet_create(const struct settings *settings, uint64_t seed,
     fleet->device_count = (uint32_t)number(fleet, SETTING_fleet_devices);
     fleet->gateway_count =
         (uint32_t)(number(fleet, SETTING_fleet_gateways) + number(fleet, SETTING_fleet_rogues));
+    fleet->ranks = calloc(fleet->device_count, sizeof *fleet->ranks);
+    CHECK(fleet->ranks != NULL);
+    draw_ranks(fleet, seed);
     fleet->devices = calloc(fleet->device_count, sizeof *fleet->devices);
     fleet->gateways = calloc(fleet->gateway_count, sizeof *fleet->gateways);
     fleet->gateway_configs = calloc(fleet->gateway_count, sizeof *fleet->gateway_configs);
@@ -171,6 +203,7 @@ void fleet_free(struct fleet *fleet)
 {
     if (fleet != NULL) {
         firmware_free(fleet->firmware);
+        free(fleet->ranks);
         free(fleet->devices);
         free(fleet->gateways);
         free(fleet->gateway_configs);

@@ -31,6 +31,7 @@ struct fleet {
     struct rogue_config *rogue_configs;     /* [rogues] */
     struct rogue_counts rogue_counts;       /* of all rogues together */
     struct device_config *device_configs;   /* [devices] */
+    uint32_t *ranks;                        /* [devices], 1: the busiest; drawn */
     struct firmware *firmware;              /* NULL: not managed */
     const struct settings *settings;
 };

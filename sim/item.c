@@ -75,6 +75,8 @@ const char *world_truth_name(uint32_t truth)
         return "its download";
     case TRUTH_HEAL:
         return "all faults end: the liveness phase begins";
+    case TRUTH_LEFT:
+        return "is not healed, or has no way to the cloud";
     case TRUTH_END:
         return "the run ends";
     default:

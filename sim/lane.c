@@ -119,7 +119,11 @@ static _Noreturn void child(const struct lane_work *work, uint64_t job, const ch
     dup2(said, STDERR_FILENO);
     run_request_init(&request);
     work->request(work->ctx, job, text, &request);
-    witness_run(&request, &witness);
+    if (work->live != NULL) {
+        work->live(work->ctx, &request, &witness);
+    } else {
+        witness_run(&request, &witness);
+    }
     message.result = witness.result;
     message.result.memory_bytes = peak_bytes();
     message.result.plan.entries = NULL;

@@ -22,6 +22,8 @@ struct lane_work {
     void *ctx;
     uint64_t timeout_us;   /* of wall time for one job; 0: none */
     uint64_t memory_bytes; /* resident, of one job; 0: no limit */
+    /* How it is run, in the child; NULL: witness_run does. */
+    void (*live)(void *ctx, const struct run_request *request, struct witness *witness);
 };
 
 struct lane {

@@ -24,6 +24,8 @@ enum {
     LIFE_RELEASES_MAX = 8,
     LIFE_DEVICE = 1,     /* its number */
     LIFE_OUTBOX_MAX = 4, /* readings that wait for their acks */
+    LIFE_CUTS_BYTES = 2048,
+    LIFE_CUTS_MAX = 64,
 };
 
 enum life_act {
@@ -64,6 +66,7 @@ struct life {
         before_count; /* of the goals: they are reached without a cut; the search begins behind */
     uint32_t goal_count;
     struct life_goal goals[LIFE_GOALS_MAX];
+    char cuts[LIFE_CUTS_BYTES]; /* its one history, as a replay id (explore.h); "": all of them */
 };
 
 /* What a life has where its file says nothing. */

@@ -1,5 +1,6 @@
 #include "sim/mutant.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,9 +243,19 @@ bool mutant_shop_open(struct mutant_shop *shop, const struct mutant *mutant, cha
 
 void mutant_shop_close(struct mutant_shop *shop)
 {
-    (void)unlink(shop->source);
-    (void)unlink(shop->object);
-    (void)unlink(shop->program);
+    char path[2 * MUTANT_PATH_BYTES];
+    struct dirent *entry;
+    DIR *folder = opendir(shop->folder);
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        const int length = snprintf(path, sizeof path, "%s/%s", shop->folder, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            (size_t)length < sizeof path) {
+            (void)unlink(path);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
     (void)rmdir(shop->folder);
 }
 

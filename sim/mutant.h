@@ -88,6 +88,7 @@ struct mutant_shop {
 };
 bool mutant_shop_open(struct mutant_shop *shop, const struct mutant *mutant, char *error,
                       size_t error_bytes);
+/* The folder goes, with all files in it. */
 void mutant_shop_close(struct mutant_shop *shop);
 
 /* Patch a copy of the file of the tree at `source`. False: the patch does not apply any more. */

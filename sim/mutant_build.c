@@ -177,7 +177,7 @@ static bool is_built(const struct mutant *mutant, const struct mutant_build *bui
     char path[2 * MUTANT_PATH_BYTES], program[2 * MUTANT_PATH_BYTES];
     struct stat file, built;
     snprintf(path, sizeof path, "%s/%s", source, mutant->file);
-    snprintf(program, sizeof program, "%s/brownout", text_of(build, "build_dir"));
+    snprintf(program, sizeof program, "%s", text_of(build, "program"));
     if (stat(path, &file) != 0 || stat(program, &built) != 0 || file.st_mtime <= built.st_mtime) {
         return true;
     }

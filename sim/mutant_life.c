@@ -9,12 +9,12 @@
 #include "sim/process.h"
 #include "sim/run.h"
 
-enum { OUTPUT_BYTES = 65536 };
+enum { OUTPUT_BYTES = 65536, WORDS_MAX = 8 };
 
 /* What a program is asked about a life. */
 struct question {
     const char *program, *scenario;
-    const char *words[2]; /* options; NULL: no more of them */
+    const char *const *words; /* options; NULL ends them */
 };
 
 static bool ask(const struct question *question, struct mutant_life_answer *answer, int *code,
@@ -33,7 +33,8 @@ void mutant_life_examine(const struct mutant *mutant, const char *program, const
     CHECK(mutant->needs != MUTANT_NEEDS_RUN);
     memset(result, 0, sizeof *result);
     result->outcome = MUTANT_BROKEN;
-    const struct question all = {program, scenario, {NULL, NULL}};
+    const char *const none[] = {NULL};
+    const struct question all = {program, scenario, none};
     if (!ask(&all, &answer, &code, result->message, sizeof result->message)) {
         return;
     }
@@ -58,7 +59,8 @@ static bool survives(const char *sound, const char *scenario, const char *replay
 {
     struct mutant_life_answer answer;
     int code;
-    const struct question history = {sound, scenario, {"--replay", replay}};
+    const char *const words[] = {"--replay", replay, NULL};
+    const struct question history = {sound, scenario, words};
     if (replay[0] == '\0') { /* a boot that goes round: there is no last cut */
         return true;
     }
@@ -77,7 +79,7 @@ static bool survives(const char *sound, const char *scenario, const char *replay
 static bool is_silent(enum mutant_needs needs, const char *program, const char *scenario,
                       struct mutant_life_result *result)
 {
-    static const char *const without[MUTANT_NEEDS_COUNT][2] = {
+    static const char *const without[MUTANT_NEEDS_COUNT][3] = {
         [MUTANT_NEEDS_CUT] = {"--depth", "0"},
         [MUTANT_NEEDS_TORN] = {"--no-torn", NULL},
         [MUTANT_NEEDS_UNCERTAIN] = {"--no-demonic", NULL},
@@ -87,7 +89,7 @@ static bool is_silent(enum mutant_needs needs, const char *program, const char *
     if (needs == MUTANT_NEEDS_NONE) {
         return true;
     }
-    const struct question less = {program, scenario, {without[needs][0], without[needs][1]}};
+    const struct question less = {program, scenario, without[needs]};
     if (!ask(&less, &answer, &code, result->message, sizeof result->message)) {
         return false;
     }
@@ -103,17 +105,28 @@ static bool ask(const struct question *question, struct mutant_life_answer *answ
                 char *message, size_t message_bytes)
 {
     char output[OUTPUT_BYTES] = "";
-    const char *const words[] = {
-        question->program,  "cuts", question->scenario, "--json", question->words[0],
-        question->words[1], NULL};
+    const char *list[WORDS_MAX + 5] = {question->program, "cuts", question->scenario, "--json"};
+    uint32_t count = 4;
+    for (uint32_t i = 0; question->words[i] != NULL; i++) {
+        CHECK(i < WORDS_MAX);
+        list[count++] = question->words[i];
+    }
     struct process process;
     *code = VERDICT_HARNESS;
-    if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, false)) {
+    if (!process_start(&process, list, PROCESS_MEMORY_DRAWN, false)) {
         snprintf(message, message_bytes, "no process could be made for %s", question->program);
         return false;
     }
     *code = process_finish(&process, output, sizeof output);
     return mutant_life_understand(output, *code, answer, message, message_bytes);
+}
+
+bool mutant_life_ask(const char *program, const char *scenario, const char *const *words,
+                     struct mutant_life_answer *answer, char *message, size_t message_bytes)
+{
+    const struct question question = {program, scenario, words};
+    int code;
+    return ask(&question, answer, &code, message, message_bytes);
 }
 
 /* Exit code 1 without a law is an exploration that proves nothing (vacuous); 5 is one that was

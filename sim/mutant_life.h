@@ -29,6 +29,10 @@ struct mutant_life_answer {
     char law[48], what[256], replay[MUTANT_REPLAY_BYTES];
     uint64_t depth;
 };
+/* `PROGRAM cuts SCENARIO --json` with these words behind (NULL ends them; at most 8). False: there
+ * is no answer; message says why. */
+bool mutant_life_ask(const char *program, const char *scenario, const char *const *words,
+                     struct mutant_life_answer *answer, char *message, size_t message_bytes);
 bool mutant_life_understand(const char *output, int code, struct mutant_life_answer *answer,
                             char *message, size_t message_bytes);
 

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/mutant_life.h"
 #include "sim/print.h"
 #include "sim/process.h"
+#include "sim/selfcheck.h"
 #include "sim/twin.h"
 
 enum { OUTPUT_BYTES = 1 << 18, WORDS_MAX = 16 + 2 * OPTION_SETTINGS_MAX };
@@ -67,6 +69,9 @@ static bool ask(const struct mutant_shrink_call *call, struct mutant_shrunk *shr
         words[count++] = "--set";
         words[count++] = settings[i];
     }
+    if (shrunk->kind == MUTANT_SHRUNK_DETERMINISM) {
+        words[count++] = "--selfcheck";
+    }
     CHECK(count < WORDS_MAX);
     words[count] = NULL;
     if (!process_start(&process, words, PROCESS_MEMORY_DRAWN, true)) {
@@ -90,10 +95,9 @@ static bool live(const struct mutant_shrink_call *call, const char *program, uin
     return twin_run(&task, answer, shrunk->message, sizeof shrunk->message);
 }
 
-void mutant_shrink(const struct mutant_shrink_call *call, struct mutant_shrunk *shrunk)
+static void judge_run(const struct mutant_shrink_call *call, struct mutant_shrunk *shrunk)
 {
     struct twin_answer planted, sound;
-    memset(shrunk, 0, sizeof *shrunk);
     if (!ask(call, shrunk) || !live(call, call->program, shrunk->seed, &planted, shrunk) ||
         !live(call, call->sound, shrunk->seed, &sound, shrunk)) {
         return;
@@ -106,24 +110,118 @@ void mutant_shrink(const struct mutant_shrink_call *call, struct mutant_shrunk *
     } else if (sound.verdict != VERDICT_PASS) {
         snprintf(shrunk->message, sizeof shrunk->message,
                  "the shrunk scenario fails without the bug, too: %.300s", sound.message);
-    } else if (shrunk->faults > MUTANT_FAULTS_MAX) {
-        snprintf(shrunk->message, sizeof shrunk->message, "more than %d faults are left",
-                 MUTANT_FAULTS_MAX);
     } else {
         shrunk->good = true;
     }
 }
 
-void mutant_shrunk_print(const struct print *print, const struct mutant_shrunk *shrunk)
+static enum verdict determinism(const struct mutant_shrink_call *call, const char *program,
+                                uint64_t seed)
 {
-    fprintf(print->file, "           ");
-    print_paint(print, shrunk->good ? PRINT_GOOD : PRINT_BAD, shrunk->good ? "shrunk" : "not so");
+    static struct selfcheck_result result;
+    static const struct option_settings none;
+    const struct selfcheck_request request = {
+        .program = program, .scenario = call->output, .seed = seed, .settings = &none};
+    selfcheck(&request, &result);
+    return result.verdict;
+}
+
+static void judge_determinism(const struct mutant_shrink_call *call, struct mutant_shrunk *shrunk)
+{
+    if (!ask(call, shrunk)) {
+        return;
+    }
+    const enum verdict planted = determinism(call, call->program, shrunk->seed);
+    const enum verdict sound = determinism(call, call->sound, shrunk->seed);
+    shrunk->good = planted == VERDICT_NONDETERMINISTIC && sound == VERDICT_PASS;
+    if (!shrunk->good) {
+        snprintf(shrunk->message, sizeof shrunk->message,
+                 "selfcheck of the shrunk scenario says %s with the bug, and %s without",
+                 verdict_name(planted), verdict_name(sound));
+    }
+}
+
+static void judge_life(const struct mutant_shrink_call *call, struct mutant_shrunk *shrunk)
+{
+    struct mutant_life_answer found, planted, sound;
+    const char *const pin[] = {"--replay", call->replay, "-o", call->output, NULL};
+    const char *const pinned[] = {NULL};
+    if (call->replay[0] == '\0') {
+        snprintf(shrunk->message, sizeof shrunk->message, "no history of cuts shows it");
+        return;
+    }
+    if (!mutant_life_ask(call->program, call->scenario, pin, &found, shrunk->message,
+                         sizeof shrunk->message) ||
+        !mutant_life_ask(call->program, call->output, pinned, &planted, shrunk->message,
+                         sizeof shrunk->message) ||
+        !mutant_life_ask(call->sound, call->output, pinned, &sound, shrunk->message,
+                         sizeof shrunk->message)) {
+        return;
+    }
+    shrunk->faults_before = found.depth;
+    shrunk->faults = planted.depth;
+    shrunk->devices = shrunk->seed = 1;
+    shrunk->minimal = true;
+    shrunk->good = planted.violated && !sound.violated &&
+                   strcmp(planted.law, law_name((enum law)call->mutant->law)) == 0;
+    if (!shrunk->good) {
+        snprintf(shrunk->message, sizeof shrunk->message,
+                 "the life with its cuts pinned breaks %s with the bug, and %s without",
+                 planted.violated ? planted.law : "no law", sound.violated ? sound.law : "none");
+    }
+}
+
+/* As far as there is room. */
+static void take_scenario(const char *path, struct mutant_shrunk *shrunk)
+{
+    FILE *file = fopen(path, "r");
+    if (file != NULL) {
+        const size_t used = fread(shrunk->scenario, 1, sizeof shrunk->scenario, file);
+        shrunk->scenario[used < sizeof shrunk->scenario ? used : 0] = '\0';
+        fclose(file);
+    }
+}
+
+void mutant_shrink(const struct mutant_shrink_call *call, struct mutant_shrunk *shrunk)
+{
+    memset(shrunk, 0, sizeof *shrunk);
+    if (call->mutant->needs != MUTANT_NEEDS_RUN) {
+        shrunk->kind = MUTANT_SHRUNK_LIFE;
+        judge_life(call, shrunk);
+    } else if (call->mutant->law == MUTANT_DETERMINISM) {
+        shrunk->kind = MUTANT_SHRUNK_DETERMINISM;
+        judge_determinism(call, shrunk);
+    } else {
+        judge_run(call, shrunk);
+    }
+    if (shrunk->good && shrunk->faults > MUTANT_FAULTS_MAX) {
+        snprintf(shrunk->message, sizeof shrunk->message, "more than %d faults are left",
+                 MUTANT_FAULTS_MAX);
+        shrunk->good = false;
+    }
+    take_scenario(call->output, shrunk);
+}
+
+static void print_run(const struct print *print, const struct mutant_shrunk *shrunk)
+{
     fprintf(print->file,
             " from %" PRIu64 " to %" PRIu64 " faults, %" PRIu64 " devices%s; %" PRIu64
             " runs, %" PRIu64 ".%" PRIu64 " s; fails with %" PRIu64 " of 10 seeds\n",
             shrunk->faults_before, shrunk->faults, shrunk->devices,
             shrunk->minimal ? "" : " (not minimal)", shrunk->runs, shrunk->seconds_us / 1000000,
             shrunk->seconds_us / 100000 % 10, shrunk->seeds_failing);
+}
+
+void mutant_shrunk_print(const struct print *print, const struct mutant_shrunk *shrunk)
+{
+    fprintf(print->file, "           ");
+    print_paint(print, shrunk->good ? PRINT_GOOD : PRINT_BAD, shrunk->good ? "shrunk" : "not so");
+    if (shrunk->kind == MUTANT_SHRUNK_LIFE) {
+        fprintf(print->file, " to a life with %" PRIu64 " power cut%s, its history pinned\n",
+                shrunk->faults, shrunk->faults == 1 ? "" : "s");
+    } else {
+        print_run(print, shrunk);
+    }
     if (!shrunk->good) {
         fprintf(print->file, "           %s\n", shrunk->message);
     }
@@ -142,5 +240,6 @@ struct cJSON *mutant_shrunk_json(const struct mutant_shrunk *shrunk)
     json_number(object, "seeds_failing", shrunk->seeds_failing);
     json_seconds(object, "seconds", shrunk->seconds_us);
     json_text(object, "message", shrunk->message);
+    json_text(object, "scenario", shrunk->scenario);
     return object;
 }

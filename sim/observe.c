@@ -3,6 +3,7 @@
 #include "sim/coverage.h"
 #include "sim/image.h"
 #include "sim/roles.h"
+#include "sim/workload.h"
 
 static void show(struct world *world, const struct world_item *item)
 {
@@ -289,6 +290,14 @@ void observe_evidence(void *ctx, uint32_t node, uint64_t time_us, const struct e
                                       .counter = evidence->counter,
                                       .value = evidence->value};
     count_evidence(world, evidence);
+    if (evidence->device <= world->node_count) {
+        workload_evidence(&world->seen[evidence->device], &world->plan.settings,
+                          world->periods_us[evidence->device], time_us, evidence,
+                          world->stage.probes);
+    }
+    if (world->nodes[node].role_mask == ROLE_MASK_DEVICE) {
+        recovery_evidence(&world->recovery, &world->nodes[node], evidence);
+    }
     if (is_heard(world) && world->nodes[node].role_mask == ROLE_MASK_DEVICE) {
         observe_device(world, &world->nodes[node], evidence->kind);
     }
@@ -401,7 +410,8 @@ void observe_settled(struct world *world, const struct node *node)
 {
     const struct firmware *firmware = world->fleet->firmware;
     struct device_firmware_view view = {0};
-    if (firmware == NULL || node->flash == NULL) {
+    if (firmware == NULL || node->flash == NULL ||
+        (world->left != NULL && (world->left[node->number] & WORLD_LEFT_UNASKED) != 0)) {
         return;
     }
     const bool runs = node_up(node) && role_device_firmware(node->memory, &view);

@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "sim/hash.h"
+#include "sim/heal_core.h"
 #include "sim/random.h"
 
 enum { PLAN_ENTRIES_MAX = 1u << 20, PLAN_LINE_BYTES = 1024 };
@@ -103,6 +104,19 @@ void fleet_node_name(const struct settings *settings, uint32_t node, char *name,
         return;
     }
     snprintf(name, size_bytes, "%s%" PRIu32, kinds[kind].name, place);
+}
+
+uint32_t fleet_device_gateway(const struct settings *settings, uint32_t device, uint32_t index)
+{
+    const uint64_t *number = settings->number;
+    const uint32_t there =
+        (uint32_t)(number[SETTING_fleet_gateways] + number[SETTING_fleet_rogues]);
+    const uint32_t first = (uint32_t)number[SETTING_fleet_clouds] + 1;
+    if (fleet_role(settings, device) != ROLE_MASK_DEVICE || index >= there ||
+        index >= number[SETTING_device_gateways]) {
+        return 0;
+    }
+    return first + (device - first - there + index) % there;
 }
 
 uint32_t fleet_node_find(const struct settings *settings, const char *name)
@@ -482,6 +496,10 @@ bool plan_entry_check(const struct plan *plan, const struct plan_entry *entry, c
         return false;
     }
     const bool triggered = entry->when == PLAN_OPERATION || entry->when == PLAN_EVIDENCE;
+    if (triggered && heal_core_is_left(entry->effect)) {
+        snprintf(error, error_bytes, "%s holds from heal on: it takes no trigger", info.name);
+        return false;
+    }
     if (triggered && entry->nth == 0) {
         snprintf(error, error_bytes, "nth counts from 1");
         return false;

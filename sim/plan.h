@@ -96,6 +96,9 @@ uint32_t fleet_node_count(const struct settings *settings);
 uint32_t fleet_role(const struct settings *settings, uint32_t node); /* ROLE_MASK_*, 0 if none */
 /* "cloud1", "gw2", "rogue1", "dev17". */
 void fleet_node_name(const struct settings *settings, uint32_t node, char *name, size_t size_bytes);
+/* Gateway or rogue number `index` (from 0) of those that a device roams between, neighbours of each
+ * other; 0: it is no device, or has no more of them. */
+uint32_t fleet_device_gateway(const struct settings *settings, uint32_t device, uint32_t index);
 /* 0 if there is no such node. */
 uint32_t fleet_node_find(const struct settings *settings, const char *name);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/lua_text.h"
 
 static const char *const evidence_names[] = {
 #define NAME(NAME, Name) [EVIDENCE_##NAME] = #NAME,
@@ -15,35 +16,11 @@ static const char *const evidence_names[] = {
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static void write_text(FILE *file, const char *text)
-{
-    fputc('"', file);
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (*at == '"' || *at == '\\') {
-            fprintf(file, "\\%c", *at);
-        } else if (*at < ' ' || *at == 0x7F) {
-            fprintf(file, "\\%03u", *at);
-        } else {
-            fputc(*at, file);
-        }
-    }
-    fputc('"', file);
-}
-
 static void write_time(FILE *file, const char *name, uint64_t us)
 {
     char text[64];
     duration_print(us, text, sizeof text);
     fprintf(file, ", %s = \"%s\"", name, text);
-}
-
-static void write_comment(FILE *file, const char *indent, const char *text)
-{
-    while (*text != '\0') {
-        const size_t length = strcspn(text, "\n");
-        fprintf(file, "%s--%s%.*s\n", indent, length > 0 ? " " : "", (int)length, text);
-        text += length + (text[length] == '\n' ? 1 : 0);
-    }
 }
 
 /* ---- settings -------------------------------------------------------------------------------- */
@@ -71,7 +48,7 @@ static void write_value(FILE *file, const char *key, const char *value)
     if (strcmp(key, "run.readings") == 0) {
         path = realpath(value, NULL);
     }
-    write_text(file, path != NULL ? path : value);
+    lua_text_string(file, path != NULL ? path : value);
     free(path);
 }
 
@@ -170,7 +147,7 @@ static void write_strike(const struct plan *plan, const struct plan_entry *entry
 static void write_note(const struct plan_lua *scenario, uint32_t entry, FILE *file)
 {
     if (scenario->notes != NULL && scenario->notes[entry] != NULL) {
-        write_comment(file, "        ", scenario->notes[entry]);
+        lua_text_comment(file, "        ", scenario->notes[entry]);
     }
 }
 
@@ -236,8 +213,8 @@ static void write_expectations(const struct plan *plan, FILE *file)
 
 bool plan_lua_write(const struct plan_lua *scenario, FILE *file)
 {
-    write_comment(file, "", scenario->question);
-    write_comment(file, "", scenario->head);
+    lua_text_comment(file, "", scenario->question);
+    lua_text_comment(file, "", scenario->head);
     fputs("\n---@type Scenario\nreturn {\n", file);
     write_settings(&scenario->plan->settings, file);
     write_placed(scenario, file);

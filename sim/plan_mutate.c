@@ -144,15 +144,21 @@ static void splice(struct plan *plan, const struct plan *other, struct random_st
     }
 }
 
+/* All at once: their order says nothing. */
+static void file_by_time(struct plan *plan)
+{
+    plan->by_time = true;
+    for (uint32_t i = 0; i < plan->entry_count; i++) {
+        set_time(&plan->entries[i], time_of(&plan->entries[i]));
+    }
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 void plan_mutate(struct plan *plan, const struct plan *other, struct random_stream *draws)
 {
     const uint64_t steps = 1 + random_below(draws, PLAN_MUTATE_STEPS_MAX);
-    plan->by_time = true;
-    for (uint32_t i = 0; i < plan->entry_count; i++) { /* all at once: their order says nothing */
-        set_time(&plan->entries[i], time_of(&plan->entries[i]));
-    }
+    file_by_time(plan);
     for (uint64_t i = 0; i < steps; i++) {
         switch (random_below(draws, 7)) {
         case 0:
@@ -180,4 +186,10 @@ void plan_mutate(struct plan *plan, const struct plan *other, struct random_stre
             break;
         }
     }
+}
+
+void plan_splice(struct plan *plan, const struct plan *other, struct random_stream *draws)
+{
+    file_by_time(plan);
+    splice(plan, other, draws);
 }

@@ -13,5 +13,7 @@
  * nothing is. Each entry of the outcome can strike (plan_entry_check). */
 enum { PLAN_MUTATE_STEPS_MAX = 4 };
 void plan_mutate(struct plan *plan, const struct plan *other, struct random_stream *draws);
+/* What `plan` has before an instant, and what `other` has from there on. Filed by time as well. */
+void plan_splice(struct plan *plan, const struct plan *other, struct random_stream *draws);
 
 #endif

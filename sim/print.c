@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include "sim/hash.h"
+#include "sim/heal_core.h"
 
-enum { STORY_LINES = 40, TEXT_WIDTH = 96, NAME_WIDTH = 22 };
+enum { STORY_LINES = 40, TEXT_WIDTH = 96, NAME_WIDTH = 22, HEALED_BYTES = 400 };
 
 /* ---- small things ---------------------------------------------------------------------------- */
 
@@ -127,7 +128,16 @@ void totals_add(struct totals *totals, const struct run_result *result)
         totals->probes[i] += result->probes[i];
     }
     for (unsigned i = 0; i < FIGURE_COUNT; i++) {
-        totals->figures[i] += result->figures[i];
+        const uint64_t figure = result->figures[i];
+        if (figure == FIGURE_UNKNOWN) {
+            continue;
+        }
+        totals->told[i]++;
+        if (strcmp(figure_unit((enum figure)i), "us") != 0) {
+            totals->figures[i] += figure;
+        } else if (figure > totals->figures[i]) {
+            totals->figures[i] = figure;
+        }
     }
 }
 
@@ -354,6 +364,15 @@ static void print_drawn(void *ctx, const char *key, const char *value)
     fprintf(print->file, "  %s=%s\n", key, value);
 }
 
+static void print_healed(const struct print *print, const struct plan *plan)
+{
+    char text[HEALED_BYTES];
+    heal_core_print(plan, text, sizeof text);
+    if (text[0] != '\0') {
+        fprintf(print->file, "healed  %s\n", text);
+    }
+}
+
 void print_report(const struct print *print, struct report *report)
 {
     const struct run_result *result = report->result;
@@ -377,6 +396,7 @@ void print_report(const struct print *print, struct report *report)
             print_faults(print, &totals);
             print_probes(print, &totals);
             fputc('\n', print->file);
+            print_healed(print, &result->plan);
             print_per_reading(print, &totals);
         }
         print_pace(print, result);

@@ -46,7 +46,8 @@ struct totals {
     uint64_t exercised[LAW_COUNT], is_void[LAW_COUNT], broken[LAW_COUNT]; /* void, broken: runs */
     uint64_t filed[EFFECT_COUNT], fired[EFFECT_COUNT];
     uint64_t probes[PROBE_COUNT];
-    uint64_t figures[FIGURE_COUNT];
+    uint64_t figures[FIGURE_COUNT]; /* sums; of times, the longest */
+    uint64_t told[FIGURE_COUNT];    /* runs that could tell it */
 };
 void totals_add(struct totals *totals, const struct run_result *result);
 /* How many probes were reached. */

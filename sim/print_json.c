@@ -58,7 +58,11 @@ void json_totals(struct cJSON *object, const struct totals *totals)
     }
     struct cJSON *figures = object_in(object, "figures");
     for (unsigned i = 0; i < FIGURE_COUNT; i++) {
-        json_number(figures, figure_name((enum figure)i), totals->figures[i]);
+        if (totals->told[i] > 0) {
+            json_number(figures, figure_name((enum figure)i), totals->figures[i]);
+        } else {
+            json_text(figures, figure_name((enum figure)i), ""); /* null */
+        }
     }
     struct cJSON *faults = object_in(object, "faults");
     for (unsigned i = 0; i < EFFECT_COUNT; i++) {

@@ -13,7 +13,7 @@ void quarry_run(void (*request)(void *ctx, uint64_t job, const char *text,
                                 struct run_request *request),
                 void *ctx, uint64_t timeout_us, struct witness *witness)
 {
-    const struct lane_work work = {request, ctx, timeout_us, 0};
+    const struct lane_work work = {request, ctx, timeout_us, 0, NULL};
     struct lane lane = {.socket = -1};
     if (lane_start(&lane, 1, 0, &work) && lane_give(&lane, 0, NULL)) {
         lane_take(&lane, witness);
@@ -27,12 +27,19 @@ void quarry_run(void (*request)(void *ctx, uint64_t job, const char *text,
     lane_stop(&lane);
 }
 
+struct question {
+    struct subject subject;
+    bool any;
+};
+
 static void subject_asks(void *ctx, uint64_t job, const char *text, struct run_request *request)
 {
     static struct command_settings settings;
+    const struct question *question = ctx;
     (void)job;
     (void)text;
-    subject_request(ctx, request, &settings);
+    subject_request(&question->subject, request, &settings);
+    request->keep_plan = question->any;
 }
 
 /* Of a run that its program did not survive: what was drawn and placed before the first event. What
@@ -69,15 +76,18 @@ static bool draw(const struct subject *subject, struct plan *plan, char *error, 
 }
 
 /* A scenario is run once for its plan. */
-static enum verdict live(const struct subject *subject, uint64_t timeout_us, struct plan *plan,
-                         char *error, size_t error_bytes)
+static enum verdict live(const struct subject *subject, bool any, uint64_t timeout_us,
+                         struct plan *plan, char *error, size_t error_bytes)
 {
     struct witness witness;
-    struct subject copy = *subject;
-    quarry_run(subject_asks, &copy, timeout_us, &witness);
+    struct question question = {*subject, any};
+    quarry_run(subject_asks, &question, timeout_us, &witness);
     const struct run_result *result = &witness.result;
     enum verdict verdict = result->verdict;
-    if (verdict == VERDICT_PASS) {
+    if (any && witness.plan != NULL) {
+        verdict =
+            plan_read_text(plan, witness.plan, error, error_bytes) ? VERDICT_FAIL : VERDICT_HARNESS;
+    } else if (verdict == VERDICT_PASS) {
         snprintf(error, error_bytes, "the run passes: there is nothing to look for");
     } else if (verdict == VERDICT_FAIL && result->live_expectation) {
         verdict = VERDICT_UNKNOWN;
@@ -151,13 +161,13 @@ enum verdict quarry_plan(struct quarry_call *call, uint64_t timeout_us, struct p
     plan_init(plan, 0);
     if (!find(call, &subject, error, error_bytes)) {
         verdict = VERDICT_USAGE;
-    } else if (strcmp(subject.found.verdict, verdict_name(VERDICT_PASS)) == 0) {
+    } else if (!call->any && strcmp(subject.found.verdict, verdict_name(VERDICT_PASS)) == 0) {
         verdict = VERDICT_PASS;
         snprintf(error, error_bytes, "%s passed: there is nothing to look for", call->what);
     } else if (subject.has_plan) {
         plan_copy(plan, &subject.plan);
     } else {
-        verdict = live(&subject, timeout_us, plan, error, error_bytes);
+        verdict = live(&subject, call->any, timeout_us, plan, error, error_bytes);
     }
     subject_free(&subject);
     return verdict;

@@ -12,6 +12,7 @@ struct quarry_call {
     const char *crypto;
     uint64_t seed; /* UINT64_MAX: not given */
     struct option_settings settings;
+    bool any; /* the plan is wanted whatever came of the run */
 };
 
 /* The plan as it was lived; freed by the caller in any case. FAIL: it is there, and did fail when

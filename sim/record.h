@@ -18,7 +18,7 @@
 
 enum {
     RECORD_APPLICATION = 0x62726f77, /* "brow" */
-    RECORD_SCHEMA = 3,               /* pragma user_version */
+    RECORD_SCHEMA = 4,               /* pragma user_version */
     RECORD_ERROR_BYTES = 512,
 };
 #define RECORD_FILE "runs.db"
@@ -109,6 +109,18 @@ struct record_merged {
 };
 bool record_merge(struct record *record, const char *path, struct record_merged *merged,
                   char *error, size_t error_bytes);
+
+/* What a run of the file was shrunk to; all borrowed. In place of what it was shrunk to before. */
+struct record_shrunk {
+    int64_t run;
+    const char *failure; /* sim/failure.h */
+    const char *classes; /* of the faults left, as triage_cone_classes says them */
+    uint64_t faults_before, faults, devices, seed;
+    bool minimal;
+    const char *text; /* of the scenario */
+};
+bool record_shrunk(struct record *record, const struct record_shrunk *shrunk, char *error,
+                   size_t error_bytes);
 
 /* Put a trace in place of the events of a run that stands in the file. */
 bool record_trace(struct record *record, int64_t id, const struct settings *settings,

@@ -24,6 +24,7 @@
     X(VIOLATION, "INSERT INTO violation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "    \
                  "?12)")                                                                           \
     X(PLAN, "INSERT INTO plan VALUES (?1, ?2)")                                                    \
+    X(SHRUNK, "INSERT OR REPLACE INTO shrunk VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")         \
     X(EVENTS_DROP, "DELETE FROM event WHERE run = ?1")                                             \
     X(EVENT, "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")       \
     X(LOOK_UP,                                                                                     \

@@ -17,6 +17,7 @@ static const char *const copies[] = {
     COPY("violation", "law, what, expected, actual, event, time_us, node, device, epoch, counter, "
                       "check_text"),
     COPY("plan", "text"),
+    COPY("shrunk", "failure, faults_before, faults, classes, devices, minimal, seed, text"),
     COPY("event", "ordinal, event, time_us, node, kind, a, b, result, counter, value, text"),
 };
 enum { COPY_COUNT = sizeof copies / sizeof copies[0] };

@@ -5,7 +5,7 @@
 
 #include "sim/record.h"
 
-enum { RECORD_CELLS_MAX = 24 };
+enum { RECORD_CELLS_MAX = 32 };
 
 /* One row; texts are borrowed until the next one. */
 struct record_row {

@@ -1,4 +1,4 @@
-/* The run database, version 3. SQLite keeps these comments: `sqlite3 runs.db .schema` shows them.
+/* The run database, version 4. SQLite keeps these comments: `sqlite3 runs.db .schema` shows them.
  *
  * Times are microseconds (_us); simulated ones count from the start of the run. 64-bit counts that
  * have no upper bound are stored as two's complement: -1 is 2^64 - 1. A change of this schema
@@ -83,7 +83,7 @@ const char *const record_schema[] = {
     "  reached INTEGER NOT NULL, -- times\n"
     "  PRIMARY KEY (run, probe)\n"
     ") STRICT, WITHOUT ROWID",
-    "CREATE TABLE run_figure ( -- what was counted in every run\n"
+    "CREATE TABLE run_figure ( -- what was counted in every run; no row: it cannot be told\n"
     "  run INTEGER NOT NULL REFERENCES run(id),\n"
     "  figure TEXT NOT NULL,\n"
     "  value INTEGER NOT NULL,\n"
@@ -106,6 +106,18 @@ const char *const record_schema[] = {
     "CREATE TABLE plan ( -- of runs that did not pass: all that befell the world\n"
     "  run INTEGER PRIMARY KEY REFERENCES run(id),\n"
     "  text TEXT NOT NULL\n"
+    ") STRICT",
+    "CREATE TABLE shrunk ( -- what brownout shrink RUN made of it: a small scenario that fails "
+    "alike\n"
+    "  run INTEGER PRIMARY KEY REFERENCES run(id),\n"
+    "  failure TEXT NOT NULL, -- in which both end: law and first bad evidence\n"
+    "  faults_before INTEGER NOT NULL,\n"
+    "  faults INTEGER NOT NULL,\n"
+    "  classes TEXT NOT NULL, -- of the faults left, sorted, with commas; '-': none is\n"
+    "  devices INTEGER NOT NULL,\n"
+    "  minimal INTEGER NOT NULL, -- 1: nothing of it can be left out by itself\n"
+    "  seed INTEGER NOT NULL, -- with which it fails\n"
+    "  text TEXT NOT NULL -- of the scenario\n"
     ") STRICT",
     "CREATE TABLE event ( -- all items of a run with --trace, the last ones of a failed run\n"
     "  run INTEGER NOT NULL REFERENCES run(id),\n"

@@ -31,7 +31,8 @@ static const char *const failures_sql =
     "SELECT scenario, settings, " REVISION ", " NOW ", run.id, seed, events, "
     "(SELECT coalesce(sum(fired), 0) FROM run_fault WHERE run_fault.run = run.id), verdict, "
     "message, law, what, check_text, violation.event, time_us, node, device, epoch, counter, "
-    "plan.text" RUNS "LEFT JOIN violation ON violation.run = run.id "
+    "plan.text, (SELECT classes FROM shrunk WHERE shrunk.run = run.id)" RUNS
+    "LEFT JOIN violation ON violation.run = run.id "
     "LEFT JOIN plan ON plan.run = run.id WHERE verdict <> 'pass' ORDER BY run.id";
 static const char *const fired_sql = "SELECT fault FROM run_fault WHERE run = ?1 AND fired > 0";
 static const char *const items_sql =
@@ -173,6 +174,7 @@ enum {
     AT_EPOCH,
     AT_COUNTER,
     AT_PLAN,
+    AT_SHRUNK,
 };
 
 /* Columns of items_sql. */
@@ -351,6 +353,11 @@ static bool add_failure(struct reading *reading, sqlite3_stmt *row)
     dash(subject->evidence);
     dash(subject->role);
     dash(subject->cone);
+    memcpy(subject->lived_cone, subject->cone, sizeof subject->lived_cone);
+    triage_key(subject, failure->lived_key);
+    if (sqlite3_column_type(row, AT_SHRUNK) != SQLITE_NULL) {
+        snprintf(subject->cone, sizeof subject->cone, "%s", text_at(row, AT_SHRUNK));
+    }
     triage_key(subject, failure->key);
     return good;
 }

@@ -279,6 +279,9 @@ static bool write_counts(struct record *record, const struct run_result *result,
         good = row_write(&row);
     }
     for (unsigned i = 0; good && i < FIGURE_COUNT; i++) {
+        if (result->figures[i] == FIGURE_UNKNOWN) {
+            continue;
+        }
         struct row row = row_begin(record, RECORD_FIGURE);
         row_number(&row, (uint64_t)id);
         row_text(&row, figure_name((enum figure)i));
@@ -407,6 +410,22 @@ int64_t record_write(struct record *record, const struct record_run *run, char *
         events = write_events(record, id, &run->result->plan.settings, run->trace);
     }
     return finish(record, good, events, error, error_bytes) ? id : 0;
+}
+
+bool record_shrunk(struct record *record, const struct record_shrunk *shrunk, char *error,
+                   size_t error_bytes)
+{
+    struct row row = row_begin(record, RECORD_SHRUNK);
+    row_number(&row, (uint64_t)shrunk->run);
+    row_text(&row, shrunk->failure);
+    row_number(&row, shrunk->faults_before);
+    row_number(&row, shrunk->faults);
+    row_text(&row, shrunk->classes);
+    row_number(&row, shrunk->devices);
+    row_number(&row, shrunk->minimal ? 1 : 0);
+    row_number(&row, shrunk->seed);
+    row_text(&row, shrunk->text);
+    return row_write(&row) || record_explain(record, error, error_bytes);
 }
 
 bool record_trace(struct record *record, int64_t id, const struct settings *settings,

@@ -112,6 +112,8 @@ static const struct {
     {"cost", "SELECT scenario, count(*) AS runs, sum(accepted) AS accepted, "
              "round(avg(air_bytes), 1) AS air_bytes, round(avg(signatures), 2) AS signatures, "
              "round(avg(flash_erases), 4) AS flash_erases FROM per_reading GROUP BY scenario"},
+    {"endings", "SELECT ending, count(*) AS runs, max(memory_bytes) AS memory_bytes FROM run "
+                "GROUP BY ending ORDER BY runs DESC, ending"},
     {"slowest", "SELECT * FROM slowest LIMIT 20"},
 };
 
@@ -198,6 +200,7 @@ enum run_column {
     RUN_EVENTS,
     RUN_SIM,
     RUN_WALL,
+    RUN_MEMORY_BYTES,
     RUN_OWN
 };
 enum { VERDICTS_MAX = 16, FIGURES_MAX = REPORT_COLUMNS_MAX - RUN_OWN };
@@ -270,7 +273,7 @@ static bool see_run(void *ctx, const struct record_row *row)
     const int64_t cells[RUN_OWN] = {row->numbers[0], word_index(&runs->scenarios, row->texts[1]),
                                     row->numbers[2], word_index(&runs->verdicts, row->texts[3]),
                                     row->numbers[4], row->numbers[5],
-                                    row->numbers[6]};
+                                    row->numbers[6], row->numbers[7]};
     if (runs->count == REPORT_RUNS_MAX) {
         return false;
     }
@@ -305,8 +308,8 @@ static bool see_figure(void *ctx, const struct record_row *row)
 
 static bool add_runs(const struct asked *asked, cJSON *object)
 {
-    static const char *const own[RUN_OWN] = {"run",    "scenario", "seed",   "verdict",
-                                             "events", "sim_us",   "wall_us"};
+    static const char *const own[RUN_OWN] = {"run",    "scenario", "seed",    "verdict",
+                                             "events", "sim_us",   "wall_us", "memory_bytes"};
     struct runs *runs = calloc(1, sizeof *runs);
     CHECK(runs != NULL);
     int64_t before = 0; /* the last run that is left out */
@@ -323,10 +326,11 @@ static bool add_runs(const struct asked *asked, cJSON *object)
                     REPORT_RUNS_MAX, 0, see_threshold, &before, asked->error, asked->error_bytes) &&
         record_rows(asked->record, "SELECT figure FROM figures", 0, 0, see_figure_name, runs,
                     asked->error, asked->error_bytes) &&
-        record_rows(asked->record,
-                    "SELECT id, scenario, seed, verdict, events, sim_us, wall_us FROM run "
-                    "WHERE id > ?1 ORDER BY id",
-                    before, 0, see_run, runs, asked->error, asked->error_bytes) &&
+        record_rows(
+            asked->record,
+            "SELECT id, scenario, seed, verdict, events, sim_us, wall_us, memory_bytes FROM run "
+            "WHERE id > ?1 ORDER BY id",
+            before, 0, see_run, runs, asked->error, asked->error_bytes) &&
         record_rows(asked->record,
                     "SELECT run, figure, value FROM run_figure WHERE run > ?1 ORDER BY run", before,
                     0, see_figure, runs, asked->error, asked->error_bytes);

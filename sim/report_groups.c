@@ -48,18 +48,28 @@ enum cell {
     SETTINGS,
     SHOWN,
     BAD,
-    BUILD
+    BUILD,
+    ENDING,
+    MEMORY_BYTES,
+    SHRUNK,
+    SHRUNK_SEED,
+    SHRUNK_FROM,
+    SHRUNK_FAULTS,
+    SHRUNK_MINIMAL
 };
 
 /* The last thing that was said or is true of that node, in the event that broke the law. */
 static const char sql[] =
-    "SELECT run.id, scenario, seed, verdict, message, events, sim_us, law, what, expected, actual, "
+    "SELECT run.id, scenario, run.seed, verdict, message, events, sim_us, law, what, expected, "
+    "actual, "
     "violation.event, violation.time_us, violation.node, device, epoch, counter, check_text, "
     "settings, plan.run IS NOT NULL AND events > 0, "
     "(SELECT e.text FROM event AS e WHERE e.run = run.id AND e.event = violation.event "
     "AND e.kind IN ('evidence', 'truth') AND e.node = violation.node "
-    "ORDER BY e.ordinal DESC LIMIT 1), build "
+    "ORDER BY e.ordinal DESC LIMIT 1), build, ending, memory_bytes, shrunk.text, shrunk.seed, "
+    "faults_before, faults, minimal "
     "FROM run LEFT JOIN violation ON violation.run = run.id LEFT JOIN plan ON plan.run = run.id "
+    "LEFT JOIN shrunk ON shrunk.run = run.id "
     "WHERE verdict <> 'pass' ORDER BY events, run.id LIMIT ?1";
 
 /* What an item's line says behind event, time and node, without the numbers that differ: "ACK",
@@ -142,16 +152,33 @@ static void add_lines(cJSON *object, const struct groups *groups, const struct r
     }
 }
 
+static void add_shrunk(cJSON *object, const struct record_row *row)
+{
+    if (row->texts[SHRUNK][0] == '\0') {
+        return;
+    }
+    cJSON *shrunk = cJSON_AddObjectToObject(object, "shrunk");
+    char seed[24];
+    CHECK(shrunk != NULL);
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)row->numbers[SHRUNK_SEED]);
+    json_text(shrunk, "text", row->texts[SHRUNK]);
+    json_text(shrunk, "seed", seed);
+    json_number(shrunk, "faults_before", (uint64_t)row->numbers[SHRUNK_FROM]);
+    json_number(shrunk, "faults", (uint64_t)row->numbers[SHRUNK_FAULTS]);
+    cJSON_AddBoolToObject(shrunk, "minimal", row->numbers[SHRUNK_MINIMAL] != 0);
+}
+
 static cJSON *failure(const struct groups *groups, const struct record_row *row)
 {
-    static const enum cell texts[] = {SCENARIO, MESSAGE, NODE, DEVICE, CHECK_TEXT};
-    static const enum cell numbers[] = {RUN, EVENTS, SIM_US, BUILD};
+    static const enum cell texts[] = {SCENARIO, MESSAGE, NODE, DEVICE, CHECK_TEXT, ENDING};
+    static const enum cell numbers[] = {RUN, EVENTS, SIM_US, BUILD, MEMORY_BYTES};
     static const enum cell broken[] = {EVENT, TIME_US, EPOCH, COUNTER};
     static const char *const names[] = {
-        [RUN] = "run",       [SCENARIO] = "scenario", [MESSAGE] = "message", [EVENTS] = "events",
-        [SIM_US] = "sim_us", [EVENT] = "event",       [TIME_US] = "time_us", [NODE] = "node",
-        [DEVICE] = "device", [EPOCH] = "epoch",       [COUNTER] = "counter", [CHECK_TEXT] = "check",
-        [BUILD] = "build"};
+        [RUN] = "run",         [SCENARIO] = "scenario", [MESSAGE] = "message",
+        [EVENTS] = "events",   [SIM_US] = "sim_us",     [EVENT] = "event",
+        [TIME_US] = "time_us", [NODE] = "node",         [DEVICE] = "device",
+        [EPOCH] = "epoch",     [COUNTER] = "counter",   [CHECK_TEXT] = "check",
+        [BUILD] = "build",     [ENDING] = "ending",     [MEMORY_BYTES] = "memory_bytes"};
     char number[24];
     cJSON *object = cJSON_CreateObject();
     CHECK(object != NULL);
@@ -174,6 +201,7 @@ static cJSON *failure(const struct groups *groups, const struct record_row *row)
         json_text(object, "actual", number);
     }
     add_lines(object, groups, row);
+    add_shrunk(object, row);
     return object;
 }
 

@@ -53,7 +53,6 @@ static void add_entries(cJSON *object, const struct plan *plan)
     }
 }
 
-/* A shrunk scenario would be one more text. */
 static void add_text(cJSON *object, const char *title, const char *text)
 {
     cJSON *texts = cJSON_GetObjectItem(object, "texts");

@@ -1,10 +1,13 @@
 #include "sim/run.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/check.h"
+#include "sim/heal_core.h"
 #include "sim/script.h"
 #include "sim/swarm.h"
 
@@ -196,9 +199,14 @@ static void decide(struct world *world, struct script *script, struct run_result
     } else if (index >= 0) {
         const struct plan_expectation *expectation = &result->plan.expectations[index];
         result->verdict = VERDICT_FAIL;
+        const uint64_t figure = world_figure(world, expectation->figure);
+        char number[24] = "unknown";
+        if (figure != FIGURE_UNKNOWN) {
+            snprintf(number, sizeof number, "%" PRIu64, figure);
+        }
         snprintf(result->message, sizeof result->message,
-                 "expectation on %s does not hold: it is %llu", figure_name(expectation->figure),
-                 (unsigned long long)world_figure(world, expectation->figure));
+                 "expectation on %s does not hold: it is %s", figure_name(expectation->figure),
+                 number);
     } else if (world_judge(world) != NULL && judge_recovering(world_judge(world)) > 0) {
         result->verdict = VERDICT_UNKNOWN;
         snprintf(result->message, sizeof result->message,
@@ -255,6 +263,26 @@ static bool prepare(const struct run_request *request, struct plan *plan, struct
     }
     const bool good = apply_settings(request, plan, result);
     plan->settings.number[SETTING_run_swarm] = 0; /* it has drawn: the plan is the whole of it */
+    return good;
+}
+
+bool run_draw(const struct run_request *request, struct plan *plan, char *error, size_t error_bytes)
+{
+    struct run_result *result = calloc(1, sizeof *result);
+    struct script *script;
+    CHECK(result != NULL && request->scenario != NULL && request->plan == NULL);
+    bool good = prepare(request, plan, &script, result);
+    script_close(script);
+    if (good && (!plan_draw_faults(plan) || !heal_core_draw(plan))) {
+        snprintf(result->message, sizeof result->message,
+                 "the settings draw too many faults; make `every` longer");
+        good = false;
+    }
+    if (!good) {
+        snprintf(error, error_bytes, "%s", result->message);
+        plan_free(plan);
+    }
+    free(result);
     return good;
 }
 

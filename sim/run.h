@@ -98,4 +98,10 @@ struct run_result {
 void run(const struct run_request *request, struct run_result *result);
 void run_result_free(struct run_result *result);
 
+/* The plan of a scenario's run before it is lived: what its settings, a swarm and the random faults
+ * draw from request->seed. What its Lua strikes or does while it runs is not in it. plan:
+ * initialised here, freed by the caller. False: error says why (nothing is to be freed). */
+bool run_draw(const struct run_request *request, struct plan *plan, char *error,
+              size_t error_bytes);
+
 #endif

@@ -182,6 +182,30 @@ static void read_goals(lua_State *lua, const char *section, struct life *life)
     }
 }
 
+/* { "1f.3", "end~1" }: what is in each is for whoever lives it. */
+static void read_cuts(lua_State *lua, struct life *life)
+{
+    size_t used = 0;
+    list(lua, "cuts", LIFE_CUTS_MAX);
+    for (lua_Integer nth = 1; lua_rawgeti(lua, -1, nth) != LUA_TNIL; nth++) {
+        const char *text = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : "";
+        const size_t length = strlen(text);
+        if (length == 0 || length != strspn(text, "0123456789abcdefn.~") ||
+            used + length + 2 > sizeof life->cuts) {
+            (void)refuse(lua, NULL, "cuts", 1,
+                         "each cut is a text as brownout cuts prints it: \"1f.3\", the last one "
+                         "\"end\"");
+        }
+        if (used > 0) {
+            life->cuts[used++] = '-';
+        }
+        memcpy(life->cuts + used, text, length + 1);
+        used += length;
+        lua_pop(lua, 1);
+    }
+    lua_pop(lua, 1);
+}
+
 /* What cannot be, though each word for itself could. */
 static void check(lua_State *lua, const struct life *life)
 {
@@ -199,8 +223,9 @@ static void check(lua_State *lua, const struct life *life)
 
 static int read_life(lua_State *lua)
 {
-    static const char *const names[] = {"life",  "releases", "part",    "sector",      "image",
-                                        "piece", "trials",   "reverts", "app_sectors", "before"};
+    static const char *const names[] = {"life",        "releases", "part",   "sector",
+                                        "image",       "piece",    "trials", "reverts",
+                                        "app_sectors", "before",   "cuts"};
     struct life *life = lua_touserdata(lua, 1);
     const struct field fields[] = {
         {"sector", &life->sector_bytes_max, SLOT_SECTOR_BYTES_MIN, 1 << 17},
@@ -245,6 +270,10 @@ static int read_life(lua_State *lua)
     lua_pop(lua, 1);
     (void)lua_getfield(lua, -1, "life");
     read_goals(lua, "life", life);
+    lua_pop(lua, 1);
+    if (lua_getfield(lua, -1, "cuts") != LUA_TNIL) {
+        read_cuts(lua, life);
+    }
     lua_pop(lua, 1);
     check(lua, life);
     return 0;

@@ -247,7 +247,12 @@ static int world_figure_of(lua_State *lua)
         return luaL_error(lua, "no figure '%s'%s", name,
                           script_suggest(lua, name, names, FIGURE_COUNT));
     }
-    lua_pushinteger(lua, (lua_Integer)world_figure(script->world, figure));
+    const uint64_t value = world_figure(script->world, figure);
+    if (value == FIGURE_UNKNOWN) {
+        lua_pushnil(lua);
+    } else {
+        lua_pushinteger(lua, (lua_Integer)value);
+    }
     return 1;
 }
 

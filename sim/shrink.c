@@ -50,7 +50,7 @@ static bool repeats(struct trials *trials, const struct plan *plan, struct shrin
         snprintf(result->message, sizeof result->message,
                  "the run is not deterministic, so that no candidate can be compared with it: once "
                  "%s with hash %s, then %s with %s; brownout selfcheck names the first event that "
-                 "differs",
+                 "differs, and shrink --selfcheck shrinks that",
                  verdict_name(result->before.verdict), first, verdict_name(again.verdict), second);
     }
     run_result_free(&again);
@@ -58,7 +58,7 @@ static bool repeats(struct trials *trials, const struct plan *plan, struct shrin
 }
 
 /* The run itself: does it fail, and in a way that others can be compared by? */
-static enum shrink_outcome look(struct trials *trials, const struct plan *plan,
+static enum shrink_outcome look(struct trials *trials, const struct plan *plan, bool twin,
                                 struct shrink_result *result)
 {
     const struct run_result *before = &result->before;
@@ -68,8 +68,8 @@ static enum shrink_outcome look(struct trials *trials, const struct plan *plan,
         return SHRINK_FLAKY;
     }
     if (before->verdict == VERDICT_PASS) {
-        snprintf(result->message, sizeof result->message,
-                 "the run passes: there is nothing to shrink");
+        snprintf(result->message, sizeof result->message, "the run %s: there is nothing to shrink",
+                 twin ? "comes to one hash" : "passes");
         return SHRINK_PASSES;
     }
     if (result->kind[0] == '\0') {
@@ -145,9 +145,9 @@ static uint32_t choose_seeds(struct shrink *shrink, uint32_t wanted)
 }
 
 static enum shrink_outcome work(struct trials *trials, const struct plan *plan, uint32_t seeds,
-                                struct shrink_result *result)
+                                bool twin, struct shrink_result *result)
 {
-    const enum shrink_outcome outcome = look(trials, plan, result);
+    const enum shrink_outcome outcome = look(trials, plan, twin, result);
     if (outcome != SHRINK_DONE) {
         return outcome;
     }
@@ -199,7 +199,7 @@ enum shrink_outcome shrink(const struct plan *plan, uint32_t seeds, struct trial
         return SHRINK_HARNESS;
     }
     result->from = size_of(plan);
-    const enum shrink_outcome outcome = work(trials, plan, seeds, result);
+    const enum shrink_outcome outcome = work(trials, plan, seeds, config.twin != NULL, result);
     trials_close(trials);
     result->wall_us = status_wall_us() - start_us;
     return outcome;

@@ -18,7 +18,7 @@ enum {
 struct spec_call {
     const char *law, *source;
     uint64_t jobs, rows;
-    bool json, keep, golden, update;
+    bool json, keep, golden, update, afresh;
     uint32_t folder_count;
     struct spec_folder *folders; /* of the laws that are meant */
     char shop[SPEC_PATH_BYTES];  /* for runs of TLC; "": not made */

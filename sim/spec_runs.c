@@ -6,29 +6,30 @@
 
 #include "core/check.h"
 #include "models/wide_telemetry.h"
+#include "sim/map.h"
 #include "sim/random.h"
 #include "sim/status.h"
 #include "sim/subject.h"
 
-extern const struct spec_model spec_update;
+extern const struct spec_model spec_session, spec_update;
 
 static uint32_t ask_telemetry(const struct spec_trace *trace, struct spec_finding *finding);
+static uint32_t ask_session(const struct spec_trace *trace, struct spec_finding *finding);
 static uint32_t ask_update(const struct spec_trace *trace, struct spec_finding *finding);
 
 /* Laws that have a follower, by the name that it tells its steps under (judge_config.heard). */
 static const struct followed {
     const char *law;
     uint32_t (*ask)(const struct spec_trace *trace, struct spec_finding *finding);
-} followed[] = {{"Telemetry", ask_telemetry}, {"Update", ask_update}};
-enum { FOLLOWED_COUNT = sizeof followed / sizeof followed[0] };
+} followed[] = {{"Telemetry", ask_telemetry}, {"Update", ask_update}, {"Session", ask_session}};
+enum { FOLLOWED_COUNT = sizeof followed / sizeof followed[0], NODE_BITS = 24 };
 
 /* One run, while it is lived. */
 struct hearing {
     struct spec_runs *runs;
     int64_t id;
-    uint32_t first;   /* of its traces in the list */
-    uint32_t *places; /* by node: 1 + index in the list; 0: none yet */
-    uint32_t node_count;
+    uint32_t first;    /* of its traces in the list */
+    struct map places; /* by actor and part: index in the list */
 };
 
 static const struct followed *followed_find(const char *law)
@@ -51,17 +52,13 @@ bool spec_runs_follow(const char *law, char *laws)
     return followed_find(law) != NULL;
 }
 
-static struct spec_trace *trace_of(struct hearing *hearing, uint32_t actor, const int32_t *k)
+static struct spec_trace *trace_of(struct hearing *hearing, const struct follow_step *step)
 {
     struct spec_runs *runs = hearing->runs;
-    if (actor >= hearing->node_count) {
-        hearing->places = realloc(hearing->places, (actor + 1u) * sizeof *hearing->places);
-        CHECK(hearing->places != NULL);
-        memset(hearing->places + hearing->node_count, 0,
-               (actor + 1u - hearing->node_count) * sizeof *hearing->places);
-        hearing->node_count = actor + 1;
-    }
-    if (hearing->places[actor] == 0) {
+    const uint64_t key = step->part << NODE_BITS | step->actor;
+    CHECK(step->actor >> NODE_BITS == 0 && step->part >> (64 - NODE_BITS) == 0);
+    uint32_t place = map_find(&hearing->places, key);
+    if (place == MAP_NONE) {
         if (runs->count == runs->capacity) {
             runs->capacity = runs->capacity == 0 ? 64 : 2 * runs->capacity;
             runs->list = realloc(runs->list, runs->capacity * sizeof *runs->list);
@@ -70,11 +67,12 @@ static struct spec_trace *trace_of(struct hearing *hearing, uint32_t actor, cons
         struct spec_trace *trace = &runs->list[runs->count++];
         memset(trace, 0, sizeof *trace);
         trace->run_id = hearing->id;
-        trace->actor = actor;
-        memcpy(trace->k, k, sizeof trace->k);
-        hearing->places[actor] = runs->count;
+        trace->actor = step->actor;
+        trace->part = step->part;
+        place = runs->count - 1;
+        map_put(&hearing->places, key, place);
     }
-    return &runs->list[hearing->places[actor] - 1];
+    return &runs->list[place];
 }
 
 static void on_step(void *ctx, const char *law, const int32_t *k, const struct follow_step *step,
@@ -86,7 +84,8 @@ static void on_step(void *ctx, const char *law, const int32_t *k, const struct f
     if (strcmp(law, hearing->runs->law) != 0) {
         return;
     }
-    struct spec_trace *trace = trace_of(hearing, step->actor, k);
+    struct spec_trace *trace = trace_of(hearing, step);
+    memcpy(trace->k, k, sizeof trace->k); /* a follower may come to know more of them */
     if (hearing->runs->events_max != 0 && trace->count >= hearing->runs->events_max) {
         trace->left_out++;
         return;
@@ -170,6 +169,7 @@ enum verdict spec_runs_add(struct spec_runs *runs, struct record *record, int64_
                            size_t error_bytes)
 {
     struct hearing hearing = {.runs = runs, .id = id, .first = runs->count};
+    map_init(&hearing.places);
     struct subject *subject = calloc(1, sizeof *subject);
     enum verdict verdict = VERDICT_USAGE;
     CHECK(subject != NULL);
@@ -178,7 +178,7 @@ enum verdict spec_runs_add(struct spec_runs *runs, struct record *record, int64_
     }
     subject_free(subject);
     free(subject);
-    free(hearing.places);
+    map_free(&hearing.places);
     return verdict;
 }
 
@@ -201,6 +201,7 @@ static struct follow_step step_of(const struct spec_trace *trace, uint32_t at)
 {
     const struct spec_trace_event *event = &trace->events[at];
     struct follow_step step = {.actor = trace->actor,
+                               .part = trace->part,
                                .move = event->move,
                                .sight_count = event->sight_count,
                                .observation = &event->shown};
@@ -229,12 +230,13 @@ static uint32_t ask_telemetry(const struct spec_trace *trace, struct spec_findin
     return outcome == WIDE_BROKEN ? at - 1 : UINT32_MAX;
 }
 
-static uint32_t ask_update(const struct spec_trace *trace, struct spec_finding *finding)
+static uint32_t ask_model(const struct spec_model *model, const struct spec_trace *trace,
+                          struct spec_finding *finding)
 {
     struct spec_ruling ruling;
     int32_t state[SPEC_STATE_WORDS_MAX] = {0};
-    spec_ruling_init(&ruling, &spec_update, trace->k);
-    const bool begun = spec_update.init(trace->k, 0, state);
+    spec_ruling_init(&ruling, model, trace->k);
+    const bool begun = model->init(trace->k, 0, state);
     CHECK(begun);
     for (uint32_t at = 0; at < trace->count; at++) {
         const struct follow_step step = step_of(trace, at);
@@ -243,6 +245,16 @@ static uint32_t ask_update(const struct spec_trace *trace, struct spec_finding *
         }
     }
     return UINT32_MAX;
+}
+
+static uint32_t ask_session(const struct spec_trace *trace, struct spec_finding *finding)
+{
+    return ask_model(&spec_session, trace, finding);
+}
+
+static uint32_t ask_update(const struct spec_trace *trace, struct spec_finding *finding)
+{
+    return ask_model(&spec_update, trace, finding);
 }
 
 uint32_t spec_runs_ask(const char *law, const struct spec_trace *trace,
@@ -272,7 +284,11 @@ void spec_runs_print_actor(const struct spec_runs *runs, const struct spec_trace
 {
     char name[32];
     fleet_node_name(settings_of(runs, trace->run_id), trace->actor, name, sizeof name);
-    snprintf(text, bytes, "run %" PRId64 ", %s", trace->run_id, name);
+    const int length = snprintf(text, bytes, "run %" PRId64 ", %s", trace->run_id, name);
+    if (trace->part != 0 && trace->count > 0 && length > 0 && (size_t)length < bytes) {
+        snprintf(text + length, bytes - (size_t)length, ", counter %" PRIu64,
+                 trace->events[0].shown.counter);
+    }
 }
 
 void spec_runs_print_event(const struct spec_runs *runs, const struct spec_trace *trace,

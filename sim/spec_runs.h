@@ -1,5 +1,5 @@
 /* Runs from the database, lived again, as traces of a law: one for each device that the law
- * follows.
+ * follows; of Session, one for each reading.
  */
 #ifndef BROWNOUT_SIM_SPEC_RUNS_H
 #define BROWNOUT_SIM_SPEC_RUNS_H
@@ -17,8 +17,8 @@ bool spec_runs_follow(const char *law, char *laws);
 struct spec_runs {
     /* To be filled in. */
     const char *law;
-    uint64_t devices_max; /* of a run, drawn from its seed; 0: all */
-    uint64_t events_max;  /* of a device, from its beginning; 0: all */
+    uint64_t devices_max; /* traces of a run, drawn from its seed; 0: all */
+    uint64_t events_max;  /* of a trace, from its beginning; 0: all */
     /* What was found. */
     uint32_t run_count;
     struct spec_run {

@@ -26,6 +26,7 @@ struct telling {
     const struct driver *driver;
     const struct spec_instance *instance;
     const struct spec_moves *moves;
+    const char *warm; /* when it begins; NULL: with the run */
     FILE *file;
     struct drive_word words[SCENARIO_MOVES_MAX];
 };
@@ -135,10 +136,11 @@ static void write_boot(const struct telling *telling, uint32_t boot, FILE *file)
     }
 }
 
-/* Behind a word, or at an operation of a boot: such a strike is filed from the beginning. */
+/* Behind a word, or at an operation of a boot or ahead of all words: such a strike is filed from
+ * the beginning. */
 static bool is_filed(const struct telling *telling, const struct place *place)
 {
-    return place->step == NO_STEP || place->step == place->word ||
+    return place->step == NO_STEP || place->step == place->word || place->word == NO_STEP ||
            telling->words[place->step].in_boot;
 }
 
@@ -147,7 +149,8 @@ static void write_place(const struct telling *telling, const struct place *place
 {
     FILE *file = telling->file;
     if (place->step == NO_STEP) {
-        fprintf(file, "at = \"1m\"");
+        fprintf(file, "at = \"%s\"", telling->warm == NULL ? "1m" : telling->warm);
+        return;
     } else if (place->step == place->word) {
         fprintf(file, "evidence = \"%s\", nth = %" PRIu32,
                 evidence_names[telling->words[place->step].evidence], place->nth);
@@ -156,9 +159,12 @@ static void write_place(const struct telling *telling, const struct place *place
         fprintf(file, "operation = \"%s\", nth = %" PRIu32 ", phase = \"%s\"",
                 port_operation_name(behind->operation), place->nth,
                 behind->shows == DRIVE_PRECEDES ? "before" : "after");
-        if (!later) {
+        if (!later && behind->in_boot) {
             write_boot(telling, place->boot, file);
         }
+    }
+    if (telling->warm != NULL && !later) {
+        fprintf(file, ", at = \"%s\"", telling->warm);
     }
 }
 
@@ -174,15 +180,19 @@ static bool write_strike(const struct telling *telling, uint32_t end, const stru
     }
     if (later) {
         CHECK(place.word != NO_STEP);
-        CHECK(strcmp(word->node, "device") == 0);
-        fprintf(file, "    { word = \"%s\", nth = %" PRIu32 ",\n      strike = { effect = \"%s\", ",
-                evidence_names[telling->words[place.word].evidence], place.word_nth,
-                effect_info(word->effect).name);
+        fprintf(file, "    { word = \"%s\", nth = %" PRIu32 ", ",
+                evidence_names[telling->words[place.word].evidence], place.word_nth);
+        if (strcmp(word->node, "device") != 0) {
+            fprintf(file, "by = \"%s\", ", word->node);
+        }
+        fprintf(file, "\n      strike = { effect = \"%s\", ", effect_info(word->effect).name);
     } else {
         fprintf(file, "    { effect = \"%s\", on = \"%s\", ", effect_info(word->effect).name,
                 word->node);
     }
-    fprintf(file, "lasts = \"%s\", ", word->lasts);
+    if (word->lasts != NULL) {
+        fprintf(file, "lasts = \"%s\", ", word->lasts);
+    }
     write_place(telling, &place, later);
     fprintf(file, later ? " } },\n" : " },\n");
     return true;
@@ -268,9 +278,11 @@ struct strikes {
     bool later;       /* some are filed when a word was said */
 };
 
-static void write_later(const struct telling *telling, struct strikes *strikes)
+/* `cut`: behind the last step; NULL: none falls there. */
+static void write_later(const struct telling *telling, const struct drive_word *cut,
+                        struct strikes *strikes)
 {
-    fprintf(telling->file, "\n-- Each is filed when the device has said the nth of a word.\n"
+    fprintf(telling->file, "\n-- Each is filed when its node has said the nth of a word.\n"
                            "local later = {\n");
     for (uint32_t i = 0; i < telling->moves->count; i++) {
         const struct drive_word *word = &telling->words[i];
@@ -278,24 +290,31 @@ static void write_later(const struct telling *telling, struct strikes *strikes)
             strikes->losses += word->effect == EFFECT_POWER_CUT;
         }
     }
+    if (cut != NULL && write_strike(telling, telling->moves->count, cut, true)) {
+        strikes->losses++;
+    }
     fprintf(telling->file, "}\n");
 }
 
-static void write_run(FILE *file)
+static void write_run(const struct telling *telling)
 {
-    fprintf(file, "\n"
-                  "    run = function(w)\n"
-                  "        for _, one in ipairs(later) do\n"
-                  "            local heard = {}\n"
-                  "            w:on(one.word, function(e)\n"
-                  "                heard[e.node] = (heard[e.node] or 0) + 1\n"
-                  "                if heard[e.node] == one.nth then\n"
-                  "                    one.strike.on = e.node\n"
-                  "                    w:strike(one.strike)\n"
-                  "                end\n"
-                  "            end)\n"
-                  "        end\n"
-                  "    end,\n");
+    FILE *file = telling->file;
+    fprintf(file, "\n    run = function(w)\n");
+    if (telling->warm != NULL) {
+        fprintf(file, "        w:sleep(\"%s\")\n", telling->warm);
+    }
+    fprintf(file,
+            "        for _, one in ipairs(later) do\n"
+            "            local heard = {}\n"
+            "            w:on(one.word, function(e)\n"
+            "                heard[e.node] = (heard[e.node] or 0) + 1\n"
+            "                if heard[e.node] == one.nth and (one.by or e.node) == e.node then\n"
+            "                    one.strike.on = e.node\n"
+            "                    w:strike(one.strike)\n"
+            "                end\n"
+            "            end)\n"
+            "        end\n"
+            "    end,\n");
 }
 
 /* All faults, and power behind the last step, so that what is not durable shows. */
@@ -315,19 +334,22 @@ static struct strikes write_strikes(const struct telling *telling)
         shown = is_shown(word) ? i : shown;
     }
     const bool ends = shown != NO_STEP && telling->words[count - 1].shows != DRIVE_STRIKES;
-    const bool says = ends && telling->words[shown].shows == DRIVE_SAYS;
-    if (says) {
-        struct drive_word cut = {.effect = EFFECT_POWER_CUT, .lasts = "30s"};
+    const bool exact = ends && (telling->words[shown].shows == DRIVE_SAYS ||
+                                (telling->words[shown].shows == DRIVE_PRECEDES &&
+                                 !is_of(&telling->words[shown], "device")));
+    struct drive_word cut = {.effect = EFFECT_POWER_CUT, .lasts = "30s"};
+    if (exact) {
         memcpy(cut.node, telling->words[shown].node, sizeof cut.node);
         fprintf(telling->file, "    -- The walk ends here: what is not durable now shows.\n");
-        (void)write_strike(telling, count, &cut, false);
-        strikes.losses++;
+        const bool filed = write_strike(telling, count, &cut, false);
+        strikes.losses += filed;
+        strikes.later = strikes.later || !filed;
     }
     fprintf(telling->file, "}\n");
     if (strikes.later) {
-        write_later(telling, &strikes);
+        write_later(telling, exact ? &cut : NULL, &strikes);
     }
-    if (ends && !says) {
+    if (ends && !exact) {
         strikes.devices =
             write_sweep(telling, find_place(telling, count, telling->words[shown].node).boot);
     }
@@ -347,6 +369,7 @@ bool spec_scenario_write(const struct driver *driver, const struct spec_instance
     telling.driver = driver;
     telling.instance = instance;
     telling.moves = moves;
+    telling.warm = driver->warm == NULL ? NULL : driver->warm(instance);
     telling.file = file;
     read_words(&telling);
     if (!can_say(&telling, error, error_bytes)) {
@@ -359,7 +382,7 @@ bool spec_scenario_write(const struct driver *driver, const struct spec_instance
     fprintf(file, "    duration = \"20m\",\n    heal = \"15m\",\n    crypto = \"ideal\",\n\n"
                   "    strikes = strikes,\n");
     if (strikes.later) {
-        write_run(file);
+        write_run(&telling);
     }
     fprintf(file, "\n    expect = { { \"power_losses\", \"%s\", %" PRIu32 " } },\n}\n",
             strikes.devices > 1 ? ">" : "==", strikes.losses * strikes.devices);

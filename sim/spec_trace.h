@@ -18,6 +18,7 @@ struct spec_trace_event {
 struct spec_trace {
     int64_t run_id;                /* 0: it is no run's */
     uint32_t actor;                /* node number */
+    uint64_t part;                 /* struct follow_step's */
     int32_t k[SPEC_CONSTANTS_MAX]; /* constants of its run, as words of the model */
     uint32_t count, capacity;
     struct spec_trace_event *events; /* owned */

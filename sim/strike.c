@@ -1,8 +1,10 @@
 #include "sim/world_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/heal_core.h"
 #include "sim/node_memory.h"
 
 enum {
@@ -31,6 +33,9 @@ void strike_schedule_boot(struct world *world, struct node *node, uint64_t time_
     world_schedule(world, time_us, WORLD_BOOT, node->number, ++node->boot_generation);
 }
 
+/* back_at_us of a node that never boots again. */
+#define NEVER UINT64_MAX
+
 /* The node is down: RAM dropped, media as the fall leaves them, image judged, next boot set. */
 static void bring_down(struct world *world, struct node *node, enum node_fall kind,
                        uint64_t back_at_us)
@@ -51,7 +56,11 @@ static void bring_down(struct world *world, struct node *node, enum node_fall ki
         world->stage.figures[FIGURE_power_losses]++;
         observe_image(world, node);
     }
-    strike_schedule_boot(world, node, back_at_us);
+    if (back_at_us == NEVER) {
+        node->boot_generation++; /* whatever was scheduled is over */
+    } else {
+        strike_schedule_boot(world, node, back_at_us);
+    }
 }
 
 static void void_laws(struct world *world, const struct plan_entry *entry)
@@ -134,6 +143,7 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
     }
     world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
     observe_answer(world, node);
+    recovery_look(&world->recovery, node, world->now_us);
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
         strike_down(world, node, node->fall_entry);
         strike_update_cut(world, node);
@@ -309,6 +319,8 @@ static void apply(struct world *world, struct node *node, uint32_t index, bool o
     case EFFECT_POWER_CUT:
     case EFFECT_CRASH:
     case EFFECT_DISK_LOST:
+    case EFFECT_LEFT_DARK: /* what is left out is left at heal */
+    case EFFECT_LEFT_CUT:
     case EFFECT_COUNT:
         break;
     }
@@ -380,8 +392,8 @@ void strike_file(struct world *world, uint32_t index)
     world->filed_count = index + 1;
     world->filed[entry->effect]++;
     hash_entry(world, entry);
-    if (world->healed) {
-        return; /* the liveness phase has no faults */
+    if (world->healed || heal_core_is_left(entry->effect)) {
+        return; /* the liveness phase has no faults; what is left out is left there */
     }
     switch (entry->when) {
     case PLAN_NOW:
@@ -406,10 +418,67 @@ void strike_file(struct world *world, uint32_t index)
     }
 }
 
+/* ---- heal ------------------------------------------------------------------------------------ */
+
+/* Its fault goes on for good. */
+static void leave_out(struct world *world, uint32_t index)
+{
+    const struct plan_entry *entry = &world->plan.entries[index];
+    struct node *node = &world->nodes[entry->target];
+    count_fired(world, index);
+    if (entry->effect == EFFECT_LEFT_CUT) {
+        net_begin(world->stage.net, world->now_us, index, NET_BLOCK_BOTH, entry->target,
+                  entry->other, 0);
+        return;
+    }
+    world->left[entry->target] |= WORLD_LEFT_DARK;
+    if (node_up(node)) {
+        bring_down(world, node, NODE_POWER_LOST, NEVER);
+    } else {
+        node->boot_generation++;
+    }
+}
+
+/* Before anybody is brought up. */
+static void leave_out_all(struct world *world)
+{
+    bool *holds = calloc((size_t)world->filed_count + 1, sizeof *holds), any = false;
+    bool *unasked = calloc((size_t)world->node_count + 1, sizeof *unasked);
+    struct plan filed = world->plan;
+    CHECK(holds != NULL && unasked != NULL);
+    filed.entry_count = world->filed_count;
+    for (uint32_t i = 0; i < world->filed_count; i++) {
+        holds[i] = heal_core_is_left(filed.entries[i].effect) && !world_is_withdrawn(world, i);
+        any = any || holds[i];
+    }
+    if (any) {
+        world->stage.probes[PROBE_healed_in_part]++;
+        world->left = calloc((size_t)world->node_count + 1, sizeof *world->left);
+        CHECK(world->left != NULL);
+        (void)heal_core_left(&filed, holds, unasked);
+    }
+    for (uint32_t i = 1; i <= world->node_count && any; i++) {
+        world->left[i] = unasked[i] ? WORLD_LEFT_UNASKED : 0;
+    }
+    for (uint32_t i = 0; i < world->filed_count; i++) {
+        if (holds[i]) {
+            leave_out(world, i);
+        }
+    }
+    free(holds);
+    free(unasked);
+}
+
+static bool is_left(const struct world *world, uint32_t node, uint8_t how)
+{
+    return world->left != NULL && (world->left[node] & how) != 0;
+}
+
 void strike_heal(struct world *world)
 {
     world->healed = true;
     net_heal(world->stage.net, world->now_us);
+    leave_out_all(world);
     for (uint32_t i = 1; i <= world->node_count; i++) {
         struct node *node = &world->nodes[i];
         clock_heal(&node->clock, world->now_us);
@@ -424,12 +493,20 @@ void strike_heal(struct world *world)
             node->disk->faults.failing_ppm = 0;
         }
         if (!node_up(node)) {
-            strike_schedule_boot(world, node, world->now_us);
+            if (!is_left(world, i, WORLD_LEFT_DARK)) {
+                strike_schedule_boot(world, node, world->now_us);
+            }
         } else {
             node->timer_at_us = world->now_us;
             node->timer_early = false;
             world_schedule(world, world->now_us, WORLD_TIMER, i, ++node->timer_generation);
         }
     }
+    recovery_heal(&world->recovery, world->nodes, world->node_count, world->now_us);
     observe_truth(world, TRUTH_HEAL, 0, 0);
+    for (uint32_t i = 1; i <= world->node_count; i++) {
+        if (is_left(world, i, WORLD_LEFT_UNASKED)) {
+            observe_truth(world, TRUTH_LEFT, i, 0);
+        }
+    }
 }

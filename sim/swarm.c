@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "core/device.h"
+#include "sim/firmware.h"
+#include "sim/heal_core.h"
 #include "sim/random.h"
 
 enum {
@@ -110,6 +112,29 @@ static void draw_configuration(struct settings *settings, uint64_t seed, uint32_
     }
 }
 
+/* First whether the run has a shape at all, then which: busy and idle devices, bursts. */
+static void draw_workload(struct settings *settings, uint64_t seed, uint32_t attempt)
+{
+    struct random_stream draws = stream_of(seed, attempt, "workload");
+    uint64_t *number = settings->number;
+    const uint64_t every_us = number[SETTING_device_sample_every];
+    const bool shaped = random_below(&draws, 2) == 0;
+    const bool uneven = random_below(&draws, 2) == 0;
+    const bool bursts = random_below(&draws, 2) == 0;
+    const uint64_t hot = log_between(&draws, 2, 8), skew = random_between(&draws, 1, 3);
+    const uint64_t burst = log_between(&draws, 2, 64);
+    const uint64_t idle_us =
+        log_time_us(&draws, 4 * every_us, 8 * every_us + number[SETTING_run_duration] / 8);
+    if (shaped && uneven) {
+        number[SETTING_workload_hot] = hot;
+        number[SETTING_workload_skew] = skew;
+    }
+    if (shaped && bursts) {
+        number[SETTING_workload_burst] = burst;
+        number[SETTING_workload_idle] = idle_us;
+    }
+}
+
 static void draw_media(struct settings *settings, uint64_t seed, uint32_t attempt)
 {
     static const char *const links[] = {"nb-iot", "lte-m",        "3g",       "satellite",
@@ -203,26 +228,46 @@ static void draw_faults(struct settings *settings, uint64_t seed)
     for (unsigned i = 0; i < EFFECT_COUNT; i++) {
         const enum effect effect = (enum effect)i;
         struct random_stream draws = stream_of(seed, 0, effect_info(effect).name);
+        if (heal_core_is_left(effect)) {
+            continue; /* run.heal_core draws what is left out, all of it at once */
+        }
         draw_fault(settings, &draws, effect, is_suppressor(effect) ? suppressors_ppm : on_ppm);
     }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* Can there be such a fleet? Of a part, and not of a plain flash, the scenario has answered. */
+static bool fits(const struct settings *settings)
+{
+    const struct flash_geometry geometry = {
+        .sector_bytes = (uint32_t)settings->number[SETTING_flash_sector],
+        .sector_count = (uint32_t)settings->number[SETTING_flash_sectors],
+        .program_bytes = (uint32_t)settings->number[SETTING_flash_unit],
+        .erased_value = 0xFF,
+    };
+    char error[256];
+    return settings_check(settings, error, sizeof error) &&
+           (settings->text[SETTING_flash_part][0] != '\0' ||
+            firmware_check(settings, &geometry, error, sizeof error));
+}
+
 void swarm_draw(struct plan *plan)
 {
     struct settings drawn;
-    char error[256];
     uint32_t attempt = 0;
     do {
         drawn = plan->settings;
         draw_topology(&drawn, plan->seed, attempt);
         draw_configuration(&drawn, plan->seed, attempt);
+        draw_workload(&drawn, plan->seed, attempt);
         draw_media(&drawn, plan->seed, attempt);
-    } while (!settings_check(&drawn, error, sizeof error) && ++attempt < ATTEMPTS);
+    } while (!fits(&drawn) && ++attempt < ATTEMPTS);
     if (attempt < ATTEMPTS) {
         plan->settings = drawn;
     }
     draw_faults(&plan->settings, plan->seed);
+    struct random_stream core = stream_of(plan->seed, 0, "heal_core");
+    plan->settings.number[SETTING_run_heal_core] = random_below(&core, 2);
     plan->expectation_count = 0;
 }

@@ -5,11 +5,13 @@
  * ("swarm/<what>"):
  *   topology        gateways, rogues, devices, how many gateways a device knows
  *   configuration   windows, reserves, outboxes, queues, timeouts: what core has to bear
+ *   workload        whether there is a shape at all; busy and idle devices, bursts (workload.*)
  *   latitude        what the port may do (latitude.*)
  *   links, flash    profiles of links; sectors and program units
  *   faults          first how likely a class is at all in this run, and whether those that hide
  *                   others (suppressors) are all but off; then each class: on or off, how often,
  *                   how long, whom
+ *   heal            all of the fleet, or a core that is enough (sim/heal_core.h)
  * The scenario's durations stay, and its sample period within a factor of eight.
  */
 #ifndef BROWNOUT_SIM_SWARM_H

@@ -479,7 +479,7 @@ void sweep(const struct sweep_request *request, struct outcome *outcome)
     work.outcome = outcome;
     work.job_count = seeds_of_shard(request) * request->scenario_count;
     work.lane_work = (struct lane_work){job_request, (void *)(uintptr_t)request,
-                                        request->timeout_us, request->memory_bytes};
+                                        request->timeout_us, request->memory_bytes, NULL};
     work.lane_count =
         (uint32_t)(request->lanes < work.job_count + 1 ? request->lanes : work.job_count + 1);
     outcome->asked = work.job_count;

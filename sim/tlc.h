@@ -16,8 +16,11 @@
 
 enum { TLC_MESSAGE_BYTES = 2048, TLC_JOBS_MAX = 16 };
 
+enum { SHA256_TEXT_BYTES = 65 };
+
 struct tlc {
     char jar[SPEC_PATH_BYTES];
+    char hash[SHA256_TEXT_BYTES];
     bool is_given; /* by TLC_JAR: its version is looked at, its hash is not */
 };
 
@@ -46,8 +49,7 @@ struct tlc_job {
     char library[SPEC_PATH_BYTES]; /* folder of what the module extends; "": its own */
     char folder[SPEC_PATH_BYTES];  /* of this run; is there, and empty */
     bool dump;                     /* the graph, to graph.dot in the folder */
-    bool coverage;
-    bool prints;     /* what the module prints, to rows.txt in the folder */
+    bool prints;                   /* what the module prints, to rows.txt in the folder */
     uint64_t weight; /* what it costs, roughly, against the others: the heaviest begin first */
     void *owner;
     /* What came of it. */
@@ -75,10 +77,10 @@ struct tlc_hooks {
 bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32_t parallel,
              const struct tlc_hooks *hooks);
 
-/* How often TLC took an action of this name, from -coverage. False: it is not listed. */
-bool tlc_taken(const struct tlc_job *job, const char *action, uint64_t *taken);
-/* SHA-256 of a file in hexadecimal. */
-enum { SHA256_TEXT_BYTES = 65 };
+/* The user's folder for what can be made again: $XDG_CACHE_HOME/brownout or ~/.cache/brownout. */
+void tlc_cache(char path[SPEC_PATH_BYTES]);
+/* SHA-256 in hexadecimal. */
+void sha256_text(const void *bytes, size_t size_bytes, char text[SHA256_TEXT_BYTES]);
 bool sha256_file(const char *path, char text[SHA256_TEXT_BYTES], char *error, size_t error_bytes);
 
 #endif

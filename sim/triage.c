@@ -288,7 +288,8 @@ static void join(struct triage *triage, uint32_t index, uint32_t cause_first)
     struct triage_failure *failure = &triage->failures[index];
     for (uint32_t i = cause_first; i < triage->group_count; i++) {
         const struct triage_failure *began = &triage->failures[triage->groups[i].first];
-        if (cone_holds(failure->subject->cone, began->subject->cone)) {
+        if (cone_holds(failure->subject->cone, began->subject->cone) ||
+            cone_holds(failure->subject->lived_cone, began->subject->cone)) {
             failure->group = i;
             triage->groups[i].count++;
             return;

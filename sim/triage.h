@@ -9,18 +9,20 @@
  *             violation was found in (event, time, node, device, epoch, counter); "-": none is
  *   role      of the node that said it, or that it befell: cloud, gw, rogue, dev; "-"
  *   cone      the fault classes that may have brought it about (triage_cone.h), sorted, with
- *             commas; "-": none did; "?": the run kept no plan that this build can read
+ *             commas; "-": none did; "?": the run kept no plan that this build can read. Of a run
+ *             that was shrunk (table shrunk) the classes that were left: those did bring it about
  * A failure's key is CAUSE-CONE: eight hexadecimal digits of the hash of the first four, and six of
  * the cone's.
  *
  * A group is one complaint, and the fewest faults that were seen to go before it. The failures of
  * one CAUSE are taken by the size of their cones, then by name, then by run: each joins the first
- * group whose cone its own holds whole, and else begins one. So what also happens without a fault
+ * group whose cone its own holds whole (of a run that was shrunk, also the cone that it would have
+ * if it was not), and else begins one. So what also happens without a fault
  * is one group, however many faults happened to strike near its other runs. A cone "?" neither
  * holds nor is held. The group's key and subject are those of the failure that began it: they stay,
  * until a run shows that fewer faults will do. A list of known failures names a group by its CAUSE,
- * by its key, or by the key of any of its failures, so that what was listed before stays listed
- * then.
+ * by its key, or by the key of any of its failures, before that was shrunk or since, so that what
+ * was listed before stays listed then.
  *
  * An arm is a scenario with its settings (--set). Runs are put in order by revision: the commit, or
  * where it was not clean the program; a revision stands where its first run was recorded. Now are
@@ -63,6 +65,7 @@ const char *triage_state_name(enum triage_state state);
 
 struct triage_subject {
     char law[40], what[TRIAGE_WHAT_BYTES], evidence[64], role[16], cone[TRIAGE_CONE_BYTES];
+    char lived_cone[TRIAGE_CONE_BYTES]; /* as the run tells it, shrunk or not; no part of the key */
 };
 void triage_key(const struct triage_subject *subject, char key[TRIAGE_KEY_BYTES]);
 /* Copy, with each row of digits as '#'. */
@@ -91,7 +94,8 @@ struct triage_failure {
     bool now;
     uint32_t group; /* index in triage.groups; set by triage_group */
     char key[TRIAGE_KEY_BYTES];
-    struct triage_subject *subject; /* owned */
+    char lived_key[TRIAGE_KEY_BYTES]; /* with its cone as the run tells it, shrunk or not */
+    struct triage_subject *subject;   /* owned */
 };
 
 /* A law in the runs of a scenario that are now. */

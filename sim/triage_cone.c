@@ -99,17 +99,10 @@ static int by_name(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-void triage_cone_end(struct triage_cone *cone, const bool fired[EFFECT_COUNT], char *text,
-                     size_t text_bytes)
+void triage_cone_classes(const bool inside[EFFECT_COUNT], char *text, size_t text_bytes)
 {
-    bool inside[EFFECT_COUNT] = {false};
     const char *names[EFFECT_COUNT];
     size_t count = 0, length = 0;
-    place_servers(cone);
-    for (uint32_t i = 0; i < cone->plan->entry_count; i++) {
-        const enum effect effect = cone->plan->entries[i].effect;
-        inside[effect] = inside[effect] || (fired[effect] && is_inside(cone, i));
-    }
     for (unsigned i = 0; i < EFFECT_COUNT; i++) {
         if (inside[i]) {
             names[count++] = effect_info((enum effect)i).name;
@@ -123,6 +116,18 @@ void triage_cone_end(struct triage_cone *cone, const bool fired[EFFECT_COUNT], c
         CHECK(added > 0 && (size_t)added < text_bytes - length);
         length += (size_t)added;
     }
+}
+
+void triage_cone_end(struct triage_cone *cone, const bool fired[EFFECT_COUNT], char *text,
+                     size_t text_bytes)
+{
+    bool inside[EFFECT_COUNT] = {false};
+    place_servers(cone);
+    for (uint32_t i = 0; i < cone->plan->entry_count; i++) {
+        const enum effect effect = cone->plan->entries[i].effect;
+        inside[effect] = inside[effect] || (fired[effect] && is_inside(cone, i));
+    }
+    triage_cone_classes(inside, text, text_bytes);
     free(cone->struck_us);
     free(cone->places);
 }

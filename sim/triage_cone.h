@@ -39,6 +39,8 @@ void triage_cone_begin(struct triage_cone *cone, const struct plan *plan, const 
 void triage_cone_effect(struct triage_cone *cone, uint32_t entry, uint64_t time_us);
 void triage_cone_evidence(struct triage_cone *cone, uint64_t time_us, const char *name,
                           uint32_t node, uint32_t device, uint64_t value);
+/* Class names of those that are inside, sorted, with commas; "-" if there are none. */
+void triage_cone_classes(const bool inside[EFFECT_COUNT], char *text, size_t text_bytes);
 /* fired: by effect. text: class names, sorted, with commas; "-" if there are none. Frees. */
 void triage_cone_end(struct triage_cone *cone, const bool fired[EFFECT_COUNT], char *text,
                      size_t text_bytes);

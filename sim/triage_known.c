@@ -94,7 +94,8 @@ static bool names(const struct triage_known_line *line, const struct triage *tri
 {
     const size_t length = strlen(line->key);
     for (uint32_t i = group->first; i < group->first + group->count; i++) {
-        if (strncmp(line->key, triage->failures[i].key, length) == 0) {
+        if (strncmp(line->key, triage->failures[i].key, length) == 0 ||
+            strncmp(line->key, triage->failures[i].lived_key, length) == 0) {
             return true;
         }
     }

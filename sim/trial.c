@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "sim/lane.h"
 #include "sim/status.h"
+#include "sim/twin_witness.h"
 
 /* What a lane is to run: written by this process while the lane is idle, read by its child. */
 struct order {
@@ -77,6 +78,12 @@ static void request(void *ctx, uint64_t job, const char *text, struct run_reques
     target->options.item = ignore_item;
 }
 
+static void live_twice(void *ctx, const struct run_request *request, struct witness *witness)
+{
+    const struct trials *trials = ctx;
+    twin_witness(trials->config.twin, request, witness);
+}
+
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
 /* Pages that this process and those it forks see alike: a nameless file's. */
@@ -109,7 +116,8 @@ struct trials *trials_open(const struct trial_config *config)
         free(trials);
         return NULL;
     }
-    const struct lane_work work = {request, trials, config->timeout_us, 0};
+    const struct lane_work work = {request, trials, config->timeout_us, 0,
+                                   config->twin != NULL ? live_twice : NULL};
     for (uint32_t i = 0; i < config->jobs; i++) {
         trials->lanes[i].socket = -1;
     }

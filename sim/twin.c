@@ -199,7 +199,7 @@ static bool write_plan(const char *path, const struct plan *plan)
 }
 
 struct wishes {
-    struct run_setting list[OPTION_SETTINGS_MAX + EFFECT_COUNT + 1];
+    struct run_setting list[OPTION_SETTINGS_MAX + EFFECT_COUNT + 2];
     uint32_t count;
     char keys[EFFECT_COUNT][64];
 };
@@ -216,6 +216,9 @@ static void wish(struct wishes *wishes, const struct twin_task *task)
         snprintf(wishes->keys[i], sizeof wishes->keys[i], "faults.%s.every",
                  effect_info((enum effect)i).name);
         wishes->list[wishes->count++] = (struct run_setting){wishes->keys[i], "0"};
+    }
+    if (task->calm) {
+        wishes->list[wishes->count++] = (struct run_setting){"run.heal_core", "no"};
     }
     if (task->crypto != NULL) {
         wishes->list[wishes->count++] = (struct run_setting){"run.crypto", task->crypto};

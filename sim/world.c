@@ -226,8 +226,9 @@ static void finish(struct world *world)
         world->judge != NULL ? judge_unfollowed_readings(world->judge) : 0;
     for (uint32_t i = 0; i < world->plan.expectation_count && !world->violated; i++) {
         const struct plan_expectation *expectation = &world->plan.expectations[i];
-        if (!compare(world_figure(world, expectation->figure), expectation->comparison,
-                     expectation->number)) {
+        const uint64_t figure = world_figure(world, expectation->figure);
+        if (figure == FIGURE_UNKNOWN ||
+            !compare(figure, expectation->comparison, expectation->number)) {
             world->expectation_failed = (int)i;
             break;
         }
@@ -396,7 +397,8 @@ void world_digest(struct world *world, uint64_t digest[2])
 uint64_t world_figure(const struct world *world, enum figure figure)
 {
     CHECK(figure < FIGURE_COUNT);
-    return world->stage.figures[figure];
+    return figure == FIGURE_recovery_us ? recovery_us(&world->recovery)
+                                        : world->stage.figures[figure];
 }
 
 const struct judge *world_judge(const struct world *world)

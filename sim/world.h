@@ -138,7 +138,8 @@ uint64_t world_filed(const struct world *world, enum effect effect);
     X(old_rejected) X(challenged) X(window_set) X(shed) X(queue_refused) X(rogue_took_custody) \
     X(dead_port_called) X(counter_cut_old) X(counter_cut_new) X(cut_inside_retained) \
     X(cache_lost) X(cache_reordered) X(ecc_corrected) X(ecc_refused) X(ecc_fault) \
-    X(send_was_short) X(timer_came_early)
+    X(send_was_short) X(timer_came_early) X(sampled_hot) X(sampled_cold) X(burst_idled) \
+    X(counters_again) X(healed_in_part)
 /* clang-format on */
 enum probe {
 #define PROBE_ENUM(name) PROBE_##name,

@@ -13,6 +13,7 @@
 #include "sim/fleet.h"
 #include "sim/ideal.h"
 #include "sim/node.h"
+#include "sim/recovery.h"
 #include "sim/profile.h"
 #include "sim/queue.h"
 #include "sim/readings.h"
@@ -44,6 +45,7 @@ struct world {
     uint32_t withdrawn_count;
     uint64_t withdrawn_us;
     bool healed, ending;
+    uint8_t *left; /* [node_count + 1], WORLD_LEFT_*; NULL: all is healed, or heal is to come */
     enum world_state state;
     char error[256];
     uint64_t filed[EFFECT_COUNT];
@@ -51,11 +53,16 @@ struct world {
     struct judge *judge;
     bool canary; /* the first acceptance is still to be told twice */
     enum model_role *model_roles;
+    struct recovery recovery;
+    uint64_t *periods_us;       /* [nodes + 1], of devices: between two samples */
+    struct workload_seen *seen; /* [nodes + 1], of devices */
     bool violated;
     struct violation violation;
     int expectation_failed;
     uint32_t image_node; /* whose image is being read */
 };
+
+enum { WORLD_LEFT_DARK = 1, WORLD_LEFT_UNASKED = 2 /* sim/heal_core.h */ };
 
 /* Schedule an event, now at the earliest. */
 void world_schedule(struct world *world, uint64_t time_us, enum world_event_kind kind, uint32_t a,
@@ -114,7 +121,7 @@ void strike_reset(struct world *world, struct node *node, enum reset_reason reas
 void strike_update_cut(struct world *world, struct node *node);
 void strike_boot(struct world *world, struct node *node);
 void strike_schedule_boot(struct world *world, struct node *node, uint64_t time_us);
-/* End all faults and bring everybody up. */
+/* End all faults and bring everybody up, but what the plan leaves out (sim/heal_core.h). */
 void strike_heal(struct world *world);
 
 #endif

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "sim/heal_core.h"
 #include "sim/law_choice.h"
 #include "sim/part.h"
 #include "sim/roles.h"
+#include "sim/workload.h"
 
 enum {
     FLASH_SECTOR_BYTES_MIN = 1024, /* as flash.sector and flash.sectors have it */
@@ -24,7 +26,7 @@ static int32_t on_sensor(void *ctx, uint32_t node, uint64_t time_us, uint64_t or
     const struct world *world = ctx;
     const uint32_t device = node - 2 - world->fleet->gateway_count;
     if (world->readings != NULL) {
-        const uint64_t row = time_us / world->plan.settings.number[SETTING_device_sample_every];
+        const uint64_t row = time_us / world->fleet->device_configs[device].sample_every_us;
         return readings_at(world->readings, row, device);
     }
     const uint64_t draw = random_at(world->sensor_key + node, ordinal);
@@ -251,6 +253,20 @@ static void void_by_part(struct world *world)
     }
 }
 
+static void make_workload(struct world *world)
+{
+    world->periods_us = calloc(world->node_count + 1, sizeof *world->periods_us);
+    world->seen = calloc(world->node_count + 1, sizeof *world->seen);
+    world->recovery.devices = calloc(world->node_count + 1, sizeof *world->recovery.devices);
+    CHECK(world->periods_us != NULL && world->seen != NULL && world->recovery.devices != NULL);
+    for (uint32_t i = 1; i <= world->node_count; i++) {
+        if (world->nodes[i].role_mask == ROLE_MASK_DEVICE) {
+            const struct device_config *device = world->nodes[i].config;
+            world->periods_us[i] = device->sample_every_us;
+        }
+    }
+}
+
 /* The plan's settings were checked. */
 static void void_by_choice(struct world *world)
 {
@@ -286,6 +302,9 @@ static void make_judge(struct world *world)
         .reserve = (uint32_t)setting[SETTING_device_reserve],
         .queue_max = (uint32_t)setting[SETTING_gateway_queue],
         .sample_every_us = setting[SETTING_device_sample_every],
+        .periods_us = world->periods_us,
+        .burst = (uint32_t)setting[SETTING_workload_burst],
+        .idle_us = setting[SETTING_workload_idle],
         .sample_slack_us = sample_slack_us(world),
         .trials = firmware != NULL ? (uint32_t)setting[SETTING_firmware_trials] : 0,
         .reverts_max = (uint32_t)setting[SETTING_firmware_reverts],
@@ -330,7 +349,7 @@ static bool make(struct world *world, bool draw)
             return false;
         }
     }
-    if (draw && !plan_draw_faults(&world->plan)) {
+    if (draw && (!plan_draw_faults(&world->plan) || !heal_core_draw(&world->plan))) {
         snprintf(world->error, sizeof world->error,
                  "the settings draw too many faults; make `every` longer");
         return false;
@@ -355,6 +374,7 @@ static bool make(struct world *world, bool draw)
     for (uint32_t i = 1; i <= world->node_count; i++) {
         make_node(world, i);
     }
+    make_workload(world);
     if (world->options.laws) {
         make_judge(world);
     }
@@ -433,6 +453,10 @@ void world_free(struct world *world)
     readings_free(world->readings);
     free(world->judge);
     free(world->model_roles);
+    free(world->periods_us);
+    free(world->seen);
+    free(world->recovery.devices);
+    free(world->left);
     queue_free(&world->queue);
     hash_free(&world->stage.hash);
     plan_free(&world->plan);

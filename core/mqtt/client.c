@@ -23,23 +23,6 @@ static void down(struct mqtt_client *client, const struct taking *taking, uint8_
 static bool send(struct mqtt_client *client, const struct port *port, uint64_t now_us,
                  const struct mqtt_packet *packet);
 
-static uint64_t keep_alive_us(const struct mqtt_client *client)
-{
-    return (uint64_t)client->keep_alive_s * 1000000u;
-}
-
-static uint64_t silence_deadline_us(const struct mqtt_client *client)
-{
-    return client->heard_us + keep_alive_us(client) / 2 * 3;
-}
-
-static uint64_t ping_deadline_us(const struct mqtt_client *client)
-{
-    const uint64_t asked_us =
-        client->heard_us > client->pinged_us ? client->heard_us : client->pinged_us;
-    return (client->sent_us < asked_us ? client->sent_us : asked_us) + keep_alive_us(client);
-}
-
 void mqtt_client_init(struct mqtt_client *client, uint32_t self, uint16_t keep_alive_s)
 {
     CHECK(self > 0);
@@ -154,7 +137,7 @@ enum err mqtt_client_publish(struct mqtt_client *client, const struct port *port
     if (err != ERR_OK) {
         return err;
     }
-    client->sent_us = now_us;
+    client->alive.sent_us = now_us;
     if (tag != 0) { /* unacknowledged from here on [MQTT-4.3.2-3] */
         struct mqtt_inflight *place = inflight_find(client, 0);
         CHECK(place != NULL);
@@ -175,11 +158,9 @@ uint64_t mqtt_client_deadline_us(const struct mqtt_client *client)
     case MQTT_CLIENT_AUTHENTICATING:
         return client->opened_us + MQTT_HANDSHAKE_US;
     case MQTT_CLIENT_READY:
-        if (client->keep_alive_s == 0) {
-            return UINT64_MAX;
-        }
-        return ping_deadline_us(client) < silence_deadline_us(client) ? ping_deadline_us(client)
-                                                                      : silence_deadline_us(client);
+        return mqtt_keep_alive_ping_us(&client->alive) < mqtt_keep_alive_silence_us(&client->alive)
+                   ? mqtt_keep_alive_ping_us(&client->alive)
+                   : mqtt_keep_alive_silence_us(&client->alive);
     case MQTT_CLIENT_BROKEN:
         return 0;
     }
@@ -191,10 +172,10 @@ bool mqtt_client_timeout(struct mqtt_client *client, const struct port *port, ui
     if (now_us < mqtt_client_deadline_us(client)) {
         return false;
     }
-    if (client->state == MQTT_CLIENT_READY && now_us < silence_deadline_us(client)) {
+    if (client->state == MQTT_CLIENT_READY && now_us < mqtt_keep_alive_silence_us(&client->alive)) {
         struct mqtt_packet packet;
         mqtt_packet_init(&packet, MQTT_PINGREQ); /* [MQTT-3.1.2-20] */
-        client->pinged_us = now_us;
+        client->alive.pinged_us = now_us;
         if (send(client, port, now_us, &packet)) {
             return false;
         }
@@ -218,7 +199,7 @@ void mqtt_client_close(struct mqtt_client *client, const struct port *port, uint
         struct mqtt_packet packet;
         mqtt_packet_init(&packet, MQTT_DISCONNECT);
         packet.reason = reason;
-        (void)send(client, port, client->sent_us, &packet);
+        (void)send(client, port, client->alive.sent_us, &packet);
     }
     port->link_close(port->ctx, client->link); /* [MQTT-3.14.4-2] */
     client->state = MQTT_CLIENT_CLOSED;
@@ -260,7 +241,7 @@ static bool send(struct mqtt_client *client, const struct port *port, uint64_t n
         client->state = MQTT_CLIENT_BROKEN;
         return false;
     }
-    client->sent_us = now_us;
+    client->alive.sent_us = now_us;
     return true;
 }
 
@@ -333,9 +314,9 @@ static uint8_t take_connack(struct mqtt_client *client, const struct taking *tak
     if (properties->maximum_qos == 0) { /* [MQTT-3.2.2-11]: of no use to a client of QoS 1 */
         return MQTT_IMPLEMENTATION_ERROR;
     }
-    client->keep_alive_s = client->keep_alive_asked_s;
+    client->alive.interval_s = client->keep_alive_asked_s;
     if ((properties->present & MQTT_PROPERTY_BIT(MQTT_SERVER_KEEP_ALIVE)) != 0) {
-        client->keep_alive_s = properties->server_keep_alive_s; /* [MQTT-3.1.2-21] */
+        client->alive.interval_s = properties->server_keep_alive_s; /* [MQTT-3.1.2-21] */
     }
     client->receive_maximum = properties->receive_maximum < MQTT_INFLIGHT_MAX
                                   ? properties->receive_maximum
@@ -424,7 +405,7 @@ static void take_packets(struct mqtt_client *client, const struct taking *taking
             return;
         }
         if (err == ERR_OK) {
-            client->heard_us = taking->now_us;
+            client->alive.heard_us = taking->now_us;
             reason = take_packet(client, taking, &packet);
         }
         if (reason == MQTT_UNSUPPORTED_PROTOCOL_VERSION) { /* a CONNECT, of whatever version */

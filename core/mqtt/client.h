@@ -13,6 +13,7 @@
 #define BROWNOUT_CORE_MQTT_CLIENT_H
 
 #include "core/event.h"
+#include "core/mqtt/keep_alive.h"
 #include "core/mqtt/stream.h"
 
 #define MQTT_AUTHENTICATION_METHOD_NAME "brownout-ed25519"
@@ -65,14 +66,11 @@ struct mqtt_client {
     uint32_t broker; /* peer's number */
     uint32_t link;
     uint16_t keep_alive_asked_s;
-    uint16_t keep_alive_s; /* in force: the broker may have set it [MQTT-3.1.2-21]; 0 = none */
     uint16_t next_packet_id;
     uint16_t receive_maximum; /* the broker's, at most MQTT_INFLIGHT_MAX */
     uint16_t inflight_count;
     uint64_t opened_us;
-    uint64_t sent_us;   /* when a packet was last sent */
-    uint64_t heard_us;  /* when a whole packet last came */
-    uint64_t pinged_us; /* when PINGREQ was last sent */
+    struct mqtt_keep_alive alive;
     struct mqtt_inflight inflight[MQTT_INFLIGHT_MAX];
     struct mqtt_framer framer;
     struct mqtt_outgoing outgoing;

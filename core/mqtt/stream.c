@@ -57,6 +57,16 @@ enum err mqtt_outgoing_packet(struct mqtt_outgoing *outgoing, const struct port 
                               uint32_t link, const struct mqtt_packet *packet)
 {
     const uint32_t held_bytes = outgoing->size_bytes;
+    const enum err err = mqtt_outgoing_hold(outgoing, packet);
+    if (err != ERR_OK || held_bytes > 0) {
+        return err;
+    }
+    return mqtt_outgoing_flush(outgoing, port, link);
+}
+
+enum err mqtt_outgoing_hold(struct mqtt_outgoing *outgoing, const struct mqtt_packet *packet)
+{
+    const uint32_t held_bytes = outgoing->size_bytes;
     CHECK(held_bytes <= LINK_SEND_BYTES_MAX);
     uint32_t packet_bytes_max = MQTT_PACKET_BYTES_MAX;
     if (outgoing->packet_bytes_max > 0 && outgoing->packet_bytes_max < packet_bytes_max) {
@@ -64,7 +74,11 @@ enum err mqtt_outgoing_packet(struct mqtt_outgoing *outgoing, const struct port 
     }
     const uint32_t room_bytes = LINK_SEND_BYTES_MAX - held_bytes;
     uint32_t size_bytes = room_bytes;
-    const enum err err = mqtt_encode(packet, outgoing->bytes + held_bytes, &size_bytes);
+    enum err err = mqtt_encode(packet, outgoing->bytes + held_bytes, &size_bytes);
+    if (size_bytes > packet_bytes_max) {
+        size_bytes = packet_bytes_max < room_bytes ? packet_bytes_max : room_bytes;
+        err = mqtt_encode_lean(packet, outgoing->bytes + held_bytes, &size_bytes);
+    }
     if (size_bytes > packet_bytes_max) {
         return ERR_RANGE;
     }
@@ -75,7 +89,7 @@ enum err mqtt_outgoing_packet(struct mqtt_outgoing *outgoing, const struct port 
         return ERR_FULL;
     }
     outgoing->size_bytes += size_bytes;
-    return held_bytes > 0 ? ERR_OK : mqtt_outgoing_flush(outgoing, port, link);
+    return ERR_OK;
 }
 
 enum err mqtt_outgoing_flush(struct mqtt_outgoing *outgoing, const struct port *port, uint32_t link)

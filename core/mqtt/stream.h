@@ -1,5 +1,5 @@
-/* Both directions of MQTT over a byte stream: packets out of bytes cut anywhere, and bytes held
- * back while a link says "later". */
+/* Both directions of MQTT over a byte stream, ordered and lossless [MQTT-4.2-1]: packets out of
+ * bytes cut anywhere, and bytes held back while a link says "later". */
 #ifndef BROWNOUT_CORE_MQTT_STREAM_H
 #define BROWNOUT_CORE_MQTT_STREAM_H
 
@@ -36,12 +36,17 @@ struct mqtt_outgoing {
     uint8_t bytes[LINK_SEND_BYTES_MAX];
 };
 
-/* Encode and send, or hold back what the link does not take. On an error nothing was sent or kept.
+/* Encode and send, or hold back what the link does not take. An answer that is too large for the
+ * peer goes as mqtt_encode_lean has it. On an error nothing was sent or kept.
  * ERR_OK | ERR_FULL | ERR_RANGE (larger than the peer takes [MQTT-3.1.2-24] [MQTT-3.2.2-15]) |
  * ERR_CLOSED. */
 enum err mqtt_outgoing_packet(struct mqtt_outgoing *outgoing, const struct port *port,
                               uint32_t link, const struct mqtt_packet *packet) MUST_USE;
-/* EVENT_LINK_WRITABLE: go on. ERR_OK | ERR_CLOSED. */
+/* Encode and hold back, to leave with the next flush: for what must not be seen before a commit.
+ * The same errors but ERR_CLOSED. */
+enum err mqtt_outgoing_hold(struct mqtt_outgoing *outgoing,
+                            const struct mqtt_packet *packet) MUST_USE;
+/* EVENT_LINK_WRITABLE, or after a hold: go on. ERR_OK | ERR_CLOSED. */
 enum err mqtt_outgoing_flush(struct mqtt_outgoing *outgoing, const struct port *port,
                              uint32_t link) MUST_USE;
 

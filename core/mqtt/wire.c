@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/check.h"
-#include "core/utf8.h"
+#include "core/mqtt/filter.h"
 
 int32_t mqtt_varint(const uint8_t *bytes, uint32_t size_bytes, uint32_t *value)
 {
@@ -72,13 +72,8 @@ struct mqtt_slice mqtt_read_binary(struct mqtt_cursor *cursor)
 struct mqtt_slice mqtt_read_text(struct mqtt_cursor *cursor)
 {
     const struct mqtt_slice text = mqtt_read_binary(cursor);
-    for (uint32_t index = 0; index < text.size_bytes;) {
-        const uint32_t length = utf8_character_bytes(text.bytes + index, text.size_bytes - index);
-        if (length == 0 || text.bytes[index] == 0) { /* [MQTT-1.5.4-1] [MQTT-1.5.4-2] */
-            mqtt_cursor_fail(cursor, MQTT_MALFORMED_PACKET);
-            break;
-        }
-        index += length;
+    if (!mqtt_text_valid(text)) {
+        mqtt_cursor_fail(cursor, MQTT_MALFORMED_PACKET);
     }
     return text;
 }
@@ -86,12 +81,19 @@ struct mqtt_slice mqtt_read_text(struct mqtt_cursor *cursor)
 struct mqtt_slice mqtt_read_topic(struct mqtt_cursor *cursor)
 {
     const struct mqtt_slice topic = mqtt_read_text(cursor);
-    for (uint32_t index = 0; index < topic.size_bytes; index++) {
-        if (topic.bytes[index] == '+' || topic.bytes[index] == '#') {
-            mqtt_cursor_fail(cursor, MQTT_MALFORMED_PACKET);
-        }
+    if (mqtt_filter_wild(topic)) { /* [MQTT-4.7.0-1] */
+        mqtt_cursor_fail(cursor, MQTT_MALFORMED_PACKET);
     }
     return topic;
+}
+
+struct mqtt_slice mqtt_read_filter(struct mqtt_cursor *cursor)
+{
+    const struct mqtt_slice filter = mqtt_read_text(cursor);
+    if (cursor->reason == MQTT_SUCCESS && !mqtt_filter_valid(filter)) {
+        mqtt_cursor_fail(cursor, MQTT_MALFORMED_PACKET);
+    }
+    return filter;
 }
 
 void mqtt_put_bytes(struct mqtt_writer *writer, const void *bytes, uint32_t size_bytes)
@@ -113,6 +115,12 @@ void mqtt_put_two(struct mqtt_writer *writer, uint16_t value)
 {
     mqtt_put_byte(writer, (uint8_t)(value >> 8));
     mqtt_put_byte(writer, (uint8_t)value);
+}
+
+void mqtt_put_four(struct mqtt_writer *writer, uint32_t value)
+{
+    mqtt_put_two(writer, (uint16_t)(value >> 16));
+    mqtt_put_two(writer, (uint16_t)value);
 }
 
 void mqtt_put_varint(struct mqtt_writer *writer, uint32_t value)

@@ -20,6 +20,7 @@ struct mqtt_writer {
     uint8_t *bytes;
     uint32_t capacity_bytes;
     uint32_t size_bytes;
+    uint64_t left_out; /* properties that are not written: MQTT_PROPERTY_BIT of each */
 };
 
 /* Bytes that the variable byte integer takes; 0: it goes on beyond size_bytes; -1: it is longer
@@ -37,10 +38,12 @@ struct mqtt_slice mqtt_read_binary(struct mqtt_cursor *cursor);
 struct mqtt_slice mqtt_read_text(struct mqtt_cursor *cursor);
 /* A topic name: a text without wildcards. Whether it may be empty is the reader's to say. */
 struct mqtt_slice mqtt_read_topic(struct mqtt_cursor *cursor);
+struct mqtt_slice mqtt_read_filter(struct mqtt_cursor *cursor);
 
 void mqtt_put_bytes(struct mqtt_writer *writer, const void *bytes, uint32_t size_bytes);
 void mqtt_put_byte(struct mqtt_writer *writer, uint8_t value);
 void mqtt_put_two(struct mqtt_writer *writer, uint16_t value);
+void mqtt_put_four(struct mqtt_writer *writer, uint32_t value);
 void mqtt_put_varint(struct mqtt_writer *writer, uint32_t value);
 void mqtt_put_binary(struct mqtt_writer *writer, struct mqtt_slice slice);
 

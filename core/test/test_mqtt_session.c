@@ -488,8 +488,8 @@ static void a_connect_that_cannot_be_served_is_refused(void)
 static void before_connect_nothing_else_is_taken(void)
 {
     static const uint8_t packets[][8] = {{0xC0, 0}, {0x30, 4, 0, 1, 't', 0}, {0xE0, 0},
-                                         {0xF0, 0}, {0x20, 3, 0, 0, 0},      {0x82, 0}};
-    static const uint8_t sizes[] = {2, 6, 2, 2, 5, 2};
+                                         {0xF0, 0}, {0x20, 3, 0, 0, 0},      {0x62, 2, 0, 1}};
+    static const uint8_t sizes[] = {2, 6, 2, 2, 5, 4};
     for (uint32_t index = 0; index < sizeof sizes; index++) {
         world_init();
         mqtt_session_open(&world.session, BROKER, LINK, world.now_us);
@@ -830,7 +830,7 @@ static void a_client_that_only_talks_still_asks_whether_the_broker_is_there(void
         EXPECT(!mqtt_client_timeout(&world.client, &world.client_end.port, world.now_us));
         run();
     }
-    EXPECT_EQUAL(world.client.heard_us, start_us + 30 * UINT64_C(1000000));
+    EXPECT_EQUAL(world.client.alive.heard_us, start_us + 30 * UINT64_C(1000000));
     EXPECT_EQUAL(world.session_seen.publishes, 30);
 }
 

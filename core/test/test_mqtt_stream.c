@@ -172,7 +172,8 @@ static void a_stream_is_refused_for_the_same_reason_however_it_is_cut(void)
         {5, {0x30, 0xFF, 0xFF, 0xFF, 0x7F}, MQTT_PACKET_TOO_LARGE},
         {6, {0x30, 4, 0, 1, '#', 0}, MQTT_MALFORMED_PACKET},
         {4, {0x40, 2, 0, 0}, MQTT_PROTOCOL_ERROR},
-        {2, {0x82, 0x00}, MQTT_PROTOCOL_ERROR},
+        {4, {0x62, 2, 0, 0}, MQTT_PROTOCOL_ERROR},
+        {2, {0x82, 0x00}, MQTT_MALFORMED_PACKET},
     };
     for (uint32_t index = 0; index < sizeof bad / sizeof bad[0]; index++) {
         static struct stream stream;
@@ -309,6 +310,31 @@ static void a_packet_larger_than_the_peer_takes_is_not_sent(void)
     EXPECT_EQUAL(link.taken.size_bytes, MQTT_PACKET_BYTES_MAX + 20);
 }
 
+static void an_answer_that_is_too_large_goes_without_its_texts(void)
+{
+    static struct mqtt_outgoing outgoing;
+    static struct link link;
+    memset(&outgoing, 0, sizeof outgoing);
+    memset(&link, 0, sizeof link);
+    const struct port port = {.ctx = &link, .link_send = link_send};
+    link.step = link.room = STREAM_BYTES_MAX;
+    struct mqtt_packet puback;
+    mqtt_packet_init(&puback, MQTT_PUBACK);
+    puback.packet_id = 7;
+    puback.reason = MQTT_QUOTA_EXCEEDED;
+    puback.properties.reason_string = mqtt_text("no");
+    puback.properties.present = MQTT_PROPERTY_BIT(MQTT_REASON_STRING);
+    outgoing.packet_bytes_max = 11;
+    EXPECT_EQUAL(mqtt_outgoing_packet(&outgoing, &port, 5, &puback), ERR_OK);
+    EXPECT_EQUAL(link.taken.size_bytes, 11);
+    outgoing.packet_bytes_max = 10;
+    EXPECT_EQUAL(mqtt_outgoing_packet(&outgoing, &port, 5, &puback), ERR_OK);
+    EXPECT_EQUAL(link.taken.size_bytes, 11 + 5);
+    outgoing.packet_bytes_max = 4;
+    EXPECT_EQUAL(mqtt_outgoing_packet(&outgoing, &port, 5, &puback), ERR_RANGE);
+    EXPECT_EQUAL(link.taken.size_bytes, 11 + 5);
+}
+
 static void a_closed_link_is_told_and_keeps_nothing(void)
 {
     static struct mqtt_outgoing outgoing;
@@ -333,6 +359,7 @@ int main(void)
     RUN(packets_leave_in_order_through_a_link_that_takes_them_bit_by_bit);
     RUN(what_does_not_fit_is_not_kept_and_acks_still_fit);
     RUN(a_packet_larger_than_the_peer_takes_is_not_sent);
+    RUN(an_answer_that_is_too_large_goes_without_its_texts);
     RUN(a_closed_link_is_told_and_keeps_nothing);
     return 0;
 }

@@ -747,6 +747,52 @@ static void cadence_excuses_a_stall_and_what_makes_up_for_it(void)
     WRONG(TIME_CADENCE, sampled_after(EVERY_US / 2, 3));
 }
 
+/* One that samples thrice and then idles for five periods; the other one, four times as seldom. */
+static void cadence_knows_each_devices_period_and_its_bursts(void)
+{
+    static const uint64_t periods_us[NODE_COUNT] = {
+        [DEVICE] = EVERY_US, [OTHER_DEVICE] = 4 * EVERY_US};
+    static const uint64_t more_us = 3 * EVERY_US / 8; /* of drift, where the wait is longer */
+    struct judge_config shaped = config;
+    shaped.periods_us = periods_us;
+    shaped.burst = 3;
+    shaped.idle_us = 5 * EVERY_US;
+    for (unsigned wrong = 0; wrong < 5; wrong++) {
+        begin_fleet();
+        judge_init(memset(judge, 0, judge_size_bytes(&shaped)), &shaped);
+        RIGHT(say(EVIDENCE_BOOT, DEVICE, DEVICE, 1));
+        RIGHT(sampled_after(EVERY_US, 1));
+        RIGHT(sampled_after(EVERY_US, 2));
+        if (wrong == 0) { /* idle before the burst is over */
+            WRONG(TIME_CADENCE, sampled_after(5 * EVERY_US, 3));
+            continue;
+        }
+        RIGHT(sampled_after(EVERY_US, 3));
+        if (wrong == 1) { /* a burst that does not end */
+            WRONG(TIME_CADENCE, sampled_after(EVERY_US, 4));
+            continue;
+        }
+        if (wrong == 2) {
+            WRONG(TIME_CADENCE, sampled_after(5 * EVERY_US + SLACK_US + 4 * EVERY_US / 8 + 1, 4));
+            continue;
+        }
+        RIGHT(sampled_after(5 * EVERY_US + SLACK_US + 4 * EVERY_US / 8, 4));
+        RIGHT(sampled_after(EVERY_US, 5));
+        RIGHT(say(EVIDENCE_BOOT, DEVICE, DEVICE, 6)); /* begins its burst anew */
+        RIGHT(sampled_after(EVERY_US, 6));
+        RIGHT(sampled_after(EVERY_US, 7));
+        RIGHT(sampled_after(EVERY_US, 8));
+        RIGHT(say(TRUTH_DOWN, DEVICE, 0, 0));
+        now_us += EVERY_US;
+        RIGHT(say(EVIDENCE_BOOT, OTHER_DEVICE, OTHER_DEVICE, 1));
+        now_us += 3 * EVERY_US - EVERY_US;
+        RIGHT(say(EVIDENCE_SIGN, OTHER_DEVICE, OTHER_DEVICE, 1));
+        now_us += 4 * EVERY_US - EVERY_US + (wrong == 3 ? SLACK_US + more_us + 1 : 0);
+        now_us -= wrong == 4 ? SLACK_US + more_us + 1 : 0;
+        WRONG(TIME_CADENCE, say(EVIDENCE_SIGN, OTHER_DEVICE, OTHER_DEVICE, 2));
+    }
+}
+
 /* Three readings at heal, of which two are released after so long; the end is a period behind heal.
  */
 static enum law release_two_of_three(uint64_t after_us)
@@ -770,6 +816,27 @@ static void who_delivers_to_the_end_is_not_stuck(void)
     EXPECT_EQUAL(judge_recovering(judge), 1);
     WRONG(LIVENESS_ACKED, release_two_of_three(EVERY_US / 10 * 7));
     EXPECT_EQUAL(judge_recovering(judge), 0);
+}
+
+/* A device that has no way to the cloud is asked for nothing, and is not at it either; whoever has
+ * one is asked all the same. */
+static void liveness_asks_nothing_of_who_was_not_healed(void)
+{
+    begin_fleet();
+    sample(1);
+    take(1);
+    RIGHT(say(TRUTH_HEAL, 0, 0, 0));
+    RIGHT(say(TRUTH_LEFT, DEVICE, 0, 0));
+    RIGHT(say(TRUTH_END, 0, 0, 0));
+    EXPECT_EQUAL(judge_recovering(judge), 0);
+    EXPECT_EQUAL(judge_exercised(judge, LAW_LIVENESS_ACKED), 0);
+    EXPECT(!judge_is_void(judge, LAW_LIVENESS_ACKED));
+    begin_fleet();
+    sample(1);
+    take(1);
+    RIGHT(say(TRUTH_HEAL, 0, 0, 0));
+    RIGHT(say(TRUTH_LEFT, GATEWAY, 0, 0));
+    WRONG(LIVENESS_ACKED, say(TRUTH_END, 0, 0, 0));
 }
 
 static void liveness_rejects_a_reading_that_does_not_arrive(void)
@@ -981,7 +1048,9 @@ int main(void)
     RUN(cadence_rejects_a_sample_that_is_early_or_late);
     RUN(cadence_rejects_a_device_that_fell_silent);
     RUN(cadence_excuses_a_stall_and_what_makes_up_for_it);
+    RUN(cadence_knows_each_devices_period_and_its_bursts);
     RUN(liveness_rejects_a_reading_that_does_not_arrive);
+    RUN(liveness_asks_nothing_of_who_was_not_healed);
     RUN(who_delivers_to_the_end_is_not_stuck);
     RUN(a_void_law_is_silent_where_the_fault_is);
     RUN(what_the_cloud_knows_in_the_end_is_a_matter_of_liveness);

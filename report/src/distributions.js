@@ -2,13 +2,19 @@
 import { report, rows, unpack } from "./data.js";
 import { h, table } from "./dom.js";
 import { distribution } from "./plot.js";
-import { count, real, span } from "./number.js";
+import { bytes, count, real, span } from "./number.js";
 
 const own = {
     sim_us: ["simulated time", span, "time"],
     wall_us: ["wall time", span, "time"],
     events: ["events of a run", real, "events"],
+    memory_bytes: ["memory of a run's process, at the most", bytes, "memory"],
 };
+
+// Times as times; a sum of them says nothing.
+function figureText(row, number, text) {
+    return report.figures_said[row.figure]?.unit === "us" ? span(number) : text(number);
+}
 
 export function distributions(panel) {
     const place = h("div", { class: "plots" });
@@ -34,16 +40,17 @@ export function distributions(panel) {
             const fits = (scenario.value === "" || runs.scenario.numbers[i] === Number(scenario.value)) &&
                 (verdict.value === "" || runs.verdict.numbers[i] === Number(verdict.value));
             const number = runs[name].numbers[i];
-            if (fits && (isOwn || number > 0)) {
-                numbers.push(isOwn ? number : number - 1); // 0 stands for a run without this figure
+            if (fits && (isOwn ? name !== "memory_bytes" || number > 0 : number > 0)) { // 0: not known
+                numbers.push(isOwn ? number : number - 1);
             }
         }
         const said = report.figures_said[name];
+        const isTime = said?.unit === "us";
         place.replaceChildren(distribution({
             numbers,
             label: isOwn ? own[name][0] : `${name}: ${said?.doc ?? ""}`,
-            unit: isOwn ? own[name][2] : `${said?.unit ?? ""} in a run`,
-            text: isOwn ? own[name][1] : real,
+            unit: isOwn ? own[name][2] : isTime ? "time" : `${said?.unit ?? ""} in a run`,
+            text: isOwn ? own[name][1] : isTime ? span : real,
         }));
     }
 
@@ -56,7 +63,7 @@ export function distributions(panel) {
         report.runs_left_out_to > 0
             ? h("p", { class: "note" }, `The last ${count(report.runs.rows)} runs; those up to run ${report.runs_left_out_to} are in the database alone.`) : "",
         place,
-        h("p", { class: "note" }, "How long deliveries and recoveries took is measured in each failing run that has a diagram: see there."),
+        h("p", { class: "note" }, "How long fleets took to recover is the figure recovery_us; how long deliveries and single nodes took is measured in each failing run that has a diagram: see there."),
         table({
             caption: "What a delivered reading costs",
             rows: rows(report.cost),
@@ -76,10 +83,10 @@ export function distributions(panel) {
                 { title: "figure", wide: true, sort: (row) => row.figure, cell: (row) => [h("code", null, row.figure),
                     h("span", { class: "note" }, report.figures_said[row.figure]?.doc ?? "")] },
                 { title: "unit", cell: (row) => report.figures_said[row.figure]?.unit ?? "" },
-                { title: "total", number: true, sort: (row) => row.total, cell: (row) => count(row.total) },
-                { title: "least", number: true, sort: (row) => row.least, cell: (row) => count(row.least) },
-                { title: "mean", number: true, sort: (row) => row.mean, cell: (row) => real(row.mean) },
-                { title: "most", number: true, sort: (row) => row.most, cell: (row) => count(row.most) },
+                { title: "total", number: true, sort: (row) => row.total, cell: (row) => figureText(row, row.total, count) },
+                { title: "least", number: true, sort: (row) => row.least, cell: (row) => figureText(row, row.least, count) },
+                { title: "mean", number: true, sort: (row) => row.mean, cell: (row) => figureText(row, row.mean, real) },
+                { title: "most", number: true, sort: (row) => row.most, cell: (row) => figureText(row, row.most, count) },
             ],
         }),
     );

@@ -93,22 +93,32 @@ export function state(name, text = name) {
     return h("span", { class: `state ${look}` }, h("span", { class: "sign", "aria-hidden": "true" }, sign), text);
 }
 
-export function copyLine(label, line) {
+// A button that copies the text of `code`.
+function copier(label, text, code) {
     const said = h("span", { class: "said", role: "status" });
     const button = h("button", {
         type: "button",
         onclick: async () => {
             try {
-                await navigator.clipboard.writeText(line);
+                await navigator.clipboard.writeText(text);
                 said.textContent = "copied";
             } catch {
                 getSelection().selectAllChildren(code); // a file is no secure context everywhere
                 said.textContent = "selected";
             }
         },
-    }, "Copy", h("span", { class: "unseen" }, ` the line: ${label}`));
+    }, "Copy", h("span", { class: "unseen" }, ` ${label}`));
+    return [button, said];
+}
+
+export function copyLine(label, line) {
     const code = h("code", { tabIndex: 0 }, line);
-    return h("div", { class: "line" }, h("span", { class: "label" }, label), code, button, said);
+    return h("div", { class: "line" }, h("span", { class: "label" }, label), code, copier(`the line: ${label}`, line, code));
+}
+
+export function copyBlock(label, text) {
+    const code = h("pre", { tabIndex: 0 }, text);
+    return h("div", { class: "block" }, code, h("div", null, copier(label, text, code)));
 }
 
 export function say(text) {

@@ -1,7 +1,7 @@
 // Failures in groups; of one of them, what is known, its diagram, its items, and how it comes back.
 import { hasDiagram, report, runData } from "./data.js";
-import { copyLine, h, say, state } from "./dom.js";
-import { count, instant, span } from "./number.js";
+import { copyBlock, copyLine, h, say, state } from "./dom.js";
+import { bytes, count, instant, span } from "./number.js";
 import { Diagram } from "./diagram.js";
 import { EventList } from "./events.js";
 import { bandColours } from "./paint.js";
@@ -9,6 +9,7 @@ import { KIND, Run, families, kinds } from "./model.js";
 import { distribution } from "./plot.js";
 import { groupTitle } from "./groups.js";
 
+const endings = { whole: "came to its end", late: "its time was up", memory: "took too much memory", killed: "was killed", crashed: "crashed" };
 const LANES_ALL = 24; // fleets up to this size are shown whole at first
 
 function find(run) {
@@ -53,7 +54,18 @@ function facts(failure) {
             fact("when", `event ${failure.event}, ${instant(failure.time_us)}`),
         ] : fact("why", failure.message ?? ""),
         fact("run", `${failure.run} of ${failure.scenario ?? "a plan"}, seed ${failure.seed}`),
-        fact("size", `${count(failure.events)} events, ${span(failure.sim_us)} simulated`));
+        fact("size", `${count(failure.events)} events, ${span(failure.sim_us)} simulated`),
+        fact("process", endings[failure.ending] ?? failure.ending,
+            failure.memory_bytes > 0 ? `, ${bytes(failure.memory_bytes)} at the most` : ", memory not known"));
+}
+
+// The smallest scenario that fails alike, where the database has one.
+function shrunk(failure) {
+    const { text, seed, faults_before: before, faults, minimal } = failure.shrunk;
+    return h("section", { class: "shrunk", "aria-label": "Shrunk scenario" },
+        h("h4", null, "Shrunk scenario", h("span", { class: "note" },
+            ` ${count(before)} faults became ${count(faults)}${minimal ? "" : ", and the budget was spent"}; it fails with seed ${seed}`)),
+        copyBlock("shrunk scenario", text));
 }
 
 function legend() {
@@ -252,7 +264,8 @@ export function failures(panel) {
             h("h3", null, state(failure.verdict, failure.law ?? failure.verdict), ` run ${failure.run}`),
             facts(failure),
             failure.replay ? copyLine("replay", failure.replay) : "",
-            failure.again ? copyLine("again", failure.again) : "");
+            failure.again ? copyLine("again", failure.again) : "",
+            failure.shrunk ? shrunk(failure) : "");
         if (!hasDiagram(failure.run)) {
             detail.append(h("p", { class: "warning" }, failure.replay
                 ? "This run has no diagram in this report: name a larger --failures."

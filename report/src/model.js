@@ -29,9 +29,9 @@ const TRUTH = { down: truthFirst, up: truthFirst + 1, heal: truthFirst + names.t
 const refusing = new Set(["REJECT", "REFUSE", "DROP"].map((name) => names.evidence.indexOf(name)));
 
 export const families = [
-    { id: "power", name: "power", effects: /^(power_cut|crash|hang|suspend|disk_lost)$/ },
+    { id: "power", name: "power", effects: /^(power_cut|crash|hang|suspend|disk_lost|left_dark)$/ },
     { id: "clock", name: "clock", effects: /^(wall|monotonic)_/ },
-    { id: "link", name: "partition, link", effects: /^(partition|link)/ },
+    { id: "link", name: "partition, link", effects: /^(partition|link|left_cut)/ },
     { id: "media", name: "disk, flash", effects: /^(disk|flash)_/ },
     { id: "attack", name: "attack", effects: /^attack_/ },
 ];

@@ -36,6 +36,11 @@ export function span(us) {
     return size < 172800e6 ? `${real(us / 3600e6)} h` : `${real(us / 86400e6)} d`;
 }
 
+// 64 MB: as the command prints them.
+export function bytes(number) {
+    return number < 1e6 ? `${real(number / 1e3)} kB` : number < 1e9 ? `${real(number / 1e6)} MB` : `${real(number / 1e9)} GB`;
+}
+
 // An instant of a run, as traces print it.
 export function instant(us) {
     const two = (number) => String(number).padStart(2, "0");

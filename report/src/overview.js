@@ -1,7 +1,7 @@
 // Verdicts by scenario, what failed, which builds, and where the time went.
 import { report, rows } from "./data.js";
 import { h, state, table } from "./dom.js";
-import { count, real } from "./number.js";
+import { bytes, count, real } from "./number.js";
 import { groupTitle } from "./groups.js";
 
 // Shares of verdicts as a bar; the numbers stand beside it.
@@ -67,6 +67,15 @@ export function overview(panel, go) {
                 { title: "runs", number: true, cell: (row) => count(row.runs) },
                 { title: "first", cell: (row) => row.first.replace("T", " ") },
                 { title: "last", cell: (row) => row.last.replace("T", " ") },
+            ],
+        }),
+        table({
+            caption: "How their processes ended",
+            rows: rows(report.endings),
+            columns: [
+                { title: "ending", cell: (row) => row.ending },
+                { title: "runs", number: true, cell: (row) => count(row.runs) },
+                { title: "memory at the most", number: true, cell: (row) => (row.memory_bytes > 0 ? bytes(row.memory_bytes) : "not known") },
             ],
         }),
         table({

@@ -72,6 +72,7 @@ async function tabs(page, data) {
     await openTab(page, "overview");
     expectEqual(await text(page, ".sums dd"), "9", "runs in the head");
     expect((await text(page, "#panel-overview")).includes("telemetry.durable"), "the broken law leads");
+    expect(/whole9[\d.]+ MB/.test(await page.$$eval("#panel-overview tbody tr", (rows) => rows.map((row) => row.textContent).join("|"))), "how processes ended");
     await openTab(page, "laws");
     expectEqual(await page.$$eval("#panel-laws tbody tr", (rows) => rows.length), data.laws.rows.length, "a row for each law");
     expect((await text(page, "#panel-laws tbody tr")).includes("broken in 2"), "broken laws stand first");
@@ -83,6 +84,10 @@ async function tabs(page, data) {
     const before = await text(page, "#panel-distributions .quantiles");
     await page.select("#figure", "boots");
     await until(page, "another figure has other numbers", (before) => document.querySelector("#panel-distributions .quantiles").textContent !== before, before);
+    await page.select("#figure", "recovery_us");
+    await until(page, "recoveries are told as times", () => / (ms|s|min)/.test(document.querySelector("#panel-distributions .quantiles").textContent));
+    await page.select("#figure", "memory_bytes");
+    await until(page, "memory is told as such", () => / [kMG]B/.test(document.querySelector("#panel-distributions .quantiles").textContent));
     // A head that sorts.
     await openTab(page, "laws");
     const sort = await page.$("#panel-laws th:nth-child(3) .sort");
@@ -166,9 +171,23 @@ async function failure(page, run, law) {
     await page.click("#search", { clickCount: 3 });
     await page.keyboard.press("Backspace");
     await until(page, "an empty search shows all", (all) => document.querySelector(".toolbar .note").textContent === all, all);
-    await page.click(".detail summary");
-    expect((await text(page, ".detail pre")).startsWith("brownout plan 1"), "the plan");
+    await page.click(".detail details summary");
+    expect((await text(page, ".detail details pre")).startsWith("brownout plan 1"), "the plan");
     await until(page, "deliveries are plotted", () => document.querySelector(".detail .plots canvas") !== null);
+}
+
+// The small scenario of a run that was shrunk: shown, and copied by its button.
+async function shrunk(page, data) {
+    const { run, shrunk } = data.groups.flatMap((group) => group.runs).find((failure) => failure.shrunk);
+    await page.evaluate((run) => { location.hash = `failures/${run}`; }, run);
+    await ready(page, run);
+    expect((await text(page, ".facts")).includes("came to its end, memory not known"), "its process: no sweep looked at its memory");
+    expectEqual(await text(page, ".shrunk pre"), shrunk.text, "the shrunk scenario");
+    expect((await text(page, ".shrunk h4")).includes(`became ${shrunk.faults}`), "how small it is");
+    await page.click(".shrunk button");
+    await until(page, "it says that it is copied", () => ["copied", "selected"].includes(document.querySelector(".shrunk .said").textContent));
+    const taken = await page.evaluate(() => getSelection().toString());
+    expect((await text(page, ".shrunk .said")) === "copied" || taken.trim() === shrunk.text.trim(), "the whole of it is taken");
 }
 
 async function large(page, run) {
@@ -227,6 +246,8 @@ try {
             await page.addScriptTag({ content: axe });
             await tabs(page, data);
             await failure(page, broken.runs[0].run, broken.law);
+            await shrunk(page, data);
+            await noBarriers(page, `a shrunk failure, ${dark ? "dark" : "light"}`);
             for (const id of ["overview", "failures", "laws", "coverage", "distributions"]) {
                 await openTab(page, id);
                 if (id === "failures") {

@@ -2,7 +2,7 @@
 // with all digits; every node's state as `replay --until` shows it; bytes that arrive were sent.
 // Method: the page's own modules read the file here, without a browser, beside the database.
 //   node data.mjs BROWNOUT
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ask, call, dataOf, done, expect, expectEqual, folder, makeSmall, plant, report } from "./make.mjs";
 
@@ -101,8 +101,16 @@ try {
     const runs = await unpack(data.runs);
     for (const figure of data.figure_names) {
         const wanted = ask(database, `SELECT run, value FROM run_figure WHERE figure = '${figure}' ORDER BY run`);
-        expectEqual([...runs[figure].numbers].map((number) => number - 1), wanted.map((row) => row.value), figure);
+        // 0: a run that cannot tell it, and has no row.
+        expectEqual([...runs[figure].numbers].filter((number) => number > 0).map((number) => number - 1), wanted.map((row) => row.value), figure);
     }
+    expectEqual([...runs.memory_bytes.numbers], ask(database, "SELECT memory_bytes AS n FROM run ORDER BY id").map((row) => row.n), "memory");
+    expectEqual(rows(data.endings).map((row) => [row.ending, row.runs]), [["whole", 9]], "endings");
+    expect(data.figure_names.includes("recovery_us") && data.figures_said.recovery_us.unit === "us", "recoveries are a figure");
+    const small = data.groups.flatMap((group) => group.runs).filter((failure) => failure.shrunk);
+    expectEqual(small.map((failure) => failure.run), [9], "the run that was shrunk");
+    expectEqual(small[0].shrunk.text, readFileSync(join(place, "shrunk.lua"), "utf8"), "its scenario, as it stands in the file");
+    expect(small[0].shrunk.faults < small[0].shrunk.faults_before, "it is smaller");
     expectEqual([...runs.run.numbers], [1, 2, 3, 4, 5, 6, 7, 8, 9], "run ids");
 
     // One of this program: lived again, whole.

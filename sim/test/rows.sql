@@ -15,6 +15,8 @@ UNION ALL SELECT json_array('run_coverage', s, seed, kind, count, outcome, hex(k
     FROM r JOIN run_coverage ON run = id
 UNION ALL SELECT json_array('coverage', kind, key, runs) FROM coverage
 UNION ALL SELECT json_array('plan', s, seed, text) FROM r JOIN plan ON run = id
+UNION ALL SELECT json_array('shrunk', s, r.seed, failure, faults_before, faults, classes, devices, minimal, shrunk.seed, text)
+    FROM r JOIN shrunk ON run = id
 UNION ALL SELECT json_array('violation', s, seed, law, what, expected, actual, event, time_us, node, device,
     epoch, counter, check_text) FROM r JOIN violation ON run = id
 UNION ALL SELECT json_array('event', s, seed, ordinal, event, time_us, node, kind, a, b, result, counter,

@@ -146,6 +146,39 @@ static void calls_that_make_no_sense_are_refused(void)
     must_say("brownout run");
 }
 
+/* The one history, and no search; where this build has no such cut, it lives on and says so. */
+static void a_life_with_pinned_cuts_is_lived_that_way(void)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s/pinned.lua", folder);
+    static const char pinned[] = "return { sector = 512, image = 512, life = { { policy = 1 } },\n"
+                                 "cuts = { '4.0', 'end' } }\n";
+    static const char nowhere[] = "return { sector = 512, image = 512,\n"
+                                  "life = { { policy = 1 } }, cuts = { '4.0', 'fff.0', 'end' } }\n";
+    static const char wrong[] = "return { sector = 512, image = 512, life = { { policy = 1 } },\n"
+                                "cuts = { 'end', '4.0' } }\n";
+    write_file(name, pinned, sizeof pinned - 1);
+    EXPECT_EQUAL(cuts(name, NULL, NULL), 0);
+    must_say("POWER GOES AWAY");
+    must_say("no law is broken there");
+    EXPECT(strstr(output, "falls nowhere") == NULL && strstr(output, "CLOSED") == NULL);
+    EXPECT_EQUAL(cuts(name, "--json", NULL), 0);
+    must_say("\"nowhere\":0");
+    EXPECT_EQUAL(cuts(name, "-o", "/no/folder"), 0); /* nothing is broken, nothing is written */
+    EXPECT_EQUAL(cuts(name, "--depth", "2"), 2);
+    must_say("pins one history");
+    EXPECT_EQUAL(cuts(name, "--part", "nor-8"), 2);
+    EXPECT_EQUAL(cuts(name, "--replay", "end"), 2);
+    write_file(name, nowhere, sizeof nowhere - 1);
+    EXPECT_EQUAL(cuts(name, NULL, NULL), 0);
+    must_say("cut 2 falls nowhere in this build");
+    must_say("the life is done");
+    write_file(name, wrong, sizeof wrong - 1);
+    EXPECT_EQUAL(cuts(name, NULL, NULL), 2);
+    must_say("is no part of a replay id");
+    EXPECT_EQUAL(unlink(name), 0);
+}
+
 int main(void)
 {
     static const char tiny[] = "-- Does a policy last?\n---@type Life\n"
@@ -164,6 +197,7 @@ int main(void)
     RUN(what_is_no_certificate_of_this_build_is_refused);
     RUN(a_dump_is_explained_or_refused);
     RUN(calls_that_make_no_sense_are_refused);
+    RUN(a_life_with_pinned_cuts_is_lived_that_way);
     EXPECT(unlink(life) == 0 && unlink(certificate) == 0 && unlink(other) == 0 &&
            unlink(dump) == 0 && rmdir(folder) == 0);
     return 0;

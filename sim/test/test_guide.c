@@ -93,6 +93,49 @@ static void what_has_no_faults_gets_some(void)
     EXPECT(with_faults > 5);
 }
 
+static uint64_t entry_time(const struct plan_entry *entry)
+{
+    return entry->when == PLAN_NOW ? entry->filed_us : entry->at_us;
+}
+
+/* There is an instant before which nothing of the other plan stands, and behind which nothing of
+ * the plan itself does. */
+static void what_is_spliced_is_one_plan_and_then_the_other(void)
+{
+    uint32_t both = 0;
+    for (uint64_t round = 0; round < 60; round++) {
+        struct plan plan, other, first;
+        struct random_stream draws = {random_key(round, "splice"), 0};
+        uint64_t latest = 0, earliest = UINT64_MAX;
+        uint32_t own = 0;
+        make_plan(&plan, 1);
+        make_plan(&other, 2);
+        plan_init(&first, 0);
+        plan_copy(&first, &plan);
+        plan_splice(&plan, &other, &draws);
+        expect_good(&plan);
+        for (uint32_t i = 0; i < first.entry_count; i++) {
+            const bool kept = own < plan.entry_count &&
+                              plan.entries[own].effect == first.entries[i].effect &&
+                              plan.entries[own].target == first.entries[i].target &&
+                              entry_time(&plan.entries[own]) == entry_time(&first.entries[i]);
+            latest = kept && entry_time(&first.entries[i]) > latest ? entry_time(&first.entries[i])
+                                                                    : latest;
+            own += kept ? 1 : 0;
+        }
+        for (uint32_t i = own; i < plan.entry_count; i++) {
+            earliest =
+                entry_time(&plan.entries[i]) < earliest ? entry_time(&plan.entries[i]) : earliest;
+        }
+        EXPECT(latest <= earliest);
+        both += own > 0 && own < plan.entry_count ? 1 : 0;
+        plan_free(&plan);
+        plan_free(&other);
+        plan_free(&first);
+    }
+    EXPECT(both > 30);
+}
+
 /* ---- generations ----------------------------------------------------------------------------- */
 
 /* The key of a job: the same for pairs of jobs, so that the first of each pair alone is new. */
@@ -146,6 +189,7 @@ int main(void)
 {
     RUN(changed_plans_are_plans);
     RUN(what_has_no_faults_gets_some);
+    RUN(what_is_spliced_is_one_plan_and_then_the_other);
     RUN(the_order_of_ends_decides_nothing);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/test/test.h"
 #include "sim/life.h"
+#include "sim/life_lua.h"
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
@@ -130,6 +131,58 @@ static void goals_before_the_search_come_first(void)
             "did you mean 'policy'?");
     refused("return { life = { { rotate = true } },\n  before = { { install = 2 } } }", 1,
             "a release that `releases` lacks");
+}
+
+static void a_history_can_be_pinned(void)
+{
+    static const char wrong[] = "each cut is a text as brownout cuts prints it";
+    char text[LIFE_CUTS_MAX * 8 + 128];
+    read_well("return { life = { { rotate = true } },\ncuts = { '1f.3', '22.0~01', 'end~2' } }");
+    EXPECT(strcmp(life.cuts, "1f.3-22.0~01-end~2") == 0);
+    read_well("return { life = { { rotate = true } } }");
+    EXPECT(strcmp(life.cuts, "") == 0);
+    refused("return { life = { { rotate = true } },\ncuts = {} }", 2, "cuts: 1 to 64 entries");
+    refused("return { life = { { rotate = true } },\ncuts = 'end' }", 2, "a list belongs here");
+    refused("return { life = { { rotate = true } },\ncuts = { 31 } }", 2, wrong);
+    refused("return { life = { { rotate = true } },\ncuts = { '1f.3-end' } }", 2, wrong);
+    refused("return { life = { { rotate = true } },\ncuts = { '' } }", 2, wrong);
+    snprintf(text, sizeof text, "return { life = { { rotate = true } },\ncuts = {");
+    for (unsigned i = 0; i <= LIFE_CUTS_MAX; i++) {
+        strcat(text, " '1.1',");
+    }
+    refused(strcat(text, " } }"), 2, "cuts: 1 to 64 entries");
+}
+
+/* All that a life can say comes back; so what is written is whole. */
+static void what_is_written_is_read_as_it_was(void)
+{
+    static const char *const notes[] = {"a note", NULL, "two\nlines"};
+    struct life before;
+    char error[512] = "";
+    read_well("-- Does it?\nreturn { part = 'nor-4', sector = 512, image = 1024, piece = 64,\n"
+              "trials = 3, reverts = 1, app_sectors = 4, cuts = { '1f.3', '2.0~1', 'end' },\n"
+              "releases = { { level = 1 }, { level = 3, defect = 'mute' }, {} },\n"
+              "before = { { sample = 2 }, { reset = true } },\n"
+              "life = { { install = 2 }, { download = 3, sectors = 2 }, { refuse = 3 },\n"
+              "{ rotate = true }, { policy = 7 }, { sample = 5 }, { reset = true } } }");
+    before = life;
+    FILE *file = fopen(path, "w");
+    EXPECT(file != NULL);
+    const struct life_lua text = {&before, "Does it?", "One line.\nAnother.", notes};
+    EXPECT(life_lua_write(&text, file));
+    EXPECT(fclose(file) == 0);
+    EXPECT(life_read(path, &life, error, sizeof error));
+    EXPECT(memcmp(&life, &before, sizeof life) == 0);
+    EXPECT_EQUAL(life.goal_count, LIFE_ACT_COUNT + 2);
+    read_well("return { life = { { rotate = true } } }");
+    before = life;
+    before.question[0] = '\0';
+    file = fopen(path, "w");
+    EXPECT(file != NULL);
+    const struct life_lua least = {&before, "Q", "", NULL};
+    EXPECT(life_lua_write(&least, file) && fclose(file) == 0);
+    EXPECT(life_read(path, &life, error, sizeof error));
+    EXPECT(strcmp(life.question, "Q") == 0 && life.goal_count == 1 && life.cuts[0] == '\0');
 }
 
 static void names_that_are_not_there_are_refused(void)
@@ -264,6 +317,8 @@ int main(void)
     RUN(what_a_life_does_not_say_is_standard);
     RUN(everything_that_a_life_says_is_read);
     RUN(goals_before_the_search_come_first);
+    RUN(a_history_can_be_pinned);
+    RUN(what_is_written_is_read_as_it_was);
     RUN(names_that_are_not_there_are_refused);
     RUN(numbers_that_cannot_be_are_refused);
     RUN(goals_that_cannot_be_are_refused);

@@ -104,6 +104,7 @@ static void make_result(struct run_result *result, enum verdict verdict)
     result->digest[0] = 1;
     result->figures[FIGURE_accepted] = 10;
     result->figures[FIGURE_air_bytes] = 2005;
+    result->figures[FIGURE_recovery_us] = FIGURE_UNKNOWN;
     result->filed[EFFECT_POWER_CUT] = 3;
     result->fired[EFFECT_POWER_CUT] = 2;
     result->probes[PROBE_shed] = 5;
@@ -191,7 +192,7 @@ static void a_recorded_run_is_found_again(void)
     EXPECT_EQUAL(count(path, "SELECT count(*) FROM run_law"), 2 * LAW_COUNT);
     EXPECT_EQUAL(count(path, "SELECT count(*) FROM run_fault"), 2 * EFFECT_COUNT);
     EXPECT_EQUAL(count(path, "SELECT count(*) FROM run_probe"), 2 * PROBE_COUNT);
-    EXPECT_EQUAL(count(path, "SELECT count(*) FROM run_figure"), 2 * FIGURE_COUNT);
+    EXPECT_EQUAL(count(path, "SELECT count(*) FROM run_figure"), 2 * (FIGURE_COUNT - 1));
     EXPECT_EQUAL(count(path, "SELECT actual FROM violation WHERE run = 2"), -1);
     EXPECT_EQUAL(count(path, "PRAGMA application_id"), RECORD_APPLICATION);
     EXPECT_EQUAL(count(path, "PRAGMA user_version"), RECORD_SCHEMA);
@@ -220,6 +221,38 @@ static void what_runs_showed_is_united(void)
     EXPECT_EQUAL(count(path, "SELECT first_run FROM coverage WHERE key = 4000"), 2);
     EXPECT_EQUAL(count(path, "SELECT outcomes FROM saturation"), 2);
     EXPECT_EQUAL(count(path, "SELECT once FROM saturation"), 1);
+}
+
+/* The run of the other file gets another number here, and keeps what it was shrunk to. */
+static void what_a_run_was_shrunk_to_goes_with_it(void)
+{
+    char here[128], there[128];
+    snprintf(here, sizeof here, "%s", fresh("here.db"));
+    snprintf(there, sizeof there, "%s", fresh("there.db"));
+    struct record *record = create(there);
+    EXPECT_EQUAL(add(record, VERDICT_FAIL, 9, "a plan", NULL), 1);
+    const struct record_shrunk shrunk = {.run = 1,
+                                         .failure = "telemetry.durable at ACK",
+                                         .faults_before = 7,
+                                         .faults = 1,
+                                         .classes = "crash",
+                                         .devices = 2,
+                                         .seed = 3,
+                                         .minimal = true,
+                                         .text = "return {}"};
+    EXPECT(record_shrunk(record, &shrunk, error, sizeof error));
+    record_close(record);
+    EXPECT_EQUAL(count(there, "SELECT count(*) FROM run_figure WHERE figure = 'recovery_us'"), 0);
+    EXPECT_EQUAL(count(there, "SELECT count(*) FROM run_figure"), FIGURE_COUNT - 1);
+    struct record_merged merged;
+    record = create(here);
+    EXPECT_EQUAL(add(record, VERDICT_PASS, 1, NULL, NULL), 1);
+    EXPECT(record_merge(record, there, &merged, error, sizeof error));
+    record_close(record);
+    EXPECT_EQUAL(count(here, "SELECT run FROM shrunk WHERE faults_before = 7 AND faults = 1 AND "
+                             "classes = 'crash' AND "
+                             "devices = 2 AND seed = 3 AND minimal AND text = 'return {}'"),
+                 2);
 }
 
 static void every_view_answers(void)
@@ -392,6 +425,7 @@ int main(void)
     EXPECT(mkdtemp(folder) != NULL);
     RUN(a_recorded_run_is_found_again);
     RUN(what_runs_showed_is_united);
+    RUN(what_a_run_was_shrunk_to_goes_with_it);
     RUN(every_view_answers);
     RUN(a_trace_stands_in_its_order);
     RUN(a_file_that_is_not_ours_is_left_alone);

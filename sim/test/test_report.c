@@ -42,6 +42,8 @@ static void write_run(struct record *record, const struct kind *kind)
     plan_init(&result.plan, 7);
     result.verdict = VERDICT_FAIL;
     result.events = kind->events;
+    result.memory_bytes = 1000 * kind->events;
+    result.ending = kind->events == 100 ? RUN_LATE : RUN_WHOLE;
     if (kind->what != NULL) {
         result.violated = true;
         result.violation = (struct violation){.law = LAW_TELEMETRY_DURABLE,
@@ -98,6 +100,18 @@ static void alike_is_one_group_and_the_fewest_events_come_first(void)
     for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         write_run(record, &kinds[i]);
     }
+    for (unsigned i = 0; i < 2; i++) { /* the second takes the place of the first */
+        const struct record_shrunk shrunk = {.run = 3,
+                                             .failure = "telemetry.durable at ACK",
+                                             .faults_before = 320,
+                                             .faults = 2 - i,
+                                             .classes = "crash",
+                                             .devices = 1,
+                                             .seed = UINT64_C(9007199254740993),
+                                             .minimal = i == 1,
+                                             .text = i == 0 ? "old" : "-- Does it?\nreturn {}\n"};
+        EXPECT(record_shrunk(record, &shrunk, error, sizeof error));
+    }
     cJSON *object = cJSON_CreateObject();
     EXPECT(report_groups(record, "a b.db", 4, object, &choice, error, sizeof error));
     record_close(record);
@@ -118,6 +132,17 @@ static void alike_is_one_group_and_the_fewest_events_come_first(void)
     EXPECT(strcmp(text_in(cJSON_GetArrayItem(runs, 0), "replay"), "") == 0); /* it has no plan */
     EXPECT(strcmp(text_in(cJSON_GetArrayItem(runs, 1), "replay"),
                   "brownout replay 3 --db 'a b.db'") == 0);
+
+    EXPECT(strcmp(text_in(cJSON_GetArrayItem(runs, 0), "ending"), "late") == 0);
+    EXPECT(strcmp(text_in(cJSON_GetArrayItem(runs, 2), "ending"), "whole") == 0);
+    EXPECT_EQUAL(number_in(cJSON_GetArrayItem(runs, 2), "memory_bytes"), 300000);
+    const cJSON *shrunk = cJSON_GetObjectItem(cJSON_GetArrayItem(runs, 1), "shrunk");
+    EXPECT(strcmp(text_in(shrunk, "text"), "-- Does it?\nreturn {}\n") == 0);
+    EXPECT(strcmp(text_in(shrunk, "seed"), "9007199254740993") == 0);
+    EXPECT_EQUAL(number_in(shrunk, "faults_before"), 320);
+    EXPECT_EQUAL(number_in(shrunk, "faults"), 1);
+    EXPECT(cJSON_IsTrue(cJSON_GetObjectItem(shrunk, "minimal")));
+    EXPECT(cJSON_GetObjectItem(cJSON_GetArrayItem(runs, 0), "shrunk") == NULL);
 
     const cJSON *missed = cJSON_GetArrayItem(groups, 1);
     EXPECT_EQUAL(number_in(missed, "count"), 2);

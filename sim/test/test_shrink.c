@@ -383,7 +383,9 @@ static void the_command_says_what_it_cannot_shrink(void)
     snprintf(nothing, sizeof nothing, "%s/none.db", folder);
     EXPECT_SAID(VERDICT_USAGE, "Say --seed N", pass);
     EXPECT_SAID(VERDICT_PASS, "the run passes", pass, "--seed", "1");
+    EXPECT_SAID(VERDICT_PASS, "comes to one hash", pass, "--seed", "1", "--selfcheck");
     EXPECT_SAID(VERDICT_UNKNOWN, "a function of Lua", judge, "--seed", "1");
+    EXPECT_SAID(VERDICT_PASS, "comes to one hash", judge, "--seed", "1", "--selfcheck");
     EXPECT_SAID(VERDICT_USAGE, "none.db", "17", "--db", nothing);
     EXPECT_SAID(VERDICT_USAGE, "has its own", "17", "--seed", "3");
     EXPECT_SAID(VERDICT_USAGE, "missing.plan", "missing.plan");

@@ -10,6 +10,7 @@
 #include "sim/spec_compare.h"
 #include "sim/spec_folder.h"
 #include "sim/spec_golden.h"
+#include "sim/spec_known.h"
 #include "sim/spec_mutant.h"
 #include "sim/spec_reference.h"
 #include "sim/spec_walks.h"
@@ -414,8 +415,43 @@ static void a_folder_that_is_not_there_is_named(void)
     EXPECT(says("--source"));
 }
 
+/* Of a file that is spoilt, of other constants, of another jar nothing is known. */
+static void a_graph_is_known_only_as_it_was_walked(void)
+{
+    const char *const line = "Lamps graph MC states 7 edges 12 depth 3 digest 0";
+    static struct spec_folder folder;
+    struct tlc tlc = {.hash = "a jar"}, other = {.hash = "another jar"};
+    char known[SPEC_LINE_BYTES], cache[] = "/tmp/brownout-test-XXXXXX", file[128], inside[64];
+    CHECK(mkdtemp(cache) != NULL && setenv("XDG_CACHE_HOME", cache, 1) == 0);
+    make_lamps(2);
+    snprintf(lamps.name, sizeof lamps.name, "MC");
+    folder.model = lamps.model;
+    snprintf(folder.module, sizeof folder.module, "%s/Lamps.tla", cache);
+    FILE *module = fopen(folder.module, "wb");
+    CHECK(module != NULL && fputs("lit", module) > 0 && fclose(module) == 0);
+    EXPECT(!spec_known_find(&tlc, &folder, &lamps, known));
+    spec_known_keep(&tlc, &folder, &lamps, line);
+    EXPECT(spec_known_find(&tlc, &folder, &lamps, known) && strcmp(known, line) == 0);
+    EXPECT(!spec_known_find(&other, &folder, &lamps, known));
+    module = fopen(folder.module, "wb");
+    CHECK(module != NULL && fputs("dark", module) > 0 && fclose(module) == 0);
+    EXPECT(!spec_known_find(&tlc, &folder, &lamps, known));
+    spec_known_keep(&tlc, &folder, &lamps, line);
+    EXPECT(spec_known_find(&tlc, &folder, &lamps, known));
+    lamps.k[1] = !lamps.k[1];
+    EXPECT(!spec_known_find(&tlc, &folder, &lamps, known));
+    lamps.k[1] = !lamps.k[1];
+    snprintf(inside, sizeof inside, "%s/brownout", cache);
+    snprintf(file, sizeof file, "%s/graph-Lamps-MC", inside);
+    CHECK(truncate(file, 20) == 0);
+    EXPECT(!spec_known_find(&tlc, &folder, &lamps, known));
+    CHECK(unlink(file) == 0 && rmdir(inside) == 0 && unlink(folder.module) == 0);
+    CHECK(rmdir(cache) == 0 && unsetenv("XDG_CACHE_HOME") == 0);
+}
+
 int main(void)
 {
+    RUN(a_graph_is_known_only_as_it_was_walked);
     RUN(values_are_read_as_tlc_writes_them);
     RUN(each_edge_that_is_missing_or_renamed_is_told);
     RUN(walks_take_every_edge_and_no_other);

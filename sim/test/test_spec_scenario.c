@@ -1,4 +1,4 @@
-/* Goal: a walk of Update becomes a scenario in which the real fleet takes that walk, or is refused
+/* Goal: a walk of a law becomes a scenario in which the real fleet takes that walk, or is refused
  * with the step that no scenario can say. Method: the command replays walks and runs what it wrote;
  * each run is recorded, and what its device did, as its follower tells it, begins with the walk. */
 #include <string.h>
@@ -22,6 +22,7 @@ enum { SWEPT = 48, FLEET_FITS = SERVER_SESSIONS_MAX >= SWEPT, TEXT_BYTES = 16384
 static const char *command;
 static char shop[] = "/tmp/brownout_XXXXXX";
 static char said[TEXT_BYTES]; /* by the last call of the command */
+static char root[512];        /* of the tree */
 
 static void read_text(const char *name, char *text)
 {
@@ -45,13 +46,17 @@ static int call(const char *arguments)
     return status / 256;
 }
 
-static int replay(const char *config, const char *more)
+static int replay_of(const char *law, const char *config, const char *more)
 {
-    char root[512], arguments[1024];
-    EXPECT(getcwd(root, sizeof root) != NULL);
-    snprintf(arguments, sizeof arguments, "spec replay Update --source '%s' --config %s %s", root,
+    char arguments[1024];
+    snprintf(arguments, sizeof arguments, "spec replay %s --source '%s' --config %s %s", law, root,
              config, more);
     return call(arguments);
+}
+
+static int replay(const char *config, const char *more)
+{
+    return replay_of("Update", config, more);
 }
 
 static void write_walk(const char *const *moves)
@@ -247,10 +252,35 @@ static void the_scenario_of_a_counterexample_passes_on_a_core_without_the_bug(vo
     }
 }
 
+/* Faults of the walk alone, and the real core with the bug is caught by the law beside it. */
+static void the_scenario_of_a_counterexample_fails_on_a_core_with_the_bug(void)
+{
+    static const struct {
+        const char *config, *planted, *law;
+    } bugs[] = {{"bug_early_puback", "custody_before_commit", "gateway.custody"},
+                {"bug_early_ack", "ack_before_commit", "telemetry.durable"},
+                {"bug_window_forgets", "window_bits_lost", "telemetry.once"}};
+    for (uint32_t i = 0; i < sizeof bugs / sizeof bugs[0]; i++) {
+        char more[1024];
+        EXPECT_EQUAL(replay_of("Session", bugs[i].config, "-o bug.lua"), 0);
+        EXPECT_EQUAL(call("run bug.lua --seed 1"), 0);
+        EXPECT(strstr(said, "PASS") != NULL && strstr(said, "\n  spec.session ") != NULL);
+        /* Faults that are drawn are left out as well: the walk's own are what it takes. */
+        snprintf(more, sizeof more,
+                 "mutants %s --source '%s' --scenario '%s/bug.lua' --law %s --runs 1",
+                 bugs[i].planted, root, shop, bugs[i].law);
+        EXPECT_EQUAL(call(more), 1);
+        snprintf(more, sizeof more, "without faults: %s: ", bugs[i].law);
+        EXPECT(strstr(said, more) != NULL);
+    }
+    EXPECT_EQUAL(replay_of("Session", "bug_puback_releases", "-o some.lua"), 2);
+    EXPECT(strstr(said, "step 1, Sign(1): a fleet begins with replay windows") != NULL);
+}
+
 int main(void)
 {
     command = getenv("BROWNOUT");
-    EXPECT(command != NULL && mkdtemp(shop) != NULL);
+    EXPECT(command != NULL && mkdtemp(shop) != NULL && getcwd(root, sizeof root) != NULL);
     RUN(the_core_has_none_of_the_planted_bugs);
     RUN(a_step_that_cannot_be_said_is_named);
     RUN(power_goes_between_the_words_where_the_walk_says);
@@ -258,6 +288,7 @@ int main(void)
     RUN(trials_that_are_burnt_end_in_a_revert);
     if (FLEET_FITS) { /* tiny limits have no room for it */
         RUN(the_scenario_of_a_counterexample_passes_on_a_core_without_the_bug);
+        RUN(the_scenario_of_a_counterexample_fails_on_a_core_with_the_bug);
     }
     char line[64];
     snprintf(line, sizeof line, "rm -r '%s'", shop);

@@ -164,6 +164,11 @@ static void ten_ways_to_spoil_a_trace_of_update_are_found_where_they_are(void)
     judge_walks("Update");
 }
 
+static void ten_ways_to_spoil_a_trace_of_session_are_found_where_they_are(void)
+{
+    judge_walks("Session");
+}
+
 /* ---- A run ----------------------------------------------------------------------------------- */
 
 struct recorded {
@@ -253,6 +258,14 @@ static void judge_runs(const struct recorded *recorded)
              "'%s' spec trace 1 --law %s --db '%s' --devices 3 --events 50 > '%s/t.txt'",
              getenv("BROWNOUT"), recorded->law, database, shop);
     EXPECT_EQUAL(system(line), 0);
+    if (recorded == &telemetry) { /* whose readings are a trace each */
+        snprintf(line, sizeof line,
+                 "'%s' spec trace 1 --law Session --db '%s' --devices 99 > '%s/t.txt'",
+                 getenv("BROWNOUT"), database, shop);
+        EXPECT_EQUAL(system(line), 0);
+        snprintf(line, sizeof line, "grep -q 'accepted  [1-9][0-9][0-9]* of ' '%s/t.txt'", shop);
+        EXPECT_EQUAL(system(line), 0);
+    }
 }
 
 static void a_recorded_run_of_telemetry_is_accepted_and_ten_ways_to_spoil_it_are_found(void)
@@ -273,6 +286,7 @@ int main(void)
     }
     RUN(ten_ways_to_spoil_a_trace_of_telemetry_are_found_where_they_are);
     RUN(ten_ways_to_spoil_a_trace_of_update_are_found_where_they_are);
+    RUN(ten_ways_to_spoil_a_trace_of_session_are_found_where_they_are);
     if (FLEET_FITS) { /* tiny limits have no room for it */
         RUN(a_recorded_run_of_telemetry_is_accepted_and_ten_ways_to_spoil_it_are_found);
         RUN(a_recorded_run_of_update_is_accepted_and_ten_ways_to_spoil_it_are_found);

@@ -388,6 +388,61 @@ static void a_failure_without_faults_takes_all_of_its_complaint(void)
     triage_free(&triage);
 }
 
+/* Of three complaints behind two faults each one fault is left by shrinking: it takes those that
+ * have it, and what was listed stays listed. */
+static void what_a_run_was_shrunk_to_is_its_cone(void)
+{
+    const char *path = path_of("shrunk.db");
+    struct triage triage;
+    struct triage_known known;
+    char text[100];
+    struct record *record = create(path);
+    add_behind(record, EFFECT_POWER_CUT, 1);
+    add_behind(record, EFFECT_HANG, 2);
+    add_behind(record, EFFECT_HANG, 3);
+    record_close(record);
+    look(&triage, path, NULL);
+    EXPECT_EQUAL(triage.group_count, 2);
+    snprintf(text, sizeof text, "%s of the cut\n", triage.groups[1].key);
+    EXPECT(strcmp(subject_of(&triage, 1)->cone, "power_cut") == 0);
+    triage_free(&triage);
+    record = record_open(path, RECORD_WRITE, error, sizeof error);
+    struct record_shrunk shrunk = {
+        .run = 1, .failure = "telemetry.durable at COMMIT", .classes = "hang", .text = ""};
+    EXPECT(record_shrunk(record, &shrunk, error, sizeof error));
+    record_close(record);
+    look(&triage, path, NULL);
+    EXPECT_EQUAL(triage.group_count, 1);
+    EXPECT_EQUAL(triage.groups[0].count, 3);
+    EXPECT(strcmp(subject_of(&triage, 0)->cone, "hang") == 0);
+    FILE *file = fopen(path_of("list.txt"), "w");
+    EXPECT(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+    EXPECT(triage_known_read(&known, path_of("list.txt"), error, sizeof error));
+    triage_known_apply(&known, &triage);
+    EXPECT_EQUAL(triage_new_count(&triage), 0);
+    triage_known_free(&known);
+    triage_free(&triage);
+    record = record_open(path, RECORD_WRITE, error, sizeof error);
+    shrunk.run = 2; /* another one alone would do: it still is one of these */
+    shrunk.classes = "link_reset";
+    EXPECT(record_shrunk(record, &shrunk, error, sizeof error));
+    record_close(record);
+    look(&triage, path, NULL);
+    EXPECT_EQUAL(triage.group_count, 1);
+    EXPECT_EQUAL(triage.groups[0].count, 3);
+    triage_free(&triage);
+    record = record_open(path, RECORD_WRITE, error, sizeof error);
+    shrunk.run = 3;
+    shrunk.classes = "-";
+    EXPECT(record_shrunk(record, &shrunk, error, sizeof error));
+    record_close(record);
+    look(&triage, path, NULL);
+    EXPECT_EQUAL(triage.group_count, 1);
+    EXPECT(strcmp(subject_of(&triage, 0)->cone, "-") == 0);
+    EXPECT_EQUAL(triage.failures[triage.groups[0].first].run, 3);
+    triage_free(&triage);
+}
+
 static void names_that_begin_alike_are_not_the_same_class(void)
 {
     const char *path = path_of("alike.db");
@@ -874,6 +929,7 @@ int main(void)
     RUN(another_complaint_is_another_group);
     RUN(the_cone_holds_what_struck_near_and_shortly_before);
     RUN(a_failure_without_faults_takes_all_of_its_complaint);
+    RUN(what_a_run_was_shrunk_to_is_its_cone);
     RUN(names_that_begin_alike_are_not_the_same_class);
     RUN(what_no_law_says_is_a_group_too);
     RUN(a_plan_that_cannot_be_read_has_no_cone);

@@ -14,7 +14,7 @@ static int32_t value_of(const struct spec_constant *constant)
     static const struct {
         const char *name;
         int32_t value;
-    } small[] = {{"Devices", 1}, {"ReserveBy", 2}, {"WindowBits", 4}};
+    } small[] = {{"Devices", 1}, {"ReserveBy", 2}, {"WindowBits", 4}, {"Windows", 1}};
     for (uint32_t i = 0; i < sizeof small / sizeof small[0]; i++) {
         if (strcmp(constant->name, small[i].name) == 0) {
             return small[i].value;

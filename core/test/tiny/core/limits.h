@@ -9,6 +9,7 @@
 #define MQTT_PACKET_BYTES_MAX 768u /* the smallest that holds a forward */
 #define MQTT_STRING_BYTES_MAX 32u
 #define MQTT_INFLIGHT_MAX     2u
+#define MQTT_REQUESTS_MAX     2u
 #define LINK_SEND_BYTES_MAX   768u /* one packet of the largest size, and no second */
 
 #define STORE_RECORD_BYTES_MAX 448u
@@ -21,6 +22,8 @@
 #define WINDOW_BITS_MAX     16u
 #define DEVICE_GATEWAYS_MAX 2u
 
+#define BROKER_TEXT_BYTES_MAX 32u
+#define BROKER_POOL_MAX       65536u
 #define SERVER_SESSIONS_MAX 8u
 #define SERVER_DEVICES_MAX  64u
 #define GATEWAY_QUEUE_MAX   16u

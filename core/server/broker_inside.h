@@ -1,0 +1,192 @@
+/* What the files of the broker share: its tables. Rows refer to each other by number; a row is
+ * given out and taken back by the functions here, which also keep the database alike. */
+#ifndef BROWNOUT_CORE_SERVER_BROKER_INSIDE_H
+#define BROWNOUT_CORE_SERVER_BROKER_INSIDE_H
+
+#include "core/mqtt/alias.h"
+#include "core/mqtt/list.h"
+#include "core/mqtt/receiver.h"
+#include "core/mqtt/sender.h"
+#include "core/mqtt/stream.h"
+#include "core/server/broker.h"
+#include "core/server/database.h"
+
+#define BROKER_NONE UINT32_MAX /* no row */
+
+enum {
+    BROKER_ALIASES_MAX = 8, /* each way, of a connection */
+    /* A PUBLISH with its topic in the place of an alias, which leaves room in a packet for what is
+     * added on the way out: alias, packet identifier, subscription identifier. */
+    BROKER_MESSAGE_BYTES_MAX = MQTT_PACKET_BYTES_MAX - 16,
+    /* What clients are told: whatever is not larger can be sent on. */
+    BROKER_PACKET_BYTES_MAX = BROKER_MESSAGE_BYTES_MAX - BROKER_TEXT_BYTES_MAX,
+    BROKER_HANDSHAKE_US = 10 * 1000 * 1000, /* from the link's opening to CONNECT */
+};
+
+struct broker_text {
+    uint8_t size_bytes;
+    uint8_t bytes[BROKER_TEXT_BYTES_MAX];
+};
+_Static_assert(BROKER_TEXT_BYTES_MAX <= UINT8_MAX, "its size fits");
+
+/* A PUBLISH as it came, encoded: QoS 0, no alias, no identifier; RETAIN as the publisher had it. */
+struct broker_message {
+    uint32_t references; /* copies, a retained row, a will; 0 = free */
+    bool stored;         /* there is a row in the database */
+    uint64_t arrived_us;
+    uint32_t size_bytes;
+    uint8_t bytes[BROKER_MESSAGE_BYTES_MAX];
+};
+
+/* A message for one session, by one of its subscriptions. */
+struct broker_copy {
+    uint32_t message; /* BROKER_NONE = free */
+    uint32_t session;
+    uint32_t next; /* in the session's queue */
+    uint32_t identifier;
+    uint64_t order; /* grows: the order of the queue */
+    uint8_t qos;
+    bool retain;
+    bool inflight; /* the session's sender has it, under its number as the tag */
+    bool stored;
+};
+
+struct broker_subscription {
+    uint32_t session; /* BROKER_NONE = free */
+    uint32_t identifier;
+    uint32_t turn; /* of a share, in its lowest row: who is next */
+    uint8_t qos;
+    bool no_local;
+    bool retain_as_published;
+    struct broker_text filter;
+};
+
+struct broker_session {
+    bool used;
+    bool changed; /* its row in the database is old */
+    bool stored;  /* there is such a row */
+    struct broker_text client;
+    uint32_t connection; /* BROKER_NONE: not connected */
+    uint32_t expiry_s;   /* Session Expiry Interval */
+    uint64_t ends_at_us; /* UINT64_MAX while connected, or never */
+    uint32_t will;       /* a message, or BROKER_NONE */
+    uint8_t will_qos;
+    uint32_t will_delay_s;
+    uint64_t will_at_us; /* UINT64_MAX while connected, or without a will */
+    struct mqtt_sender sender;
+    struct mqtt_receiver receiver;
+    uint32_t head, tail, queue_count; /* copies that are not in flight */
+};
+
+struct broker_connection {
+    bool used;
+    bool connected; /* CONNACK was sent, and `session` is one */
+    bool leaving;   /* its last packet is held back: close behind the next flush */
+    uint32_t link;
+    uint32_t session;
+    uint16_t keep_alive_s; /* in force */
+    uint64_t opened_us;
+    uint64_t heard_us;
+    struct mqtt_aliases received, sent;
+    uint8_t received_memory[MQTT_ALIASES_BYTES(BROKER_ALIASES_MAX, BROKER_TEXT_BYTES_MAX)];
+    uint8_t sent_memory[MQTT_ALIASES_BYTES(BROKER_ALIASES_MAX, BROKER_TEXT_BYTES_MAX)];
+    struct mqtt_framer framer;
+    struct mqtt_outgoing outgoing;
+};
+
+enum broker_statement {
+    BROKER_PUT_SESSION,
+    BROKER_PUT_SUBSCRIPTION,
+    BROKER_PUT_MESSAGE,
+    BROKER_PUT_COPY,
+    BROKER_PUT_RETAINED,
+    BROKER_DELETE_SESSION,
+    BROKER_DELETE_SUBSCRIPTION,
+    BROKER_DELETE_MESSAGE,
+    BROKER_DELETE_COPY,
+    BROKER_DELETE_RETAINED,
+    BROKER_STATEMENTS
+};
+
+struct broker {
+    struct broker_config config;
+    uint64_t now_us;
+    bool failed;
+    enum err err; /* of the database, in this step */
+    uint64_t order_next;
+    struct broker_view counts;
+    struct database database;
+    sqlite3_stmt *statements[BROKER_STATEMENTS];
+    struct broker_connection *connections;
+    struct broker_session *sessions;
+    struct broker_subscription *subscriptions;
+    struct broker_message *messages;
+    struct broker_copy *copies;
+    uint32_t *retained; /* messages, or BROKER_NONE */
+};
+
+/* --- broker.c */
+/* Hold a packet back for this connection; one that does not even have room for that is closed. */
+void broker_say(struct broker *broker, const struct port *port,
+                struct broker_connection *connection, const struct mqtt_packet *packet);
+/* Close the link; what its session makes of that follows. */
+void broker_close(struct broker *broker, const struct port *port,
+                  struct broker_connection *connection);
+/* DISCONNECT (CONNACK before there was one) of this reason, and close. */
+void broker_refuse(struct broker *broker, const struct port *port,
+                   struct broker_connection *connection, uint8_t reason);
+
+/* --- broker_packet.c: the reason to refuse the packet, or 0 */
+uint8_t broker_take(struct broker *broker, const struct port *port,
+                    struct broker_connection *connection, struct mqtt_packet *packet);
+
+/* --- broker_session.c */
+struct broker_session *broker_session_find(struct broker *broker, struct mqtt_slice client);
+/* A new one, or NULL: there is no room. */
+struct broker_session *broker_session_new(struct broker *broker, struct mqtt_slice client);
+/* The connection of the session is gone: its will and its end get their times. */
+void broker_session_leave(struct broker *broker, struct broker_session *session);
+/* The session is over: publish a will that waits, forget the rest. */
+void broker_session_end(struct broker *broker, struct broker_session *session);
+void broker_session_drop_will(struct broker *broker, struct broker_session *session);
+/* Wills and ends whose time has come. */
+void broker_sessions_sweep(struct broker *broker);
+/* Hold back for its connection all that is due and has room. True: something was. */
+bool broker_session_fill(struct broker *broker, const struct port *port,
+                         struct broker_session *session);
+uint32_t broker_session_number(const struct broker *broker, const struct broker_session *session);
+
+/* --- broker_route.c */
+/* Take a message in: to the retained ones, and to the queues of those who subscribed.
+ * publisher: a session, or BROKER_NONE. 0, 0x10 (nobody did) or 0x97 (no room: nothing was taken).
+ */
+uint8_t broker_route(struct broker *broker, const struct mqtt_packet *publish, uint32_t publisher);
+/* A message row of this PUBLISH, with no reference yet, or BROKER_NONE. */
+uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *publish);
+void broker_message_read(const struct broker *broker, uint32_t message,
+                         struct mqtt_packet *publish);
+void broker_message_hold(struct broker *broker, uint32_t message, bool durable);
+void broker_message_release(struct broker *broker, uint32_t message);
+/* What is left of its expiry; false: it has passed, and is not to be sent for the first time. */
+bool broker_message_fresh(const struct broker *broker, uint32_t message,
+                          struct mqtt_packet *publish);
+void broker_copy_free(struct broker *broker, uint32_t copy);
+/* SUBACK's reason for one filter, and the retained messages that it asks for. */
+uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
+                         const struct mqtt_subscription *wanted, uint32_t identifier);
+uint8_t broker_unsubscribe(struct broker *broker, struct broker_session *session,
+                           struct mqtt_slice filter);
+void broker_subscriptions_forget(struct broker *broker, uint32_t session);
+
+/* --- broker_store.c: errors stay in broker->err; nothing happens unless config.durable */
+/* Open, and load what is there. ERR_OK | ERR_CORRUPT (what is there was not stored here, or is
+ * damaged) | ERR_FULL | ERR_IO. */
+enum err broker_store_open(struct broker *broker, const struct port *port) MUST_USE;
+void broker_store_put(struct broker *broker, enum broker_statement what, uint32_t row);
+void broker_store_delete(struct broker *broker, enum broker_statement what, uint32_t row);
+
+/* --- texts */
+struct mqtt_slice broker_slice(const struct broker_text *text);
+void broker_text_set(struct broker_text *text, struct mqtt_slice slice);
+
+#endif
