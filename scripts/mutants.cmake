@@ -40,7 +40,7 @@ function(brownout_mutants target folder)
         -Wl,--undefined=check_failed ${arg_LINK_FLAGS})
     json_list(json_archives ${archives})
     json_list(json_libraries ${SQLITE_LINK_LIBRARIES} ${TOOLS_LINK_LIBRARIES}
-        ${OPENSSL_CRYPTO_LIBRARY})
+        ${OPENSSL_SSL_LIBRARY} ${OPENSSL_CRYPTO_LIBRARY})
     file(GENERATE OUTPUT ${folder}/mutants.json CONTENT "{
   \"source_dir\": \"${PROJECT_SOURCE_DIR}\",
   \"program\": \"$<TARGET_FILE:${target}>\",
@@ -63,4 +63,5 @@ function(brownout_mutants target folder)
 ")
 endfunction()
 
-brownout_mutants(brownout ${CMAKE_BINARY_DIR} ARCHIVES sim core_server core_crypto models core)
+brownout_mutants(brownout ${CMAKE_BINARY_DIR}
+    ARCHIVES sim core_posix core_server core_crypto models core)

@@ -181,13 +181,13 @@ def copies(tree, image):
         source, target = [word for word in words[1:] if not word.startswith("--from=")]
         source = pathlib.Path(tree, re.sub("^/brownout/", "", source))
         if "--from=build" in words:
-            source = pathlib.Path(os.environ["BROWNOUT"]) # there it is a build of its own
+            source = pathlib.Path(os.environ["BROWNOUT"]).with_name(source.name) # there it is a build of its own
         place = pathlib.Path(image + folder, target)
         if source.is_dir():
             shutil.copytree(source, place)
         else:
-            place.mkdir(parents=True)
-            shutil.copy(source, place / "brownout")
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, place / source.name)
     return 0
 
 
