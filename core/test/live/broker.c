@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/check.h"
+#include "core/limits.h"
 #include "core/server/broker.h"
 #include "core/test/live/sockets.h"
 #include "core/test/test.h"
@@ -31,9 +32,10 @@ int main(int argc, char **argv)
 {
     struct sockets sockets;
     EXPECT(argc == 2 || argc == 3);
+    const uint32_t clients = SERVER_SESSIONS_MAX < SOCKETS_MAX ? SERVER_SESSIONS_MAX : SOCKETS_MAX;
     const struct broker_config config = {.durable = argc == 3,
-                                         .connections_max = SOCKETS_MAX,
-                                         .sessions_max = SOCKETS_MAX,
+                                         .connections_max = clients,
+                                         .sessions_max = clients,
                                          .subscriptions_max = 256,
                                          .messages_max = 4096,
                                          .copies_max = 4096,

@@ -30,7 +30,12 @@ wait "$server" || true
 
 "$broker" 0 >"$work/port" &
 server=$!
-until [ -s "$work/port" ]; do sleep 0.1; done
+tries=0
+until [ -s "$work/port" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ]
+    sleep 0.1
+done
 port=$(cut -d' ' -f2 "$work/port")
 for qos in 0 1 2; do
     mosquitto_sub -V mqttv5 -p "$port" -t 'a/+' -q "$qos" -C 1 -W 20 -F '%t %q %p %P' >"$work/got" &

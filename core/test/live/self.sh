@@ -8,7 +8,12 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 "$broker" 0 "$work/broker.db" >"$work/port" &
 server=$!
-until [ -s "$work/port" ]; do sleep 0.1; done
+tries=0
+until [ -s "$work/port" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ]
+    sleep 0.1
+done
 "$client" "$(cut -d' ' -f2 "$work/port")" 600
 kill "$server"
 wait "$server"
