@@ -46,6 +46,9 @@ struct finding {
     struct mutant_shrunk shrunk;
 };
 
+enum { PIPE_BYTES = 65536 /* what a pipe takes before anybody reads */ };
+_Static_assert(sizeof(struct finding) <= PIPE_BYTES, "it is written before it is read");
+
 struct planted {
     struct mutant mutant;
     struct finding finding;
