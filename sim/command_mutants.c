@@ -15,6 +15,8 @@
 
 enum { CALM_RUNS = 5, RUNS_DEFAULT = 200, JOBS_MAX = 64 };
 enum { SEARCH_US_DEFAULT = 60000000, SEARCHES_DEFAULT = 1 };
+enum { PIPE_BYTES = 65536 /* what a pipe takes before anybody reads */ };
+_Static_assert(sizeof(struct mutants_finding) <= PIPE_BYTES, "it is written before it is read");
 
 /* ---- one planted bug ------------------------------------------------------------------------- */
 
