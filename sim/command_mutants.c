@@ -339,7 +339,7 @@ static bool parse(struct mutants_call *call, int argc, char **argv, int *exit_co
          .kind = OPTION_TEXT,
          .target = &call->explore,
          .value = "WAYS",
-         .doc = "how long until they are found by uniform, swarm, guided, fuzz (see below)"},
+         .doc = "how long until they are found by uniform, swarm, mixed, guided, fuzz (below)"},
         {.name = "--searches",
          .kind = OPTION_COUNT,
          .target = &call->searches,
@@ -388,6 +388,7 @@ static bool parse(struct mutants_call *call, int argc, char **argv, int *exit_co
             "scenario (" MUTANT_EXPLORE_SCENARIO "), and all laws judge. Of the\n"
             "settings of a patch only firmware.* count: the others would give the bug away.\n"
             "uniform: seeds of the scenario as it stands; swarm: with what run.swarm draws;\n"
+            "mixed: run.swarm=half;\n"
             "guided: swarm with sweep --guide; fuzz: libFuzzer on plans (fuzz_plan).\n",
         .example = "brownout mutants window_edge_open --keep",
         .options = options,
