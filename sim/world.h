@@ -139,7 +139,7 @@ uint64_t world_filed(const struct world *world, enum effect effect);
     X(dead_port_called) X(counter_cut_old) X(counter_cut_new) X(cut_inside_retained) \
     X(cache_lost) X(cache_reordered) X(ecc_corrected) X(ecc_refused) X(ecc_fault) \
     X(send_was_short) X(timer_came_early) X(sampled_hot) X(sampled_cold) X(burst_idled) \
-    X(counters_again)
+    X(counters_again) X(packet_id_wrapped)
 /* clang-format on */
 enum probe {
 #define PROBE_ENUM(name) PROBE_##name,
