@@ -498,6 +498,8 @@ static void connect(struct device *device, const struct port *port, uint64_t now
     const uint32_t gateway = device->config.gateways[device->gateway_index];
     if (mqtt_client_open(&device->client, port, gateway, now_us) != ERR_OK) {
         connection_over(device, port, now_us, GATEWAY_NEXT);
+    } else if (device->config.packet_id > 0) {
+        device->client.next_packet_id = device->config.packet_id;
     }
 }
 

@@ -45,6 +45,7 @@ struct device_config {
     uint64_t ack_timeout_us;
     uint64_t watchdog_us;
     uint16_t keep_alive_s;
+    uint16_t packet_id; /* of the first PUBLISH of a connection; 0: 1 */
     struct device_firmware_config firmware;
 };
 

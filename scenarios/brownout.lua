@@ -243,6 +243,7 @@
 ---@field skew? integer the r-th busiest samples r^skew times as seldom, 64 times at the most; 0: all alike
 ---@field burst? integer readings in a row before a device is idle; 0: it never is
 ---@field idle? Duration time without readings behind a burst
+---@field packet_id? integer MQTT packet id that each connection of a device begins with
 
 ---@class GatewaySection
 ---@field queue? integer messages in custody

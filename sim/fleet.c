@@ -123,6 +123,7 @@ static bool make_device(struct fleet *fleet, const struct port_crypto *crypto, u
     config->sample_every_us = period_us(fleet, place);
     config->burst = (uint32_t)number(fleet, SETTING_workload_burst);
     config->idle_us = number(fleet, SETTING_workload_idle);
+    config->packet_id = (uint16_t)number(fleet, SETTING_workload_packet_id);
     config->reserve = (uint32_t)number(fleet, SETTING_device_reserve);
     config->outbox_max = (uint32_t)number(fleet, SETTING_device_outbox);
     config->window = (uint32_t)number(fleet, SETTING_device_window);

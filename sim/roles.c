@@ -130,6 +130,13 @@ void role_device_outbox(const void *memory, struct role_outbox *out)
                                 .answer_floor = device->device.answer_floor};
 }
 
+uint16_t role_device_packet_id(const void *memory)
+{
+    const struct device_memory *device = memory;
+    const struct mqtt_client *client = &device->device.client;
+    return client->state == MQTT_CLIENT_READY ? client->next_packet_id : 0;
+}
+
 void role_device_kept(const void *memory, uint32_t index, uint64_t *counter, uint32_t *slot)
 {
     const struct device_memory *device = memory;

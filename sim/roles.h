@@ -20,6 +20,8 @@ struct role_outbox {
 };
 /* Of a device that has booted as far as its outbox. */
 void role_device_outbox(const void *memory, struct role_outbox *out);
+/* The MQTT packet id that its next PUBLISH has; 0: it has no connection. */
+uint16_t role_device_packet_id(const void *memory);
 void role_device_kept(const void *memory, uint32_t index, uint64_t *counter, uint32_t *slot);
 
 /* Of a device that is up: what it runs. False: nothing, or its firmware is not managed. */

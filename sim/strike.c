@@ -6,6 +6,8 @@
 #include "core/check.h"
 #include "sim/heal_core.h"
 #include "sim/node_memory.h"
+#include "sim/roles.h"
+#include "sim/workload.h"
 
 enum {
     RESTART_US = 1000000 /* from the death of a process, or a bite of the watchdog, to its boot */
@@ -129,6 +131,16 @@ static void set_timers(struct world *world, struct node *node)
     }
 }
 
+static void look_at_packet_id(struct world *world, const struct node *node)
+{
+    const struct settings *settings = &world->plan.settings;
+    if (settings->number[SETTING_workload_packet_id] > 1 && node->role_mask == ROLE_MASK_DEVICE &&
+        node->memory != NULL && world->recovery.devices[node->number].boot == node->boots) {
+        workload_packet_id(&world->seen[node->number], settings,
+                           role_device_packet_id(node->memory), world->stage.probes);
+    }
+}
+
 /* After a step or a boot: what it asked for, or what befell it inside. */
 void strike_settle(struct world *world, struct node *node, enum node_fall fall)
 {
@@ -144,6 +156,7 @@ void strike_settle(struct world *world, struct node *node, enum node_fall fall)
     world->told_us = fall == NODE_STANDS ? 0 : node->busy_until_us;
     observe_answer(world, node);
     recovery_look(&world->recovery, node, world->now_us);
+    look_at_packet_id(world, node);
     if (fall != NODE_STANDS && node->fall_entry != PLAN_ANY) {
         strike_down(world, node, node->fall_entry);
         strike_update_cut(world, node);

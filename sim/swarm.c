@@ -125,6 +125,11 @@ static void draw_workload(struct settings *settings, uint64_t seed, uint32_t att
     const uint64_t burst = log_between(&draws, 2, 64);
     const uint64_t idle_us =
         log_time_us(&draws, 4 * every_us, 8 * every_us + number[SETTING_run_duration] / 8);
+    const uint64_t packet_id = 65536 - log_between(&draws, 1, 64);
+    const bool wraps = random_below(&draws, 2) == 0;
+    if (shaped && wraps) {
+        number[SETTING_workload_packet_id] = packet_id;
+    }
     if (shaped && uneven) {
         number[SETTING_workload_hot] = hot;
         number[SETTING_workload_skew] = skew;

@@ -5,7 +5,8 @@
  * ("swarm/<what>"):
  *   topology        gateways, rogues, devices, how many gateways a device knows
  *   configuration   windows, reserves, outboxes, queues, timeouts: what core has to bear
- *   workload        whether there is a shape at all; busy and idle devices, bursts (workload.*)
+ *   workload        whether there is a shape at all; busy and idle devices, bursts,
+ *                   packet ids that wrap (workload.*)
  *   latitude        what the port may do (latitude.*)
  *   links, flash    profiles of links; sectors and program units
  *   faults          first how likely a class is at all in this run, and whether those that hide

@@ -56,3 +56,13 @@ void workload_evidence(struct workload_seen *seen, const struct settings *settin
         seen->sampled_us = 0;
     }
 }
+
+/* A connection begins near the end of the ids, so that a small one can only come behind it. */
+void workload_packet_id(struct workload_seen *seen, const struct settings *settings,
+                        uint16_t packet_id, uint64_t *probes)
+{
+    const uint64_t first = settings->number[SETTING_workload_packet_id];
+    const bool wrapped = first > UINT16_MAX / 2 && packet_id != 0 && packet_id < first;
+    probes[PROBE_packet_id_wrapped] += wrapped && !seen->wrapped;
+    seen->wrapped = wrapped;
+}

@@ -134,7 +134,8 @@ uint64_t world_filed(const struct world *world, enum effect effect);
     X(cut_inside_program) X(cut_inside_erase) X(cut_inside_disk_write) X(cut_at_disk_sync) \
     X(cut_while_idle) X(cut_by_time_inside_operation) X(uncertain_read) X(disk_lie_told) \
     X(disk_full_hit) X(disk_error_hit) X(watchdog_bit) X(software_reset) X(retransmitted) \
-    X(stream_timed_out) X(segment_cut) X(send_said_later) X(duplicate_rejected) \
+    X(packet_id_wrapped) X(stream_timed_out) X(segment_cut) X(send_said_later) \
+    X(duplicate_rejected) \
     X(old_rejected) X(challenged) X(window_set) X(shed) X(queue_refused) X(rogue_took_custody) \
     X(dead_port_called) X(counter_cut_old) X(counter_cut_new) X(cut_inside_retained) \
     X(cache_lost) X(cache_reordered) X(ecc_corrected) X(ecc_refused) X(ecc_fault) \

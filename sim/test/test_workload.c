@@ -112,6 +112,24 @@ static void a_burst_ends_in_an_idle_spell(void)
     plan_free(&plan);
 }
 
+/* Of 105 readings a device, in connections that begin with 65530, all but six come behind that. */
+static void packet_ids_wrap_around_and_every_reading_arrives(void)
+{
+    struct heard heard;
+    struct plan plan;
+    small_fleet(&plan, 1);
+    live(&plan, &heard);
+    const uint64_t accepted = result.figures[FIGURE_accepted];
+    const uint64_t sent = result.figures[FIGURE_sent];
+    EXPECT_EQUAL(result.probes[PROBE_packet_id_wrapped], 0);
+    small_fleet_set(&plan, "workload.packet_id", "65530");
+    live(&plan, &heard);
+    EXPECT_EQUAL(result.probes[PROBE_packet_id_wrapped], DEVICES); /* one connection each */
+    EXPECT_EQUAL(result.figures[FIGURE_accepted], accepted);
+    EXPECT_EQUAL(result.figures[FIGURE_sent], sent);
+    plan_free(&plan);
+}
+
 static void without_a_shape_nothing_moves_and_no_probe_fires(void)
 {
     struct heard heard;
@@ -120,7 +138,8 @@ static void without_a_shape_nothing_moves_and_no_probe_fires(void)
     live(&plan, &heard);
     const uint64_t digest[2] = {result.digest[0], result.digest[1]};
     EXPECT_EQUAL(result.probes[PROBE_sampled_hot] + result.probes[PROBE_sampled_cold] +
-                     result.probes[PROBE_burst_idled] + result.probes[PROBE_counters_again],
+                     result.probes[PROBE_burst_idled] + result.probes[PROBE_counters_again] +
+                     result.probes[PROBE_packet_id_wrapped],
                  0);
     small_fleet_set(&plan, "workload.idle", "1h"); /* of no burst */
     live(&plan, &heard);
@@ -130,7 +149,7 @@ static void without_a_shape_nothing_moves_and_no_probe_fires(void)
 
 static void a_swarm_draws_shapes_for_some_runs(void)
 {
-    unsigned uneven = 0, bursts = 0, plain = 0;
+    unsigned uneven = 0, bursts = 0, wraps = 0, plain = 0;
     for (uint64_t seed = 1; seed <= 100; seed++) {
         struct plan plan;
         small_fleet(&plan, seed);
@@ -141,9 +160,11 @@ static void a_swarm_draws_shapes_for_some_runs(void)
         EXPECT(!burst || number[SETTING_workload_idle] >= 4 * number[SETTING_device_sample_every]);
         uneven += hot;
         bursts += burst;
+        wraps += number[SETTING_workload_packet_id] > 60000;
         plain += !hot && !burst;
         plan_free(&plan);
     }
+    EXPECT(wraps >= 10 && wraps <= 50);
     EXPECT(uneven >= 10 && bursts >= 10 && plain >= 40 && uneven <= 50 && bursts <= 50);
 }
 
@@ -151,6 +172,7 @@ int main(void)
 {
     RUN(busy_and_idle_devices_are_as_skewed_as_asked);
     RUN(a_burst_ends_in_an_idle_spell);
+    RUN(packet_ids_wrap_around_and_every_reading_arrives);
     RUN(without_a_shape_nothing_moves_and_no_probe_fires);
     RUN(a_swarm_draws_shapes_for_some_runs);
     run_result_free(&result);
