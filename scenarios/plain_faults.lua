@@ -1,12 +1,14 @@
 -- Does every law hold in a fleet as it comes, when whatever can befall a node does so about once an hour?
 --
 -- Written for no bug in particular: settings are the defaults, and every fault class that voids no law is
--- as long and as strong as it is by default. What brownout mutants --explore begins with.
+-- as long and as strong as it is by default. What brownout mutants --explore begins with. Every other run
+-- is drawn anew by a swarm, which together finds most (docs/exploration.md).
 ---@type Scenario
 return {
     fleet = { gateways = 2, rogues = 1, devices = 4 },
     duration = "1h",
     heal = "40m",
+    swarm = "half",
     device = { sample_every = "1m" },
     faults = {
         power_cut = "1h",

@@ -13,7 +13,7 @@ build() {
 ways=uniform,swarm,mixed,guided
 cmake --preset release >/dev/null
 cmake --build --preset release -j "$(nproc)" --target brownout -- --quiet
-if command -v clang >/dev/null && build clang-release fuzz; then
+if command -v clang >/dev/null && build clang-release fuzz-plan; then
     set -- --fuzz build/clang-release/fuzz "$@"
     ways=$ways,fuzz
 else

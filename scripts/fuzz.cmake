@@ -37,7 +37,7 @@ else()
     add_test(NAME fuzz.plan
         COMMAND fuzz_plan --scenario=scenarios/crucible.lua --set=run.crypto=ideal
             --set=run.swarm=yes --set=run.duration=5m --set=run.heal=10m
-            --repeat-every=2 --out=${CMAKE_BINARY_DIR}/fuzz -runs=40 -seed=1
+            --repeat-every=2 --out=${CMAKE_BINARY_DIR}/fuzz -runs=16 -seed=1
         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(fuzz.plan PROPERTIES TIMEOUT 300)
 endif()

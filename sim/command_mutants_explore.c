@@ -26,7 +26,7 @@ bool mutants_prepare_explore(struct mutants_call *call, char *error, size_t erro
         snprintf(
             error, error_bytes,
             "--explore fuzz needs --fuzz FOLDER: cmake --preset clang-release && cmake --build "
-            "--preset fuzz makes build/clang-release/fuzz");
+            "--preset fuzz-plan makes build/clang-release/fuzz");
         return false;
     }
     if (call->ways[MUTANT_FUZZ]) {

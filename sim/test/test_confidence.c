@@ -116,6 +116,15 @@ static void rates_are_read_whole_or_refused(void)
     EXPECT(strstr(error, "--rates") != NULL);
 }
 
+static void the_rates_of_the_tree_are_whole(void)
+{
+    static struct confidence_rates rates;
+    if (!confidence_rates_read(&rates, CONFIDENCE_RATES, error, sizeof error)) {
+        fprintf(stderr, "%s\n", error);
+    }
+    EXPECT(rates.count > 30);
+}
+
 /* ---- classes --------------------------------------------------------------------------------- */
 
 static void the_hardest_and_the_median_of_a_class_are_found(void)
@@ -232,6 +241,7 @@ int main(void)
     RUN(bounds_are_what_their_definitions_give);
     RUN(bounds_are_ordered);
     RUN(rates_are_read_whole_or_refused);
+    RUN(the_rates_of_the_tree_are_whole);
     RUN(the_hardest_and_the_median_of_a_class_are_found);
     RUN(a_run_counts_once_where_it_tested_a_law);
     scratch_remove(folder);

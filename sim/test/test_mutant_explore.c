@@ -108,6 +108,35 @@ static void a_plan_drawn_beforehand_is_the_one_that_is_lived(void)
     EXPECT(faults > 10);
 }
 
+/* Half of a swarm: each run is one that the swarm draws, or the one of the scenario as it stands.
+ */
+static void half_of_a_swarm_is_half_of_the_runs(void)
+{
+    static const struct run_setting choices[] = {
+        {"run.swarm", "no"}, {"run.swarm", "yes"}, {"run.swarm", "half"}};
+    enum { NO, YES, HALF, SEEDS = 40 };
+    uint32_t drawn = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        static struct run_result results[3];
+        for (unsigned i = NO; i <= HALF; i++) {
+            struct run_request request;
+            request_of(&request, seed);
+            request.settings = &choices[i];
+            request.setting_count = 1;
+            request.until_event = 1;
+            run(&request, &results[i]);
+        }
+        EXPECT(results[YES].swarm && !results[NO].swarm);
+        const struct run_result *same = &results[results[HALF].swarm ? YES : NO];
+        EXPECT(memcmp(results[HALF].plan_digest, same->plan_digest, sizeof same->plan_digest) == 0);
+        drawn += results[HALF].swarm ? 1 : 0;
+        for (unsigned i = NO; i <= HALF; i++) {
+            run_result_free(&results[i]);
+        }
+    }
+    EXPECT(drawn > SEEDS / 4 && drawn < SEEDS - SEEDS / 4);
+}
+
 static void what_cannot_be_drawn_says_why(void)
 {
     struct run_request request;
@@ -142,6 +171,7 @@ int main(void)
     RUN(an_answer_of_the_fuzzer_is_read_whole_or_refused);
     RUN(ways_are_named_or_refused);
     RUN(a_plan_drawn_beforehand_is_the_one_that_is_lived);
+    RUN(half_of_a_swarm_is_half_of_the_runs);
     RUN(what_cannot_be_drawn_says_why);
     RUN(a_swarm_draws_flash_that_firmware_fits_on);
     return 0;
