@@ -375,21 +375,6 @@ static void a_daemon_checks_its_configuration(void)
     EXPECT(strstr(text, "queue") != NULL);
 }
 
-static void a_cut_flash_and_lost_counters_are_refused(void)
-{
-    const char *const run[] = {daemon_path("brownout-device"), path_of("device-1.conf"), NULL};
-    struct stat stat_before;
-    EXPECT_EQUAL(stat(path_of("device-1/flash"), &stat_before), 0);
-    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size / 2), 0);
-    expect_code(call(run), 2);
-    EXPECT(strstr(text, "device-1/flash has") != NULL);
-    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size), 0);
-    EXPECT_EQUAL(rename(path_of("device-1/counters"), path_of("device-1/aside")), 0);
-    expect_code(call(run), 2);
-    EXPECT(strstr(text, "device-1/counters: not there") != NULL);
-    EXPECT_EQUAL(rename(path_of("device-1/aside"), path_of("device-1/counters")), 0);
-}
-
 /* Until the log of a daemon holds these words; it has to. */
 static void wait_for(const char *log, const char *words)
 {
@@ -405,6 +390,29 @@ static void wait_for(const char *log, const char *words)
     }
     fprintf(stderr, "%s: '%s' did not come\n", log, words);
     exit(1);
+}
+
+static void a_cut_flash_and_lost_counters_are_refused(void)
+{
+    const char *const run[] = {daemon_path("brownout-device"), path_of("device-1.conf"), NULL};
+    struct stat stat_before;
+    EXPECT_EQUAL(stat(path_of("device-1/flash"), &stat_before), 0);
+    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size / 2), 0);
+    expect_code(call(run), 2);
+    EXPECT(strstr(text, "device-1/flash has") != NULL);
+    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size), 0);
+    EXPECT_EQUAL(rename(path_of("device-1/counters"), path_of("device-1/aside")), 0);
+    expect_code(call(run), 2);
+    EXPECT(strstr(text, "device-1/counters: not there") != NULL);
+    EXPECT_EQUAL(rename(path_of("device-1/aside"), path_of("device-1/counters")), 0);
+    /* Counters without a flash: killed before it was made, or it was taken away. The epoch is new.
+     */
+    EXPECT_EQUAL(unlink(path_of("device-1/flash")), 0);
+    struct process process;
+    EXPECT(process_start(&process, run, PROCESS_MEMORY_DRAWN, true));
+    wait_for(path_of("device-1.evidence"), " BOOT 3 2 ");
+    EXPECT_EQUAL(kill(process.pid, SIGTERM), 0);
+    expect_code(process_finish(&process, text, sizeof text), 0);
 }
 
 static struct process start_cloud(void)
