@@ -357,6 +357,29 @@ static void without_the_clouds_log_it_cannot_be_told(void)
     EXPECT(strstr(text, "the cloud's log is not here") != NULL);
 }
 
+/* A log that ended at its bound says nothing of what came after: that cannot be told. */
+static void a_log_that_reached_its_bound_cannot_tell_all(void)
+{
+    char *good = read_whole(logs[2]);
+    const size_t size = strlen(good);
+    char *bad = malloc(size + 64);
+    EXPECT(bad != NULL);
+    memcpy(bad, good, size + 1);
+    char *end = strstr(bad, " stop ");
+    EXPECT(end != NULL);
+    while (end[-1] != '\n') {
+        end--;
+    }
+    const unsigned long long time_us = strtoull(end, NULL, 10); /* of the first life in order */
+    snprintf(end, 64, "%llu %llu full 0 0 0 0 -\n", time_us, time_us);
+    write_whole(logs[2], bad);
+    expect_code(judge(NULL, NULL), 5);
+    EXPECT(strstr(text, "a log has reached its bound") != NULL);
+    write_whole(logs[2], good);
+    free(bad);
+    free(good);
+}
+
 /* ---- Daemons --------------------------------------------------------------------------------- */
 
 static void a_daemon_checks_its_configuration(void)
@@ -516,6 +539,7 @@ int main(void)
     RUN(a_counter_that_is_used_twice_is_seen);
     RUN(garbage_is_refused_and_a_torn_tail_is_the_end);
     RUN(without_the_clouds_log_it_cannot_be_told);
+    RUN(a_log_that_reached_its_bound_cannot_tell_all);
     RUN(a_daemon_checks_its_configuration);
     RUN(a_cut_flash_and_lost_counters_are_refused);
     RUN(a_node_that_runs_does_not_start_again);
