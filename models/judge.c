@@ -90,6 +90,15 @@ void judge_init(struct judge *judge, const struct judge_config *config)
     judge_session_init(judge->spec_session, &judge->config, &judge->ruling);
 }
 
+void judge_tell(struct judge *judge,
+                void (*heard)(void *ctx, const char *law, const int32_t *k,
+                              const struct follow_step *step, uint32_t shape),
+                void *ctx)
+{
+    judge->config.heard = heard;
+    judge->config.heard_ctx = ctx;
+}
+
 bool judge_observe(struct judge *judge, const struct observation *observation,
                    struct violation *violation)
 {

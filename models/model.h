@@ -123,6 +123,11 @@ struct judge;
 
 size_t judge_size_bytes(const struct judge_config *config);
 void judge_init(struct judge *judge, const struct judge_config *config);
+/* From here on these hear, in place of those of the config that it was made with. */
+void judge_tell(struct judge *judge,
+                void (*heard)(void *ctx, const char *law, const int32_t *k,
+                              const struct follow_step *step, uint32_t shape),
+                void *ctx);
 /* False if a law is broken: *violation says which. A broken law is reported once. */
 bool judge_observe(struct judge *judge, const struct observation *observation,
                    struct violation *violation);

@@ -205,7 +205,7 @@
 ---@field laws? string laws that are judged, with commas between; -LAW: all but that one
 ---@field canary? "no"|"yes" the judge is told twice of the first accepted reading, and must object
 ---@field heal_core? "no"|"yes" after heal a part of the fleet stays dark or cut, drawn from the seed; who has a way left must find it
----@field swarm? "no"|"yes" topology, configuration, latitude and faults are drawn from the seed, over what stands here
+---@field swarm? "no"|"yes"|"half" topology, configuration, latitude and faults are drawn from the seed, over what stands here; half: in every other run
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
 ---@field run? fun(w: World) drives the run: it sleeps, awaits and strikes

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 build() {
     cmake --preset "$1" >/dev/null && cmake --build --preset "$2" -j "$(nproc)" -- --quiet
 }
-ways=uniform,swarm,guided
+ways=uniform,swarm,mixed,guided
 cmake --preset release >/dev/null
 cmake --build --preset release -j "$(nproc)" --target brownout -- --quiet
 if command -v clang >/dev/null && build clang-release fuzz; then

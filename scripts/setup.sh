@@ -10,7 +10,7 @@ set -eu
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
 zlib1g-dev libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven parallel rsync openssh-client shellcheck
-python3 python3-jsonschema python3-yaml tshark'
+python3 python3-jsonschema python3-yaml tshark mosquitto mosquitto-clients python3-paho-mqtt'
 if [ "${1:-}" = --daemons ] || [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
     packages="$packages openssh-server munge slurm-wlm"
 fi
@@ -65,10 +65,11 @@ missing_packages()
 }
 
 # TLC for the laws: without it the specs are held to their golden hashes alone. What the page of the
-# report is made with: without it the command has no report. In CI neither may be missing.
+# report is made with: without it the command has no report. MQTT.js: without it the broker meets one
+# client less. In CI none may be missing.
 fetch()
 {
-    for script in tlc.sh report.sh; do
+    for script in tlc.sh report.sh interop.sh; do
         if ! "$(dirname "$0")/$script" && [ "${CI:-}" = true ]; then
             exit 2
         fi

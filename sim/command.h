@@ -22,6 +22,7 @@ int command_export(int argc, char **argv);
 int command_selfcheck(int argc, char **argv);
 int command_cuts(int argc, char **argv);
 int command_mutants(int argc, char **argv);
+int command_confidence(int argc, char **argv);
 int command_spec(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_up(int argc, char **argv);

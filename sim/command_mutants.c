@@ -15,6 +15,8 @@
 
 enum { CALM_RUNS = 5, RUNS_DEFAULT = 200, JOBS_MAX = 64 };
 enum { SEARCH_US_DEFAULT = 60000000, SEARCHES_DEFAULT = 1 };
+enum { PIPE_BYTES = 65536 /* what a pipe takes before anybody reads */ };
+_Static_assert(sizeof(struct mutants_finding) <= PIPE_BYTES, "it is written before it is read");
 
 /* ---- one planted bug ------------------------------------------------------------------------- */
 
@@ -337,7 +339,7 @@ static bool parse(struct mutants_call *call, int argc, char **argv, int *exit_co
          .kind = OPTION_TEXT,
          .target = &call->explore,
          .value = "WAYS",
-         .doc = "how long until they are found by uniform, swarm, guided, fuzz (see below)"},
+         .doc = "how long until they are found by uniform, swarm, mixed, guided, fuzz (below)"},
         {.name = "--searches",
          .kind = OPTION_COUNT,
          .target = &call->searches,
@@ -386,6 +388,7 @@ static bool parse(struct mutants_call *call, int argc, char **argv, int *exit_co
             "scenario (" MUTANT_EXPLORE_SCENARIO "), and all laws judge. Of the\n"
             "settings of a patch only firmware.* count: the others would give the bug away.\n"
             "uniform: seeds of the scenario as it stands; swarm: with what run.swarm draws;\n"
+            "mixed: run.swarm=half;\n"
             "guided: swarm with sweep --guide; fuzz: libFuzzer on plans (fuzz_plan).\n",
         .example = "brownout mutants window_edge_open --keep",
         .options = options,

@@ -13,6 +13,7 @@ enum { DEVICES_MAX = 1000000, EVENTS_MAX = 1000000000, SHOWN_MAX = 10, LINE_BYTE
 
 struct request {
     const char *db;
+    bool evidence;                     /* the arguments are logs of daemons */
     struct option_arguments arguments; /* RUN_ID... */
     struct spec_runs runs;
     struct spec_trials trials;
@@ -84,14 +85,23 @@ static enum verdict live_again(struct request *request, char *error, size_t erro
     if (record == NULL) {
         return VERDICT_USAGE;
     }
-    enum verdict verdict = find_runs(request, record, error, error_bytes)
-                               ? add_runs(request, record, error, error_bytes)
-                               : VERDICT_USAGE;
+    const enum verdict verdict = find_runs(request, record, error, error_bytes)
+                                     ? add_runs(request, record, error, error_bytes)
+                                     : VERDICT_USAGE;
     record_close(record);
+    return verdict;
+}
+
+static enum verdict find_traces(struct request *request, char *error, size_t error_bytes)
+{
+    enum verdict verdict = request->evidence
+                               ? spec_runs_add_logs(&request->runs, request->arguments.list,
+                                                    request->arguments.count, error, error_bytes)
+                               : live_again(request, error, error_bytes);
     if (verdict == VERDICT_PASS && request->runs.count == 0) {
         snprintf(
             error, error_bytes,
-            "no device of these runs was followed by %s: run.laws leaves it out, a fault that was "
+            "nothing in these runs was followed by %s: run.laws leaves it out, a fault that was "
             "asked for voids it everywhere, or (Update) no firmware is managed",
             request->runs.law);
         verdict = VERDICT_USAGE;
@@ -295,7 +305,7 @@ static int trace_runs(struct spec_call *call, struct request *request)
         return exit_code;
     }
     request->runs.law = call->law;
-    const enum verdict lived = live_again(request, error, sizeof error);
+    const enum verdict lived = find_traces(request, error, sizeof error);
     if (lived != VERDICT_PASS) {
         (void)command_refuse("spec trace", error);
         return (int)lived;
@@ -332,6 +342,10 @@ int command_spec_trace(int argc, char **argv)
          .target = &request.db,
          .value = "FILE",
          .doc = "the run database; " RECORD_FILE " without it"},
+        {.name = "--evidence",
+         .kind = OPTION_FLAG,
+         .target = &request.evidence,
+         .doc = "the arguments are evidence logs of daemons, all of a fleet (brownout judge)"},
         {.name = "--devices",
          .kind = OPTION_COUNT,
          .target = &request.runs.devices_max,

@@ -17,7 +17,7 @@ enum {
     PIECE_BYTES = 16 + RUN_CHOICES_MAX,
     VARIANTS_MAX = 512,
     OPERATIONS_MAX = 256,
-    LIVES_MAX = 30000, /* in all: seconds */
+    LIVES_MAX = 5000, /* in all: a minute at the most */
 };
 
 struct settle {

@@ -23,6 +23,7 @@ static const struct verb verbs[] = {
     {"selfcheck", command_selfcheck, "determinism, proved by running again in another process"},
     {"cuts", command_cuts, "every power cut of a device's life, nested to any depth"},
     {"mutants", command_mutants, "planted bugs: each must be caught by the law that it names"},
+    {"confidence", command_confidence, "what runs without a failure say of bugs not shown"},
     {"report", command_report, "what a database of runs holds, as one HTML file"},
     {"up", command_up, "a cloud, a gateway and devices as real daemons on this machine"},
     {"judge", command_judge, "evidence logs of real daemons, by the laws of simulated ones"},

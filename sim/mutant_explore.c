@@ -50,7 +50,8 @@ bool mutant_ways_read(const char *text, bool ways[MUTANT_WAY_COUNT], char *error
         }
         if (way == MUTANT_WAY_COUNT) {
             snprintf(error, error_bytes,
-                     "--explore: '%.*s' is no way; there are uniform, swarm, guided and fuzz, with "
+                     "--explore: '%.*s' is no way; there are uniform, swarm, mixed, guided and "
+                     "fuzz, with "
                      "commas between",
                      (int)(length < 64 ? length : 64), text);
             return false;
@@ -193,9 +194,10 @@ static void sweep_words(const struct mutant_explore_call *call, enum mutant_way 
     add(words, "--json", "");
     add(words, "--db=", db);
     add_settings(words, call->mutant);
-    if (way == MUTANT_SWARM || way == MUTANT_GUIDED) {
-        add(words, "--set=run.swarm=yes", "");
-    }
+    add(words, "--set=run.swarm=",
+        way == MUTANT_UNIFORM ? "no"
+        : way == MUTANT_MIXED ? "half"
+                              : "yes");
     if (way == MUTANT_GUIDED) {
         add(words, "--guide", "");
     }

@@ -3,12 +3,13 @@
  *
  *   uniform   seeds of the scenario as it stands: its fleet, its fault classes
  *   swarm     each seed draws fleet, configuration and faults anew (sim/swarm.h)
+ *   mixed     every other seed as uniform, and every other as swarm (run.swarm=half)
  *   guided    as swarm, and half of the runs are changed plans of runs that showed something new
  *             (sim/guide.h)
  *   fuzz      as swarm, and plans changed by libFuzzer, which keeps those that reach new code of
  *             core (sim/fuzz/fuzz_plan.c); needs a build by clang
  *
- * The first three are `brownout sweep` by the planted program, as it stands: its canary, and the
+ * All but the last are `brownout sweep` by the planted program, as it stands: its canary, and the
  * runs that it lives twice, are paid for. All ways begin with the same scenario. Of a bug's own
  * settings only those count that say what the fleet is there for (firmware.*): faults, windows and
  * sizes chosen for that bug would give it away. All laws judge.
@@ -21,7 +22,7 @@
 #include "sim/mutant.h"
 
 #define MUTANT_WAY_LIST(X)                                                                         \
-    X(UNIFORM, "uniform") X(SWARM, "swarm") X(GUIDED, "guided") X(FUZZ, "fuzz")
+    X(UNIFORM, "uniform") X(SWARM, "swarm") X(MIXED, "mixed") X(GUIDED, "guided") X(FUZZ, "fuzz")
 enum mutant_way {
 #define MUTANT_WAY_ENUM(NAME, name) MUTANT_##NAME,
     MUTANT_WAY_LIST(MUTANT_WAY_ENUM)

@@ -224,8 +224,9 @@ static void print_confidence(const struct outcome *outcome, const struct print *
     if (outcome->failure_count == 0) {
         fprintf(
             print->file,
-            "no failure: with 95 %% confidence fewer than %.2g of all runs drawn as these fail\n",
-            3.0 / (double)outcome->done);
+            "no failure: with 95 %% confidence fewer than %.2g of all runs drawn as these fail; by "
+            "class: brownout confidence --db %s\n",
+            3.0 / (double)outcome->done, outcome->db);
     }
 }
 

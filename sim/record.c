@@ -356,3 +356,20 @@ bool record_saturation(struct record *record, struct record_saturation *saturati
     return stepped == SQLITE_ROW || stepped == SQLITE_DONE ||
            record_explain(record, error, error_bytes);
 }
+
+bool record_classes(struct record *record,
+                    void (*each)(void *ctx, const char *name, uint64_t clean, uint64_t broken),
+                    void *ctx, char *error, size_t error_bytes)
+{
+    sqlite3_stmt *statement = record_statement(record, RECORD_CLASSES);
+    int stepped = statement == NULL ? SQLITE_ERROR : SQLITE_ROW;
+    while (stepped == SQLITE_ROW && (stepped = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        each(ctx, name == NULL ? "" : name, (uint64_t)sqlite3_column_int64(statement, 1),
+             (uint64_t)sqlite3_column_int64(statement, 2));
+    }
+    if (statement != NULL) {
+        sqlite3_reset(statement);
+    }
+    return stepped == SQLITE_DONE || record_explain(record, error, error_bytes);
+}

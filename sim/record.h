@@ -79,6 +79,13 @@ struct record_saturation {
 bool record_saturation(struct record *record, struct record_saturation *saturation, char *error,
                        size_t error_bytes);
 
+/* Call `each` with every class of laws (sim/confidence.h): how many different runs passed and put
+ * one of it to the test where it was not void, and how many broke one. Of runs of scenarios alone:
+ * a plan that was changed is no draw of its own. */
+bool record_classes(struct record *record,
+                    void (*each)(void *ctx, const char *name, uint64_t clean, uint64_t broken),
+                    void *ctx, char *error, size_t error_bytes);
+
 /* A run as it stands in the file. */
 struct record_found {
     int64_t id;

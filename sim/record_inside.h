@@ -35,6 +35,13 @@
                  "FROM probes WHERE reached = 0")                                                  \
     X(SATURATION, "SELECT runs, outcomes, keys, once, fresh_chance FROM saturation "               \
                   "WHERE kind = 'transition'")                                                     \
+    X(CLASSES, "SELECT area, count(DISTINCT CASE WHEN verdict = 'pass' THEN hash END), "           \
+               "count(DISTINCT CASE WHEN broken THEN hash END) FROM (SELECT verdict, hash, "       \
+               "CASE WHEN law LIKE 'spec.%' THEN substr(law, 6) "                                  \
+               "ELSE substr(law, 1, instr(law, '.') - 1) END AS area, "                            \
+               "max(exercised > 0 AND NOT void) AS tested, max(broken) AS broken FROM run "        \
+               "JOIN run_law ON run_law.run = run.id WHERE scenario <> '' GROUP BY run.id, area) " \
+               "WHERE tested OR broken GROUP BY area ORDER BY area")                               \
     X(FIND, "SELECT seed, verdict, hash, scenario, scenario_hash, live_expectation, settings, "    \
             "program, commit_id, plan.text FROM run JOIN build ON build.id = run.build "           \
             "LEFT JOIN plan ON plan.run = run.id WHERE run.id = ?1")

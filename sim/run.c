@@ -257,7 +257,7 @@ static bool prepare(const struct run_request *request, struct plan *plan, struct
     if (!apply_settings(request, plan, result)) {
         return false;
     }
-    result->swarm = plan->settings.number[SETTING_run_swarm] != 0;
+    result->swarm = swarm_is_drawn(plan);
     if (result->swarm) {
         swarm_draw(plan);
     }

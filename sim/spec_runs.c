@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "models/wide_telemetry.h"
+#include "sim/evidence_judge.h"
 #include "sim/map.h"
 #include "sim/random.h"
 #include "sim/status.h"
@@ -182,6 +183,53 @@ enum verdict spec_runs_add(struct spec_runs *runs, struct record *record, int64_
     return verdict;
 }
 
+static bool hear_logs(struct evidence_merge *merge, struct evidence_judge *judge, char *error,
+                      size_t error_bytes)
+{
+    enum merge_outcome outcome = MERGE_STEP;
+    while (outcome == MERGE_STEP) {
+        outcome = merge_next(merge, false, 0, evidence_judge_hear, judge, error, error_bytes);
+    }
+    const struct merge_counts *counts = merge_counts(merge);
+    if (outcome == MERGE_OVER && counts->late > 0) {
+        snprintf(error, error_bytes,
+                 "%s begins when its node had lived already: give the logs from the fleet's "
+                 "beginning",
+                 counts->late_path);
+        return false;
+    }
+    return outcome == MERGE_OVER;
+}
+
+enum verdict spec_runs_add_logs(struct spec_runs *runs, const char *const *paths, uint32_t count,
+                                char *error, size_t error_bytes)
+{
+    struct hearing hearing = {.runs = runs, .first = runs->count};
+    struct evidence_merge *merge = NULL;
+    struct evidence_judge judge;
+    memset(&judge, 0, sizeof judge);
+    map_init(&hearing.places);
+    bool good = merge_open(&merge, paths, count, error, error_bytes) &&
+                evidence_judge_init(&judge, merge, UINT64_MAX, error, error_bytes);
+    if (good) {
+        judge_tell(judge.judge, on_step, &hearing);
+        good = hear_logs(merge, &judge, error, error_bytes);
+    }
+    if (good) {
+        runs->runs = realloc(runs->runs, (runs->run_count + 1u) * sizeof *runs->runs);
+        CHECK(runs->runs != NULL);
+        runs->runs[runs->run_count++] = (struct spec_run){.devices = judge.device_count,
+                                                          .followed = runs->count - hearing.first};
+        if (runs->devices_max != 0) {
+            sample(&hearing, 0);
+        }
+    }
+    evidence_judge_free(&judge);
+    merge_free(merge);
+    map_free(&hearing.places);
+    return good ? VERDICT_PASS : VERDICT_USAGE;
+}
+
 void spec_runs_free(struct spec_runs *runs)
 {
     for (uint32_t i = 0; i < runs->count; i++) {
@@ -282,9 +330,15 @@ static const struct settings *settings_of(const struct spec_runs *runs, int64_t 
 void spec_runs_print_actor(const struct spec_runs *runs, const struct spec_trace *trace, char *text,
                            size_t bytes)
 {
+    const struct settings *settings = settings_of(runs, trace->run_id);
     char name[32];
-    fleet_node_name(settings_of(runs, trace->run_id), trace->actor, name, sizeof name);
-    const int length = snprintf(text, bytes, "run %" PRId64 ", %s", trace->run_id, name);
+    int length;
+    if (settings == NULL) {
+        length = snprintf(text, bytes, "node %" PRIu32, trace->actor);
+    } else {
+        fleet_node_name(settings, trace->actor, name, sizeof name);
+        length = snprintf(text, bytes, "run %" PRId64 ", %s", trace->run_id, name);
+    }
     if (trace->part != 0 && trace->count > 0 && length > 0 && (size_t)length < bytes) {
         snprintf(text + length, bytes - (size_t)length, ", counter %" PRIu64,
                  trace->events[0].shown.counter);
@@ -296,6 +350,15 @@ void spec_runs_print_event(const struct spec_runs *runs, const struct spec_trace
 {
     CHECK(index < trace->count);
     const struct observation *shown = &trace->events[index].shown;
+    const struct settings *settings = settings_of(runs, trace->run_id);
+    if (settings == NULL) {
+        snprintf(text, bytes,
+                 "%s of node %" PRIu32 ", device %" PRIu32 ", epoch %" PRIu32 ", counter %" PRIu64
+                 ", value %" PRIu64,
+                 world_said_name(shown->kind), shown->node, shown->device, shown->epoch,
+                 shown->counter, shown->value);
+        return;
+    }
     const struct world_item item = {.kind =
                                         shown->kind < EVIDENCE_COUNT ? ITEM_EVIDENCE : ITEM_TRUTH,
                                     .event = shown->event,
@@ -306,5 +369,5 @@ void spec_runs_print_event(const struct spec_runs *runs, const struct spec_trace
                                     .b = shown->epoch,
                                     .counter = shown->counter,
                                     .value = shown->value};
-    world_item_print(settings_of(runs, trace->run_id), &item, text, bytes);
+    world_item_print(settings, &item, text, bytes);
 }

@@ -22,11 +22,11 @@ struct spec_runs {
     /* What was found. */
     uint32_t run_count;
     struct spec_run {
-        int64_t id;
+        int64_t id; /* 0: daemons' logs */
         uint64_t seed;
         uint32_t devices, followed; /* devices of the fleet, and those that the law has steps of */
         char note[256];             /* "": it was the same history as when it was recorded */
-        struct settings *settings;  /* owned */
+        struct settings *settings;  /* owned; NULL: of daemons */
     } * runs;
     uint32_t count, capacity;
     struct spec_trace *list;
@@ -37,6 +37,11 @@ struct spec_runs {
  * it is no fault: its traces end there. */
 enum verdict spec_runs_add(struct spec_runs *runs, struct record *record, int64_t id, char *error,
                            size_t error_bytes);
+/* The logs of a fleet's daemons (sim/evidence_merge.h), all of them and from its beginning: one run
+ * without a number. Nothing need be guessed: what a killed process did and did not say is told by
+ * what the next one found, as in a simulated run. Not PASS: error says what is wrong with a log. */
+enum verdict spec_runs_add_logs(struct spec_runs *runs, const char *const *paths, uint32_t count,
+                                char *error, size_t error_bytes);
 void spec_runs_free(struct spec_runs *runs);
 
 /* The word of the C model that judges runs by a law that they follow: the first step of the trace

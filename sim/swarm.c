@@ -252,6 +252,14 @@ static bool fits(const struct settings *settings)
             firmware_check(settings, &geometry, error, sizeof error));
 }
 
+bool swarm_is_drawn(const struct plan *plan)
+{
+    enum { NO, YES, HALF };
+    struct random_stream draws = stream_of(plan->seed, 0, "half");
+    const uint64_t choice = plan->settings.number[SETTING_run_swarm];
+    return choice == YES || (choice == HALF && random_below(&draws, 2) == 0);
+}
+
 void swarm_draw(struct plan *plan)
 {
     struct settings drawn;

@@ -19,6 +19,10 @@
 
 #include "sim/plan.h"
 
+/* Is this run one that a swarm draws? run.swarm: no run is, each is, or every other one (half), by
+ * the seed. */
+bool swarm_is_drawn(const struct plan *plan);
+
 /* plan: its seed and the scenario's settings. Its expectations go: they speak of the scenario's own
  * fleet. */
 void swarm_draw(struct plan *plan);

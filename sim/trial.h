@@ -28,7 +28,8 @@ struct trial_config {
     uint64_t wall_us_max; /* in all; 0: no bound. Where this one or timeout_us ends something, the
                              answer depends on the machine */
     /* This program, where determinism is the question: a plan fails if two processes of it come to
-     * two hashes (sim/twin_witness.h). NULL: what a run breaks is the question. Borrowed. */
+     * two hashes (sim/twin_witness.h). Whether they do may be chance, and so is then what is left.
+     * NULL: what a run breaks is the question. Borrowed. */
     const char *twin;
     void (*progress)(void *ctx, uint64_t runs); /* may be NULL */
     void *progress_ctx;

@@ -502,9 +502,11 @@ static void a_session_goes_on_where_its_connection_ended(void)
     packet = expect_message(a, "t", "2", 2);
     EXPECT(packet.dup);
     EXPECT_EQUAL(packet.packet_id, second);
+    answer(a, MQTT_PUBACK, first); /* with small limits two are in flight at most */
     packet = expect_message(a, "t", "3", 1);
     EXPECT(!packet.dup);
     EXPECT(silent(a));
+    answer(a, MQTT_PUBACK, packet.packet_id);
     packet = message("u", "mine", 2, 9);
     packet.dup = true;
     say(a, &packet); /* told once */
@@ -778,8 +780,10 @@ static void what_was_promised_is_there_after_a_restart(void)
     packet = expect_message(a, "t/r", "kept", 1);
     EXPECT_EQUAL(packet.packet_id, first);
     EXPECT(packet.dup);
+    answer(a, MQTT_PUBACK, first);
+    answer(a, MQTT_PUBCOMP, second);
     packet = expect_message(a, "t/2", "two", 1);
-    EXPECT(packet.packet_id != first && packet.packet_id != second);
+    EXPECT(!packet.dup);
     (void)expect_message(a, "t/3", "three", 1);
     p = connected("p", false, 100, true);
     packet = message("t/1", "one", 2, 2);

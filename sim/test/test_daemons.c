@@ -13,6 +13,7 @@
 #include "core/check.h"
 #include "core/test/test.h"
 #include "sim/process.h"
+#include "sim/spec_call.h"
 
 enum { TEXT_BYTES = 65536, DEVICES = 10, LOGS_MAX = DEVICES + 2, PATH_BYTES = 512 };
 
@@ -143,6 +144,28 @@ static void a_fleet_that_is_killed_keeps_the_laws(void)
     /* At the end all that was signed and acked is there, each once. */
     EXPECT(number("cloud_rows") >= number("signed") - number("signed") / 10);
     EXPECT_EQUAL(number("accepted") >= number("cloud_rows"), true);
+}
+
+/* A second opinion, where there is Java: no step need be guessed between what was said. */
+static void tlc_accepts_what_the_daemons_did(void)
+{
+    static const char *const laws[] = {"Telemetry", "Session"};
+    for (size_t i = 0; i < sizeof laws / sizeof laws[0]; i++) {
+        const char *argv[LOGS_MAX + 10] = {command(), "spec",      "trace", "--json",    "--law",
+                                           laws[i],   "--devices", "30",    "--evidence"};
+        for (int n = 0; n < LOGS_MAX; n++) {
+            argv[9 + n] = logs[n];
+        }
+        const int code = call(argv);
+        if (code == SPEC_EXIT_SKIPPED) {
+            puts("  skipped: there is no Java");
+            return;
+        }
+        expect_code(code, 0);
+        EXPECT_EQUAL(number("accepted"), number("devices"));
+        EXPECT(number("accepted") >= DEVICES && number("steps") > 300);
+        EXPECT_EQUAL(number("canaries_rejected"), number("batches"));
+    }
 }
 
 /* The fleet goes on where it was: keys, counters and disks are those of the first time. */
@@ -531,6 +554,7 @@ int main(void)
     EXPECT(mkdtemp(folder) != NULL);
     RUN(a_fleet_that_is_killed_keeps_the_laws);
     RUN(a_fleet_goes_on_where_it_was);
+    RUN(tlc_accepts_what_the_daemons_did);
     RUN(strangers_disturb_nobody);
     RUN(metrics_say_what_operators_watch);
     RUN(an_acked_reading_that_is_gone_is_seen);
