@@ -232,12 +232,15 @@ static bool is_about_stranger(const struct evidence_judge *judge, uint32_t devic
            (device >= judge->config.node_count || judge->roles[device] == MODEL_OTHER);
 }
 
-/* A disk that cannot be read proves nothing, and what was promised on it is void. */
-static void leave_disk(struct evidence_judge *judge, uint32_t node)
+/* A disk that cannot be read proves nothing, and what was promised on it is void; so is what a node
+ * does whose log has ended. */
+static void leave(struct evidence_judge *judge, uint32_t node)
 {
     static const enum law laws[] = {
-        LAW_TELEMETRY_DURABLE, LAW_TELEMETRY_WINDOW, LAW_TELEMETRY_ONCE, LAW_GATEWAY_CUSTODY,
-        LAW_SPEC_TELEMETRY,    LAW_SPEC_SESSION,     LAW_LIVENESS_ACKED, LAW_LIVENESS_DELIVERED};
+        LAW_TELEMETRY_ONCE,    LAW_TELEMETRY_AUTHENTIC, LAW_TELEMETRY_DURABLE, LAW_TELEMETRY_WINDOW,
+        LAW_TELEMETRY_NONCE,   LAW_DEVICE_OUTBOX,       LAW_SPEC_TELEMETRY,    LAW_SPEC_SESSION,
+        LAW_GATEWAY_CUSTODY,   LAW_RESOURCES_BOUNDS,    LAW_TIME_CADENCE,      LAW_LIVENESS_ACKED,
+        LAW_LIVENESS_DELIVERED};
     for (size_t i = 0; i < sizeof laws / sizeof laws[0]; i++) {
         judge_void(judge->judge, laws[i], node);
     }
@@ -258,8 +261,8 @@ void evidence_judge_hear(void *ctx, const struct observation *observation,
         judge->place = *place;
         return;
     }
-    if (observation->kind == MERGE_UNREADABLE) {
-        leave_disk(judge, observation->node);
+    if (observation->kind == MERGE_UNREADABLE || observation->kind == MERGE_FULL) {
+        leave(judge, observation->node);
         return;
     }
     if (is_about_stranger(judge, observation->device)) {

@@ -342,6 +342,7 @@ static uint32_t kind_of(uint32_t word)
         [EVIDENCE_WORD_RESPOND - EVIDENCE_WORD_FIRST] = TRUTH_RESPOND,
         [EVIDENCE_WORD_LINK - EVIDENCE_WORD_FIRST] = TRUTH_LINK,
         [EVIDENCE_WORD_CHECK - EVIDENCE_WORD_FIRST] = MERGE_CHECK,
+        [EVIDENCE_WORD_FULL - EVIDENCE_WORD_FIRST] = MERGE_FULL,
     };
     return word < EVIDENCE_WORD_FIRST ? word : truths[word - EVIDENCE_WORD_FIRST];
 }
@@ -456,7 +457,7 @@ static void tell(struct evidence_merge *merge, struct source *source)
         merge->counts.checks += kind == EVIDENCE_WORD_CHECK;
         if (kind == EVIDENCE_WORD_STOP) {
             stops = true;
-        } else if (!is_image(kind) && kind != EVIDENCE_WORD_FULL) {
+        } else if (!is_image(kind)) {
             say(merge, source, at, kind_of(kind), at->line.value);
         }
     }

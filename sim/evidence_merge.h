@@ -24,6 +24,7 @@ enum {
     /* Kinds of observations beside those of models. */
     MERGE_CHECK = TRUTH_COUNT, /* a CHECK failed; value: line */
     MERGE_UNREADABLE,          /* what the node's disk holds could not be read */
+    MERGE_FULL,                /* the node's log ends here, and the node goes on */
 };
 #define MERGE_SKEW_US UINT64_C(10000000)
 /* How old a step must be to be taken while logs are written. */

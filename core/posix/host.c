@@ -1,6 +1,7 @@
 #include "core/posix/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,14 +92,16 @@ static bool open_links(struct host *host, char *error)
                       CONFIG_ERROR_BYTES);
 }
 
+/* Counters first: whoever is killed in between has them, and a node without is refused. */
 static bool open_flash(struct host *host, char *error)
 {
     char why[CONFIG_ERROR_BYTES / 2];
     bool made;
     const char *folder = host->config->path[CONFIG_state];
-    if (!flash_file_open(&host->flash, host->state.folder, "flash", &host->config->flash, &made,
-                         why, sizeof why) ||
-        !state_counters(&host->state, made, why, sizeof why)) {
+    const bool is_new = faccessat(host->state.folder, "flash", F_OK, 0) != 0 && errno == ENOENT;
+    if (!state_counters(&host->state, is_new, why, sizeof why) ||
+        !flash_file_open(&host->flash, host->state.folder, "flash", &host->config->flash, &made,
+                         why, sizeof why)) {
         snprintf(error, CONFIG_ERROR_BYTES, "%s/%s", folder, why);
         return false;
     }

@@ -380,6 +380,29 @@ static void without_the_clouds_log_it_cannot_be_told(void)
     EXPECT(strstr(text, "the cloud's log is not here") != NULL);
 }
 
+/* A log that ended at its bound says nothing of what came after: that cannot be told. */
+static void a_log_that_reached_its_bound_cannot_tell_all(void)
+{
+    char *good = read_whole(logs[2]);
+    const size_t size = strlen(good);
+    char *bad = malloc(size + 64);
+    EXPECT(bad != NULL);
+    memcpy(bad, good, size + 1);
+    char *end = strstr(bad, " stop ");
+    EXPECT(end != NULL);
+    while (end[-1] != '\n') {
+        end--;
+    }
+    const unsigned long long time_us = strtoull(end, NULL, 10); /* of the first life in order */
+    snprintf(end, 64, "%llu %llu full 0 0 0 0 -\n", time_us, time_us);
+    write_whole(logs[2], bad);
+    expect_code(judge(NULL, NULL), 5);
+    EXPECT(strstr(text, "a log has reached its bound") != NULL);
+    write_whole(logs[2], good);
+    free(bad);
+    free(good);
+}
+
 /* ---- Daemons --------------------------------------------------------------------------------- */
 
 static void a_daemon_checks_its_configuration(void)
@@ -398,21 +421,6 @@ static void a_daemon_checks_its_configuration(void)
     EXPECT(strstr(text, "queue") != NULL);
 }
 
-static void a_cut_flash_and_lost_counters_are_refused(void)
-{
-    const char *const run[] = {daemon_path("brownout-device"), path_of("device-1.conf"), NULL};
-    struct stat stat_before;
-    EXPECT_EQUAL(stat(path_of("device-1/flash"), &stat_before), 0);
-    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size / 2), 0);
-    expect_code(call(run), 2);
-    EXPECT(strstr(text, "device-1/flash has") != NULL);
-    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size), 0);
-    EXPECT_EQUAL(rename(path_of("device-1/counters"), path_of("device-1/aside")), 0);
-    expect_code(call(run), 2);
-    EXPECT(strstr(text, "device-1/counters: not there") != NULL);
-    EXPECT_EQUAL(rename(path_of("device-1/aside"), path_of("device-1/counters")), 0);
-}
-
 /* Until the log of a daemon holds these words; it has to. */
 static void wait_for(const char *log, const char *words)
 {
@@ -428,6 +436,29 @@ static void wait_for(const char *log, const char *words)
     }
     fprintf(stderr, "%s: '%s' did not come\n", log, words);
     exit(1);
+}
+
+static void a_cut_flash_and_lost_counters_are_refused(void)
+{
+    const char *const run[] = {daemon_path("brownout-device"), path_of("device-1.conf"), NULL};
+    struct stat stat_before;
+    EXPECT_EQUAL(stat(path_of("device-1/flash"), &stat_before), 0);
+    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size / 2), 0);
+    expect_code(call(run), 2);
+    EXPECT(strstr(text, "device-1/flash has") != NULL);
+    EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size), 0);
+    EXPECT_EQUAL(rename(path_of("device-1/counters"), path_of("device-1/aside")), 0);
+    expect_code(call(run), 2);
+    EXPECT(strstr(text, "device-1/counters: not there") != NULL);
+    EXPECT_EQUAL(rename(path_of("device-1/aside"), path_of("device-1/counters")), 0);
+    /* Counters without a flash: killed before it was made, or it was taken away. The epoch is new.
+     */
+    EXPECT_EQUAL(unlink(path_of("device-1/flash")), 0);
+    struct process process;
+    EXPECT(process_start(&process, run, PROCESS_MEMORY_DRAWN, true));
+    wait_for(path_of("device-1.evidence"), " BOOT 3 2 ");
+    EXPECT_EQUAL(kill(process.pid, SIGTERM), 0);
+    expect_code(process_finish(&process, text, sizeof text), 0);
 }
 
 static struct process start_cloud(void)
@@ -532,6 +563,7 @@ int main(void)
     RUN(a_counter_that_is_used_twice_is_seen);
     RUN(garbage_is_refused_and_a_torn_tail_is_the_end);
     RUN(without_the_clouds_log_it_cannot_be_told);
+    RUN(a_log_that_reached_its_bound_cannot_tell_all);
     RUN(a_daemon_checks_its_configuration);
     RUN(a_cut_flash_and_lost_counters_are_refused);
     RUN(a_node_that_runs_does_not_start_again);
