@@ -27,7 +27,7 @@ enum { PROTOCOL_VERSION = 5 };
 static void read_optional(struct mqtt_cursor *cursor, uint8_t flags, struct mqtt_packet *packet)
 {
     if (packet->will) { /* [MQTT-3.1.2-9] [MQTT-3.1.3-1] */
-        packet->qos = (flags & CONNECT_WILL_QOS) >> CONNECT_WILL_QOS_SHIFT;
+        packet->qos = (uint8_t)((flags & CONNECT_WILL_QOS) >> CONNECT_WILL_QOS_SHIFT);
         packet->retain = (flags & CONNECT_WILL_RETAIN) != 0;
         struct mqtt_properties unkept; /* checked here, read again by mqtt_will_properties */
         mqtt_properties_init(&unkept);
@@ -137,7 +137,7 @@ void mqtt_read_subscription(struct mqtt_cursor *cursor, struct mqtt_subscription
     const uint32_t options = mqtt_read_number(cursor, 1);
     *subscription = (struct mqtt_subscription){
         .filter = filter,
-        .qos = options & MQTT_OPTION_QOS,
+        .qos = (uint8_t)(options & MQTT_OPTION_QOS),
         .no_local = (options & MQTT_OPTION_NO_LOCAL) != 0,
         .retain_as_published = (options & MQTT_OPTION_RETAIN) != 0,
         .retain_handling =

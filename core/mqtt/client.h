@@ -5,7 +5,7 @@
  * session" || nonce || client number (4, big-endian) || broker number (4, big-endian). The client
  * id is the client's number in decimal. There is one challenge and one answer; a CONNACK without
  * them is a protocol error. No topic aliases, no retained messages, no subscriptions: what a broker
- * sends is what its role sends.
+ * sends is what its role sends. Whoever needs one of these has general_client.h.
  *
  * Use: mqtt_client_open, then for each event of its link mqtt_client_take until it says NOTHING.
  */

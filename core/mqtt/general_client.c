@@ -109,7 +109,9 @@ void mqtt_general_send_due(struct mqtt_general_client *client, const struct port
 static enum err send_publish(struct mqtt_general_client *client, const struct port *port,
                              uint64_t now_us, struct mqtt_packet *packet)
 {
-    mqtt_aliases_choose(&client->sent, packet);
+    if (!packet->dup) { /* what is sent again has its whole topic */
+        mqtt_aliases_choose(&client->sent, packet);
+    }
     const enum err err = mqtt_outgoing_packet(&client->outgoing, port, client->link, packet);
     if (err == ERR_CLOSED) {
         client->state = MQTT_GENERAL_BROKEN;

@@ -213,7 +213,7 @@ static void settle(struct broker *broker, const struct port *port)
         for (uint32_t row = 0; row < broker->config.sessions_max; row++) {
             struct broker_session *session = &broker->sessions[row];
             if (session->used && session->connection != BROKER_NONE) {
-                more = broker_session_fill(broker, port, session) || more;
+                more = broker_session_fill(broker, session) || more;
             }
         }
         if (!commit(broker)) {

@@ -4,18 +4,19 @@
  *
  * Sans-I/O, as all of core: one step an event, time is the port's. A session with a Session Expiry
  * Interval above 0, retained messages, and what either holds are in SQLite, if the configuration
- * says so: one commit a step at most, and nothing leaves before the commit of what it rests on.
+ * says so, and nothing leaves before the commit of what it rests on.
  * Intervals begin anew when the broker does: no clock outlives it. When the disk fails or is full,
  * it asks for a reset and does nothing more: RAM and disk may disagree. What it cannot read at boot
  * is given up and begun anew (DROP, disk).
  *
  * Bounds. Everything is in the memory that the caller gives; nothing grows. What has no room is
  * said to the publisher (0x97) before anything is taken, but for a session whose own queue is full:
- * its copy is dropped and counted. A client that does not read its link is left out of what has no
- * room there, and is closed when it does not even take its acknowledgements. Packets are a
- * little smaller than MQTT_PACKET_BYTES_MAX, topics, filters and client ids at most
- * BROKER_TEXT_BYTES_MAX. Of one message a session gets a copy for each of its subscriptions that
- * match. Matching looks at each subscription once: time is linear in their number and size.
+ * its copy is dropped and counted. What a client that does not read its link has no room for waits
+ * in its queue; answers that cannot wait (to SUBSCRIBE, PINGREQ, PUBREL) and have none end its
+ * connection. Packets are a little smaller than MQTT_PACKET_BYTES_MAX, topics, filters and client
+ * ids at most BROKER_TEXT_BYTES_MAX. Of one message a session gets a copy for each of its
+ * subscriptions that match. Matching looks at each subscription once: time is linear in their
+ * number and size.
  *
  * Not here: enhanced authentication (0x8C), authorization by topic, TLS and WebSocket (the port's).
  */

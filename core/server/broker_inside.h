@@ -152,8 +152,7 @@ void broker_session_drop_will(struct broker *broker, struct broker_session *sess
 /* Wills and ends whose time has come. */
 void broker_sessions_sweep(struct broker *broker);
 /* Hold back for its connection all that is due and has room. True: something was. */
-bool broker_session_fill(struct broker *broker, const struct port *port,
-                         struct broker_session *session);
+bool broker_session_fill(struct broker *broker, struct broker_session *session);
 uint32_t broker_session_number(const struct broker *broker, const struct broker_session *session);
 
 /* --- broker_route.c */

@@ -153,7 +153,9 @@ static enum err hold_copy(struct broker *broker, struct broker_connection *conne
         packet.properties.repeated = mqtt_list_slice(&list);
         packet.properties.present |= MQTT_PROPERTY_BIT(MQTT_SUBSCRIPTION_IDENTIFIER);
     }
-    mqtt_aliases_choose(&connection->sent, &packet);
+    if (!dup) { /* what is sent again has its whole topic */
+        mqtt_aliases_choose(&connection->sent, &packet);
+    }
     const enum err err = mqtt_outgoing_hold(&connection->outgoing, &packet);
     if (err == ERR_OK) {
         mqtt_aliases_sent(&connection->sent, &packet);
@@ -258,10 +260,8 @@ static bool fill_head(struct broker *broker, struct broker_session *session,
     return true;
 }
 
-bool broker_session_fill(struct broker *broker, const struct port *port,
-                         struct broker_session *session)
+bool broker_session_fill(struct broker *broker, struct broker_session *session)
 {
-    (void)port;
     struct broker_connection *connection = &broker->connections[session->connection];
     CHECK(connection->connected);
     bool held = fill_due(broker, session, connection);
