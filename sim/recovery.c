@@ -49,14 +49,15 @@ static void settle(struct recovery *recovery, uint64_t now_us)
 }
 
 void recovery_heal(struct recovery *recovery, const struct node *nodes, uint32_t count,
-                   uint64_t now_us)
+                   const uint8_t *left, uint64_t now_us)
 {
     CHECK(!recovery->healed);
     recovery->healed = true;
     recovery->heal_us = now_us;
     for (uint32_t i = 1; i <= count; i++) {
         struct recovery_device *device = &recovery->devices[i];
-        device->waits = nodes[i].role_mask == ROLE_MASK_DEVICE && keeps(device, &nodes[i]);
+        device->waits = nodes[i].role_mask == ROLE_MASK_DEVICE && (left == NULL || left[i] == 0) &&
+                        keeps(device, &nodes[i]);
         recovery->waiting += device->waits ? 1 : 0;
     }
     settle(recovery, now_us);

@@ -515,7 +515,7 @@ void strike_heal(struct world *world)
             world_schedule(world, world->now_us, WORLD_TIMER, i, ++node->timer_generation);
         }
     }
-    recovery_heal(&world->recovery, world->nodes, world->node_count, world->now_us);
+    recovery_heal(&world->recovery, world->nodes, world->node_count, world->left, world->now_us);
     observe_truth(world, TRUTH_HEAL, 0, 0);
     for (uint32_t i = 1; i <= world->node_count; i++) {
         if (is_left(world, i, WORLD_LEFT_UNASKED)) {
