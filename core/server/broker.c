@@ -223,9 +223,11 @@ static void settle(struct broker *broker, const struct port *port)
         for (uint32_t row = 0; row < broker->config.connections_max; row++) {
             struct broker_connection *connection = &broker->connections[row];
             if (connection->used && (connection->outgoing.size_bytes > 0 || connection->leaving)) {
+                const uint32_t held_bytes = connection->outgoing.size_bytes;
                 const bool connected = connection->connected;
                 flush(broker, port, connection);
-                more = more || (connected && !connection->used); /* a will may be due */
+                more = more || (connected && !connection->used) ||   /* a will may be due */
+                       connection->outgoing.size_bytes < held_bytes; /* there is room again */
             }
         }
     }

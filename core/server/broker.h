@@ -15,8 +15,8 @@
  * in its queue; answers that cannot wait (to SUBSCRIBE, PINGREQ, PUBREL) and have none end its
  * connection. Packets are a little smaller than MQTT_PACKET_BYTES_MAX, topics, filters and client
  * ids at most BROKER_TEXT_BYTES_MAX. Of one message a session gets a copy for each of its
- * subscriptions that match. Matching looks at each subscription once: time is linear in their
- * number and size.
+ * subscriptions that match. Matching looks at each subscription once, and at those of a share once
+ * for each member: there is no index.
  *
  * Not here: enhanced authentication (0x8C), authorization by topic, TLS and WebSocket (the port's).
  */

@@ -114,6 +114,7 @@ struct broker {
     bool failed;
     enum err err; /* of the database, in this step */
     uint64_t order_next;
+    uint32_t message_next, copy_next; /* where the search for a free row begins */
     struct broker_view counts;
     struct database database;
     sqlite3_stmt *statements[BROKER_STATEMENTS];

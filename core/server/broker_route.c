@@ -7,31 +7,42 @@
 #include "core/mqtt/list.h"
 #include "core/server/broker_inside.h"
 
-uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *publish)
+static uint32_t message_free_row(struct broker *broker)
 {
-    for (uint32_t row = 0; row < broker->config.messages_max; row++) {
-        struct broker_message *message = &broker->messages[row];
-        if (message->references == 0) {
-            /* All else stays as it is, and in its order [MQTT-3.3.2-4] [MQTT-3.3.2-15]
-             * [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-20] [MQTT-3.1.3-10]. */
-            struct mqtt_packet packet = *publish;
-            packet.type = MQTT_PUBLISH;
-            packet.qos = 0;
-            packet.dup = false;
-            packet.packet_id = 0;
-            packet.properties.present &= ~(MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS) |
-                                           MQTT_PROPERTY_BIT(MQTT_SUBSCRIPTION_IDENTIFIER) |
-                                           MQTT_PROPERTY_BIT(MQTT_WILL_DELAY_INTERVAL));
-            message->size_bytes = BROKER_MESSAGE_BYTES_MAX;
-            if (mqtt_encode(&packet, message->bytes, &message->size_bytes) != ERR_OK) {
-                return BROKER_NONE;
-            }
-            message->arrived_us = broker->now_us;
-            message->stored = false;
+    for (uint32_t tries = 0; tries < broker->config.messages_max; tries++) {
+        const uint32_t row = broker->message_next;
+        broker->message_next = row + 1 == broker->config.messages_max ? 0 : row + 1;
+        if (broker->messages[row].references == 0) {
             return row;
         }
     }
     return BROKER_NONE;
+}
+
+uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *publish)
+{
+    const uint32_t row = message_free_row(broker);
+    if (row == BROKER_NONE) {
+        return BROKER_NONE;
+    }
+    struct broker_message *message = &broker->messages[row];
+    /* All else stays as it is, and in its order [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
+     * [MQTT-3.3.2-17] [MQTT-3.3.2-20] [MQTT-3.1.3-10]. */
+    struct mqtt_packet packet = *publish;
+    packet.type = MQTT_PUBLISH;
+    packet.qos = 0;
+    packet.dup = false;
+    packet.packet_id = 0;
+    packet.properties.present &=
+        ~(MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS) | MQTT_PROPERTY_BIT(MQTT_SUBSCRIPTION_IDENTIFIER) |
+          MQTT_PROPERTY_BIT(MQTT_WILL_DELAY_INTERVAL));
+    message->size_bytes = BROKER_MESSAGE_BYTES_MAX;
+    if (mqtt_encode(&packet, message->bytes, &message->size_bytes) != ERR_OK) {
+        return BROKER_NONE;
+    }
+    message->arrived_us = broker->now_us;
+    message->stored = false;
+    return row;
 }
 
 void broker_message_read(const struct broker *broker, uint32_t message, struct mqtt_packet *publish)
@@ -106,6 +117,18 @@ void broker_copy_free(struct broker *broker, uint32_t copy)
     row->message = BROKER_NONE;
 }
 
+static uint32_t copy_free_row(struct broker *broker)
+{
+    for (uint32_t tries = 0; tries < broker->config.copies_max; tries++) {
+        const uint32_t row = broker->copy_next;
+        broker->copy_next = row + 1 == broker->config.copies_max ? 0 : row + 1;
+        if (broker->copies[row].message == BROKER_NONE) {
+            return row;
+        }
+    }
+    return BROKER_NONE;
+}
+
 /* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
  * if that is full. */
 static void enqueue(struct broker *broker, uint32_t number, uint32_t message, uint8_t qos,
@@ -119,11 +142,8 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
         broker->counts.dropped++;
         return;
     }
-    uint32_t row = 0;
-    while (row < broker->config.copies_max && broker->copies[row].message != BROKER_NONE) {
-        row++;
-    }
-    if (row == broker->config.copies_max) { /* broker_route has looked; retained ones may not fit */
+    const uint32_t row = copy_free_row(broker);
+    if (row == BROKER_NONE) { /* broker_route has looked; retained ones may not fit */
         broker->counts.dropped++;
         return;
     }

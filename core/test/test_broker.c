@@ -29,12 +29,22 @@ static struct {
     struct broker_config config;
     struct broker *broker;
     uint8_t taken[MQTT_PACKET_BYTES_MAX];
+    uint32_t later_link; /* this one takes nothing; 0 = none */
+    int32_t (*link_send)(void *ctx, uint32_t link, const uint8_t *bytes, uint32_t size_bytes);
 } rig;
+
+static int32_t send_or_later(void *ctx, uint32_t link, const uint8_t *bytes, uint32_t size_bytes)
+{
+    return link == rig.later_link ? 0 : rig.link_send(ctx, link, bytes, size_bytes);
+}
 
 static void boot(void)
 {
     fake_port_init(&rig.fake, &rig.disk, rig.path);
     rig.fake.now_us = 1000 * SECOND;
+    rig.link_send = rig.fake.port.link_send;
+    rig.fake.port.link_send = send_or_later;
+    rig.later_link = 0;
     rig.broker = malloc((size_t)broker_size_bytes(&rig.config));
     EXPECT(rig.broker != NULL);
     broker_init(rig.broker, &rig.config, &rig.fake.port);
@@ -826,6 +836,74 @@ static void a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset(void)
     rig_drop();
 }
 
+static void a_client_that_does_not_read_loses_nothing_that_can_wait(void)
+{
+    rig_init(false);
+    const uint32_t p = fresh("p"), a = fresh("a");
+    char payload[MQTT_STRING_BYTES_MAX + 1];
+    subscribe(a, "t", 0);
+    rig.later_link = a;
+    uint32_t count = 0;
+    while (view().copies < 3) { /* the rest is held back for its link */
+        snprintf(payload, sizeof payload, "%020u", (unsigned)count++);
+        publish(p, "t", payload, 0, 0);
+    }
+    EXPECT(silent(a));
+    EXPECT(count * 20 < LINK_SEND_BYTES_MAX);
+    rig.later_link = 0;
+    step(EVENT_LINK_WRITABLE, a, NULL, 0);
+    for (uint32_t number = 0; number < count; number++) {
+        snprintf(payload, sizeof payload, "%020u", (unsigned)number);
+        struct mqtt_packet packet = heard(a, MQTT_PUBLISH);
+        EXPECT(mqtt_slice_equal(packet.payload, mqtt_text(payload)));
+    }
+    EXPECT(silent(a));
+    EXPECT_EQUAL(view().dropped, 0);
+    rig_drop();
+}
+
+/* A durable client whose link has no room but for the answers to so many pings. */
+static uint32_t client_without_room(uint32_t pings)
+{
+    const uint32_t p = fresh("p"), a = connected("a", false, 100, false);
+    subscribe(a, "full", 0);
+    rig.later_link = a;
+    while (view().copies == 0) {
+        publish(p, "full", "12345678901234567890", 0, 0);
+    }
+    for (; pings > 0 && is_open(a); pings--) {
+        answer(a, MQTT_PINGREQ, 0);
+    }
+    return a;
+}
+
+/* [MQTT-4.3.3-10] */
+static void a_message_that_is_owned_is_stored_though_its_ack_has_no_room(void)
+{
+    rig_init(true);
+    uint32_t pings = 1;
+    uint32_t a = client_without_room(pings);
+    while (is_open(a)) { /* what cannot wait ends the connection */
+        answer(a, MQTT_PINGREQ, 0);
+        pings++;
+    }
+    rig_drop();
+    rig_init(true);
+    a = client_without_room(pings - 1);
+    EXPECT(is_open(a));
+    publish(a, "u", "mine", 2, 9);
+    EXPECT(is_open(a)); /* PUBREC can wait */
+    EXPECT(silent(a));
+    restart();
+    a = connected("a", false, 100, true);
+    struct mqtt_packet packet = message("u", "mine", 2, 9);
+    packet.dup = true;
+    say(a, &packet);
+    EXPECT_EQUAL(heard(a, MQTT_PUBREC).packet_id, 9);
+    EXPECT_EQUAL(view().published, 0); /* in this life */
+    rig_drop();
+}
+
 static void stored_rows_that_nobody_stored_are_given_up(void)
 {
     static const char *const damages[] = {
@@ -876,6 +954,8 @@ int main(void)
     RUN(what_has_no_room_is_refused_or_counted);
     RUN(what_was_promised_is_there_after_a_restart);
     RUN(a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset);
+    RUN(a_client_that_does_not_read_loses_nothing_that_can_wait);
+    RUN(a_message_that_is_owned_is_stored_though_its_ack_has_no_room);
     RUN(stored_rows_that_nobody_stored_are_given_up);
     return 0;
 }
