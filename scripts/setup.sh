@@ -1,18 +1,18 @@
 #!/bin/sh
 # Installs what the build needs and what is missing of it; says nothing when nothing is.
 #   scripts/setup.sh [--daemons]
-# --daemons: also what starts daemons where it is installed (sshd, munged, slurmctld, slurmd), for the tests
-# of engines/. Without it they are installed with CI=true, and where no init would start them, as in a
-# container; elsewhere these tests are skipped.
+# --daemons: also what starts daemons where it is installed (sshd, munged, slurmctld, slurmd, mosquitto),
+# for the tests of engines/ and of interoperability. Without it they are installed with CI=true, and
+# where no init would start them, as in a container; elsewhere these tests are skipped.
 # Exit code 2: something is missing and cannot be installed from here.
 set -eu
 
 packages='gcc libc6-dev clang clang-format clang-tidy libclang-rt-dev cmake ninja-build make
 pkg-config patch git gdb libsqlite3-dev sqlite3 libssl-dev liblua5.4-dev libxxhash-dev libcjson-dev
 zlib1g-dev libcbor-dev gcc-arm-none-eabi libnewlib-arm-none-eabi maven parallel rsync openssh-client shellcheck
-python3 python3-jsonschema python3-yaml tshark mosquitto mosquitto-clients python3-paho-mqtt'
+python3 python3-jsonschema python3-yaml tshark mosquitto-clients python3-paho-mqtt'
 if [ "${1:-}" = --daemons ] || [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
-    packages="$packages openssh-server munge slurm-wlm"
+    packages="$packages openssh-server munge slurm-wlm mosquitto"
 fi
 # Any Java that is there will do; which one a Debian has differs.
 if ! command -v java >/dev/null 2>&1; then
