@@ -5,7 +5,8 @@ set -eu
 client=$1 broker=$2
 PATH=$PATH:/usr/sbin
 if ! command -v mosquitto >/dev/null 2>&1 || ! command -v mosquitto_sub >/dev/null 2>&1; then
-    echo "skipped: mosquitto or mosquitto-clients is not installed"
+    echo "mosquitto or mosquitto-clients is not installed: scripts/setup.sh --daemons"
+    [ "${CI:-}" != true ] # there nothing is left out
     exit 77
 fi
 work=$(mktemp -d)

@@ -10,8 +10,8 @@ try {
     const modules = process.env.MQTT_MODULES; // a folder that holds node_modules
     mqtt = createRequire(modules ? `${modules}/` : import.meta.url)('mqtt');
 } catch {
-    console.log('skipped: the package mqtt is not installed');
-    process.exit(77);
+    console.log('the package mqtt is not installed: scripts/interop.sh fetches it');
+    process.exit(process.env.CI === 'true' ? 1 : 77); // in CI nothing is left out
 }
 
 const broker = spawn(process.argv[2], ['0'], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/sh -e
 # paho_client.py with the Python that has paho: the first one, or the system's, which its package is for.
 #   paho.sh LIVE_BROKER
 for python in python3 /usr/bin/python3; do
@@ -6,5 +6,6 @@ for python in python3 /usr/bin/python3; do
         exec "$python" "$(dirname "$0")/paho_client.py" "$1"
     fi
 done
-echo "skipped: paho-mqtt is not installed"
+echo "paho-mqtt is not installed: install python3-paho-mqtt (scripts/setup.sh does)"
+[ "${CI:-}" != true ] # there nothing is left out
 exit 77
