@@ -91,13 +91,16 @@ static void route(struct mqtt_judge *judge, uint32_t message, bool again)
         const struct mqtt_judge_session *session = &judge->sessions[client];
         const bool wanted = session->alive && (session->classes & (1u << row->topic_class)) != 0;
         const uint32_t life = wanted ? session->life : 0;
+        row->may_life[client] = life;
         row->to_life[client] = again && row->to_life[client] != life ? 0 : life;
     }
     retain(judge, row, message);
 }
 
-static void broker_publish(struct mqtt_judge *judge, const struct mqtt_seen *seen)
+static void broker_publish(struct mqtt_judge *judge, const struct mqtt_seen *seen,
+                           const struct mqtt_judge_connection *connection)
 {
+    const struct mqtt_judge_end *peer = &connection->peer;
     if (seen->message == 0 || seen->client == MQTT_JUDGE_RUDE) {
         return;
     }
@@ -114,6 +117,11 @@ static void broker_publish(struct mqtt_judge *judge, const struct mqtt_seen *see
         row->expiry_s = seen->expiry_s;
         row->topic_class = seen->topic_class;
         row->topic = seen->topic;
+        if (seen->topic_class == MQTT_TOPIC_NONE && seen->has_alias &&
+            seen->alias <= MQTT_JUDGE_ALIASES && peer->alias_class[seen->alias] > 0) {
+            row->topic_class = (uint8_t)(peer->alias_class[seen->alias] - 1u);
+            row->topic = peer->alias_topic[seen->alias];
+        }
         row->publisher = (uint8_t)seen->client;
         row->dup_first = seen->spoiled && seen->dup;
         if (row->dup_first) {
@@ -227,7 +235,7 @@ static void broker_connect(struct mqtt_judge *judge, const struct mqtt_seen *see
         session->alive = true;
         session->life = ++judge->lives;
         session->classes = 0;
-        session->unsure = false;
+        session->unsure = session->torn = false;
     }
     session->expiry_s = seen->expiry_s < judge->session_expiry_max_s ? seen->expiry_s
                                                                      : judge->session_expiry_max_s;
@@ -338,7 +346,8 @@ static void broker_sends(struct mqtt_judge *judge, const struct mqtt_seen *seen)
         }
         return;
     }
-    if (!row->will && !session->unsure && row->to_life[client] != session->life) {
+    if (!row->will && !session->unsure && row->to_life[client] != session->life &&
+        row->may_life[client] != session->life) {
         mqtt_judge_break(judge, MQTT_LAW_M2, seen->now_us,
                          "a message that was not for this session", seen->message, client);
     }
@@ -393,7 +402,7 @@ static void broker_packet(struct mqtt_judge *judge, const struct mqtt_seen *seen
     } else if (seen->type == CONNECT && !connection->connected) {
         broker_connect(judge, seen, connection);
     } else if (seen->type == PUBLISH) {
-        broker_publish(judge, seen);
+        broker_publish(judge, seen, connection);
     } else if (seen->type == SUBSCRIBE && seen->client != MQTT_JUDGE_RUDE) {
         broker_subscribe(judge, seen);
     } else if (seen->type == DISCONNECT && session->link == seen->link) {
@@ -444,7 +453,7 @@ void mqtt_judge_packet(struct mqtt_judge *judge, const struct mqtt_seen *seen)
 }
 
 void mqtt_judge_told(struct mqtt_judge *judge, uint64_t now_us, uint32_t client, uint32_t message,
-                     bool retained)
+                     bool retained, bool accepted)
 {
     struct mqtt_judge_message *row = message_at(judge, message);
     if (judge->dup_owed[client] == message) {
@@ -452,7 +461,8 @@ void mqtt_judge_told(struct mqtt_judge *judge, uint64_t now_us, uint32_t client,
     }
     if (retained) {
         row->retained_told[client]++;
-        if (row->retained_told[client] > row->retained_asked[client] && row->qos == 2) {
+        if (row->retained_told[client] > row->retained_asked[client] && row->qos == 2 &&
+            accepted) {
             mqtt_judge_break(judge, MQTT_LAW_M18, now_us, "a retained message came twice", message,
                              client);
         }
@@ -467,7 +477,7 @@ void mqtt_judge_told(struct mqtt_judge *judge, uint64_t now_us, uint32_t client,
         }
     }
     judge->counts[MQTT_LAW_M6] += row->qos == 2;
-    if (row->qos == 2 && sum > 1) {
+    if (row->qos == 2 && accepted && sum > 1) {
         mqtt_judge_break(judge, row->will ? MQTT_LAW_M12 : MQTT_LAW_M6, now_us,
                          "a message of QoS 2 was told twice", message, client);
     }
@@ -595,6 +605,7 @@ void mqtt_judge_torn(struct mqtt_judge *judge, const struct mqtt_judge *before)
     for (uint32_t client = 0; client < MQTT_JUDGE_CLIENTS; client++) {
         struct mqtt_judge_session *now = &judge->sessions[client];
         const struct mqtt_judge_session *was = &before->sessions[client];
+        now->torn = true;
         if (now->will != was->will || now->will_state != was->will_state) {
             if (was->will != 0) {
                 judge->messages[was->will].maybe = true;

@@ -70,6 +70,7 @@ struct mqtt_judge_message {
     uint32_t expiry_s, count_got;
     uint64_t first_us, last_us;                 /* when the broker got it */
     uint32_t to_life[MQTT_JUDGE_CLIENTS];       /* sessions that it is owed to; 0: none */
+    uint32_t may_life[MQTT_JUDGE_CLIENTS];      /* that it may go to */
     uint8_t fresh[MQTT_JUDGE_CLIENTS];          /* sent by the broker with DUP 0 */
     uint8_t told[MQTT_JUDGE_CLIENTS];           /* to the application, not as retained */
     uint32_t retained_life[MQTT_JUDGE_CLIENTS]; /* owed as a retained message */
@@ -93,6 +94,7 @@ enum mqtt_will_state { MQTT_WILL_NONE, MQTT_WILL_ARMED, MQTT_WILL_WAITING };
 
 struct mqtt_judge_session {
     bool alive, unsure; /* unsure: power went while it changed */
+    bool torn;          /* power went in its life: what was never sent may be sent again */
     bool clean;         /* the last end was by Clean Start */
     bool expired;       /* the last end was by time */
     uint32_t life;      /* a number for each session that ever was */
@@ -162,9 +164,10 @@ struct mqtt_judge {
 void mqtt_judge_init(struct mqtt_judge *judge, uint32_t session_expiry_max_s);
 /* A packet of either end. Of a broker's step all that it got comes first. */
 void mqtt_judge_packet(struct mqtt_judge *judge, const struct mqtt_seen *seen);
-/* A client's application was told this message. */
+/* A client's application was told this message, and takes it, or refuses it: then it may come
+ * again. */
 void mqtt_judge_told(struct mqtt_judge *judge, uint64_t now_us, uint32_t client, uint32_t message,
-                     bool retain);
+                     bool retain, bool accepted);
 /* An end of a connection is gone. by_itself: it closed the link; else it was told. */
 void mqtt_judge_closed(struct mqtt_judge *judge, uint64_t now_us, uint32_t link, bool broker,
                        bool by_itself);

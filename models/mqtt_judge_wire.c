@@ -83,6 +83,10 @@ static void sent_again(const struct look *look, struct mqtt_judge_flight *flight
 {
     const struct mqtt_seen *seen = look->seen;
     look->judge->counts[MQTT_LAW_M4]++;
+    if (flight == NULL && seen->by_broker && look->judge->sessions[seen->client].torn) {
+        sent_new(look, NULL); /* stored, and power went before it was sent */
+        return;
+    }
     if (flight == NULL) {
         wrong(look, MQTT_LAW_M4, "sent again, and not in flight");
         return;

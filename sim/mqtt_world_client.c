@@ -237,15 +237,17 @@ static void told(struct mqtt_world *world, struct mqtt_world_client *client,
                  const struct mqtt_packet *packet)
 {
     const uint32_t message = mqtt_world_message_of(&packet->properties);
+    const bool accepted = message % 7 != 3;
     world->result->told++;
     hash_u32(&world->hash, message);
     if (message != 0) {
-        mqtt_judge_told(&world->judge, world->now_us, client->number, message, packet->retain);
+        mqtt_judge_told(&world->judge, world->now_us, client->number, message, packet->retain,
+                        accepted);
     }
     if (packet->qos > 0) { /* some it does not like: acknowledged all the same */
         mqtt_general_answer(&client->client, port_of(world, client), world->now_us,
                             packet->packet_id, packet->qos,
-                            message % 7 == 3 ? MQTT_PAYLOAD_FORMAT_INVALID : MQTT_SUCCESS);
+                            accepted ? MQTT_SUCCESS : MQTT_PAYLOAD_FORMAT_INVALID);
     }
 }
 
@@ -415,7 +417,7 @@ void mqtt_world_client_leave(struct mqtt_world *world, struct mqtt_world_client 
 bool mqtt_world_client_is_done(const struct mqtt_world_client *client)
 {
     for (uint32_t at = 0; at < client->item_count; at++) {
-        if (client->items[at].state != SESSION_DONE) {
+        if (client->items[at].state < SESSION_RECEIVED) {
             return false;
         }
     }

@@ -57,7 +57,7 @@ static void write_script(struct mqtt_world_rude *rude, const struct broker_confi
         uint8_t reason;
         enum mqtt_law law;
     } answers[] = {
-        {0x93, MQTT_LAW_M9},  {0x94, MQTT_LAW_M11}, {0x94, MQTT_LAW_M11}, {0x95, MQTT_LAW_M15},
+        {0x93, MQTT_LAW_M9},  {0x82, MQTT_LAW_M11}, {0x94, MQTT_LAW_M11}, {0x95, MQTT_LAW_M15},
         {0x81, MQTT_LAW_M16}, {0x82, MQTT_LAW_M16}, {0x8C, MQTT_LAW_M16}, {0x82, MQTT_LAW_M3},
         {0x82, MQTT_LAW_M16}, {0, MQTT_LAW_M6},
     };
@@ -73,7 +73,7 @@ static void write_script(struct mqtt_world_rude *rude, const struct broker_confi
             add_publish(rude, id, 0);
         }
         break;
-    case 1: /* Topic Alias 0: PUBLISH, topic "x/0", property 35 */
+    case 1: /* Topic Alias 0 is a protocol error: PUBLISH, topic "x/0", property 35 */
         add(rude, BYTES(0x30, 9, 0, 3, 'x', '/', '0', 3, 35, 0, 0));
         break;
     case 2:
@@ -102,11 +102,11 @@ static void write_script(struct mqtt_world_rude *rude, const struct broker_confi
         packet.packet_id = 77;
         add_packet(rude, &packet);
         break;
-    default: /* the same QoS 2 message twice, and its PUBREL twice: allowed */
+    default: /* a QoS 2 message twice, and PUBREL of another twice: allowed */
         add_publish(rude, 9, 0);
         add_publish(rude, 9, 0);
         mqtt_packet_init(&packet, MQTT_PUBREL);
-        packet.packet_id = 9;
+        packet.packet_id = 33;
         add_packet(rude, &packet);
         add_packet(rude, &packet);
         break;
