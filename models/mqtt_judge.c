@@ -92,6 +92,10 @@ static void route(struct mqtt_judge *judge, uint32_t message, bool again)
         const bool wanted = session->alive && (session->classes & (1u << row->topic_class)) != 0;
         const uint32_t life = wanted ? session->life : 0;
         row->may_life[client] = life;
+        if (session->shared && ((session->alive && session->unsure) ||
+                                (again && row->to_life[client] != life))) {
+            row->share_unsure = true;
+        }
         row->to_life[client] = again && row->to_life[client] != life ? 0 : life;
     }
     retain(judge, row, message);
@@ -481,7 +485,9 @@ void mqtt_judge_told(struct mqtt_judge *judge, uint64_t now_us, uint32_t client,
         mqtt_judge_break(judge, row->will ? MQTT_LAW_M12 : MQTT_LAW_M6, now_us,
                          "a message of QoS 2 was told twice", message, client);
     }
-    if (row->topic_class != MQTT_TOPIC_WILL && row->told[client] == 1) {
+    /* What comes again to a share may go to another member: no order there. */
+    if (row->topic_class != MQTT_TOPIC_WILL && row->told[client] == 1 &&
+        !judge->sessions[client].shared) {
         uint32_t *newest = &judge->newest[client][row->publisher]
                                          [row->topic_class * 3u + row->topic][row->qos];
         judge->counts[MQTT_LAW_M17]++;
@@ -633,10 +639,12 @@ void mqtt_judge_torn(struct mqtt_judge *judge, const struct mqtt_judge *before)
     }
     for (uint32_t message = 1; message < MQTT_JUDGE_MESSAGES; message++) {
         struct mqtt_judge_message *row = &judge->messages[message];
-        row->maybe = row->maybe || row->count_got != before->messages[message].count_got;
+        const struct mqtt_judge_message *was = &before->messages[message];
+        /* What was acknowledged within this step, before the cut, is as durable as any. */
+        row->maybe = row->maybe || (row->count_got != was->count_got &&
+                                    (row->will || row->acked == was->acked));
         for (uint32_t client = 0; client < MQTT_JUDGE_CLIENTS; client++) {
-            if (row->retained_asked[client] !=
-                before->messages[message].retained_asked[client]) {
+            if (row->retained_asked[client] != was->retained_asked[client]) {
                 row->retained_life[client] = 0;
             }
         }
@@ -698,8 +706,11 @@ void mqtt_judge_rude(struct mqtt_judge *judge, uint64_t now_us, uint32_t link, u
 static bool reached(const struct mqtt_judge *judge, const struct mqtt_judge_message *row,
                     uint32_t client)
 {
-    if (!judge->sessions[client].shared) {
+    if (!judge->sessions[client].shared || row->topic_class != MQTT_TOPIC_PLAIN) {
         return row->told[client] > 0;
+    }
+    if (row->share_unsure) { /* nobody knows who its members were */
+        return true;
     }
     for (uint32_t other = 0; other < MQTT_JUDGE_CLIENTS; other++) {
         const struct mqtt_judge_session *session = &judge->sessions[other];

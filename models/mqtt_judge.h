@@ -65,7 +65,7 @@ struct mqtt_seen {
 };
 
 struct mqtt_judge_message {
-    bool known, retain, empty, has_expiry, acked, will, early, dup_first, maybe;
+    bool known, retain, empty, has_expiry, acked, will, early, dup_first, maybe, share_unsure;
     uint8_t qos, topic_class, topic, publisher;
     uint32_t expiry_s, count_got;
     uint64_t first_us, last_us;                 /* when the broker got it */

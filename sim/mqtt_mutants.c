@@ -23,6 +23,7 @@ struct finding {
     char name[MUTANT_NAME_BYTES];
     char law[64], caught_by[64], what[256];
     const char *outcome;
+    bool quiet; /* without faults nothing shows */
     uint64_t seed, runs;
 };
 
@@ -41,7 +42,7 @@ static bool has_name(const char *names, const char *name)
 }
 
 /* The law that a patch names, and the file that it changes. */
-static bool read_patch(const char *path, struct mutant *mutant, char law[64])
+static bool read_patch(const char *path, struct mutant *mutant, char law[64], bool *quiet)
 {
     char line[512];
     FILE *file = fopen(path, "rb");
@@ -49,10 +50,13 @@ static bool read_patch(const char *path, struct mutant *mutant, char law[64])
         return false;
     }
     law[0] = mutant->file[0] = '\0';
+    *quiet = true;
     while (fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         if (law[0] == '\0' && strncmp(line, "law: ", 5) == 0) {
             snprintf(law, 64, "%.63s", line + 5);
+        } else if (strcmp(line, "needs: nothing") == 0) {
+            *quiet = false;
         } else if (mutant->file[0] == '\0' && strncmp(line, "--- a/", 6) == 0) {
             snprintf(mutant->file, sizeof mutant->file, "%.300s", line + 6);
         }
@@ -106,7 +110,7 @@ static void search(const struct mqtt_mutants_request *request, const struct muta
 {
     if (!look(shop, request->seed, CALM_RUNS, "none", finding)) {
         finding->outcome = "BROKEN";
-    } else if (finding->caught_by[0] != '\0') {
+    } else if (finding->quiet && finding->caught_by[0] != '\0') {
         finding->outcome = "LOUD"; /* it does not even need a fault */
     } else if (!look(shop, request->seed, request->runs, "all", finding)) {
         finding->outcome = "BROKEN";
@@ -128,7 +132,7 @@ static bool look_for(const struct mqtt_mutants_request *request, const struct mu
     snprintf(path, sizeof path, "%s/" FOLDER "/%s" MUTANT_SUFFIX, source, name);
     snprintf(mutant->name, sizeof mutant->name, "%s", name);
     snprintf(finding->name, sizeof finding->name, "%s", name);
-    bool good = read_patch(path, mutant, finding->law);
+    bool good = read_patch(path, mutant, finding->law, &finding->quiet);
     if (!good) {
         snprintf(error, error_bytes,
                  "%s: it needs `law: ` of models/mqtt_laws.def, and one file of core", path);

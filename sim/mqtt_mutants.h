@@ -1,6 +1,7 @@
 /* Planted bugs of the session world: sim/mutants/session/NAME.patch, each one file of core.
  *
  *   law: M6.exactly_once     that must catch it
+ *   needs: nothing           it shows without faults; else it must not
  *   (empty line)
  *   What is wrong.
  *   (empty line)
