@@ -230,7 +230,7 @@ static void broker_connect(struct mqtt_judge *judge, const struct mqtt_seen *see
         mqtt_judge_connection(judge, session->link)->broker.must_close = 0x8E;
         leave(judge, seen->now_us, session);
     }
-    connection->present_any = session->alive && session->unsure && !seen->clean_start;
+    connection->present_any = session->alive && session->vague && !seen->clean_start;
     if (session->alive && seen->clean_start) {
         session_end(judge, session, true);
     }
@@ -239,7 +239,7 @@ static void broker_connect(struct mqtt_judge *judge, const struct mqtt_seen *see
         session->alive = true;
         session->life = ++judge->lives;
         session->classes = 0;
-        session->unsure = session->torn = false;
+        session->unsure = session->torn = session->vague = false;
     }
     session->expiry_s = seen->expiry_s < judge->session_expiry_max_s ? seen->expiry_s
                                                                      : judge->session_expiry_max_s;
@@ -308,6 +308,7 @@ static void broker_connack(struct mqtt_judge *judge, const struct mqtt_seen *see
         }
         session->unsure = false;
     }
+    session->vague = false;
 }
 
 static void broker_sends_will(struct mqtt_judge *judge, const struct mqtt_seen *seen,
@@ -625,7 +626,7 @@ void mqtt_judge_torn(struct mqtt_judge *judge, const struct mqtt_judge *before)
         if (now->life != was->life || now->alive != was->alive ||
             now->expiry_s != was->expiry_s) {
             now->life = ++judge->lives;
-            now->alive = now->unsure = true;
+            now->alive = now->unsure = now->vague = true;
             now->classes = 0;
         } else if (now->classes != was->classes) {
             now->unsure = true;
@@ -662,7 +663,7 @@ void mqtt_judge_broker_up(struct mqtt_judge *judge, uint64_t now_us)
         if (!session->alive) {
             continue;
         }
-        if (session->expiry_s == 0 && !session->unsure) { /* it was in memory, with its will */
+        if (session->expiry_s == 0 && !session->vague) { /* it was in memory, with its will */
             session->will_state = MQTT_WILL_NONE;
             session_end(judge, session, false);
             continue;
@@ -670,7 +671,7 @@ void mqtt_judge_broker_up(struct mqtt_judge *judge, uint64_t now_us)
         if (session->will_state == MQTT_WILL_WAITING) {
             session->will_state = MQTT_WILL_ARMED;
         }
-        if (session->unsure && session->expiry_s == 0) {
+        if (session->expiry_s == 0) {
             session->expiry_s = judge->session_expiry_max_s;
         }
         leave(judge, now_us, session);

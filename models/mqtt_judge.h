@@ -94,6 +94,7 @@ enum mqtt_will_state { MQTT_WILL_NONE, MQTT_WILL_ARMED, MQTT_WILL_WAITING };
 
 struct mqtt_judge_session {
     bool alive, unsure; /* unsure: power went while it changed */
+    bool vague;         /* and nobody knows whether there is one */
     bool torn;          /* power went in its life: what was never sent may be sent again */
     bool clean;         /* the last end was by Clean Start */
     bool expired;       /* the last end was by time */

@@ -17,13 +17,15 @@
 
 #define FOLDER "sim/mutants/session"
 
-enum { MUTANTS_MAX = 64, OUTPUT_BYTES = 16384, CALM_RUNS = 3 };
+enum { MUTANTS_MAX = 64, OUTPUT_BYTES = 16384, CALM_RUNS = 3, ALSO_MAX = 4 };
 
 struct finding {
     char name[MUTANT_NAME_BYTES];
     char law[64], caught_by[64], what[256];
     const char *outcome;
     bool quiet; /* without faults nothing shows */
+    uint32_t also_count, passed_over;
+    char also[ALSO_MAX][64]; /* laws that it may break first */
     uint64_t seed, runs;
 };
 
@@ -41,33 +43,43 @@ static bool has_name(const char *names, const char *name)
     return strcmp(names, "all") == 0;
 }
 
-/* The law that a patch names, and the file that it changes. */
-static bool read_patch(const char *path, struct mutant *mutant, char law[64], bool *quiet)
+static bool is_law(const char *name)
 {
-    char line[512];
+    for (uint32_t at = 0; at < MQTT_LAW_COUNT; at++) {
+        if (strcmp(name, mqtt_law_name((enum mqtt_law)at)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a patch says of itself, and the file that it changes. */
+static bool read_patch(const char *path, struct mutant *mutant, struct finding *finding)
+{
+    char line[512], *law = finding->law;
+    bool known = true;
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
         return false;
     }
     law[0] = mutant->file[0] = '\0';
-    *quiet = true;
+    finding->quiet = true;
     while (fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         if (law[0] == '\0' && strncmp(line, "law: ", 5) == 0) {
             snprintf(law, 64, "%.63s", line + 5);
         } else if (strcmp(line, "needs: nothing") == 0) {
-            *quiet = false;
+            finding->quiet = false;
+        } else if (strncmp(line, "also: ", 6) == 0 && finding->also_count < ALSO_MAX) {
+            known = known && is_law(line + 6);
+            snprintf(finding->also[finding->also_count++], 64, "%.63s", line + 6);
         } else if (mutant->file[0] == '\0' && strncmp(line, "--- a/", 6) == 0) {
             snprintf(mutant->file, sizeof mutant->file, "%.300s", line + 6);
         }
     }
     fclose(file);
     snprintf(mutant->patch, sizeof mutant->patch, "%.319s", path);
-    bool known = false;
-    for (uint32_t at = 0; at < MQTT_LAW_COUNT; at++) {
-        known = known || strcmp(law, mqtt_law_name((enum mqtt_law)at)) == 0;
-    }
-    return known && mutant->file[0] != '\0' && strncmp(mutant->file, "core/", 5) == 0;
+    return known && is_law(law) && mutant->file[0] != '\0' && strncmp(mutant->file, "core/", 5) == 0;
 }
 
 /* Runs of the patched program. False: it did not say what came of it. */
@@ -105,20 +117,41 @@ static bool look(const struct mutant_shop *shop, uint64_t seed, uint64_t runs, c
     return said;
 }
 
+static bool is_also(const struct finding *finding)
+{
+    for (uint32_t at = 0; at < finding->also_count; at++) {
+        if (strcmp(finding->caught_by, finding->also[at]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void search(const struct mqtt_mutants_request *request, const struct mutant_shop *shop,
                    struct finding *finding)
 {
+    uint64_t done = 0;
     if (!look(shop, request->seed, CALM_RUNS, "none", finding)) {
         finding->outcome = "BROKEN";
-    } else if (finding->quiet && finding->caught_by[0] != '\0') {
-        finding->outcome = "LOUD"; /* it does not even need a fault */
-    } else if (!look(shop, request->seed, request->runs, "all", finding)) {
-        finding->outcome = "BROKEN";
-    } else if (finding->caught_by[0] == '\0') {
-        finding->outcome = "SURVIVED";
-    } else {
-        finding->outcome = strcmp(finding->caught_by, finding->law) == 0 ? "caught" : "OTHER LAW";
+        return;
     }
+    if (finding->quiet && finding->caught_by[0] != '\0') {
+        finding->outcome = "LOUD"; /* it does not even need a fault */
+        return;
+    }
+    do {
+        if (!look(shop, request->seed + done, request->runs - done, "all", finding)) {
+            finding->outcome = "BROKEN";
+            return;
+        }
+        done += finding->runs;
+        finding->passed_over += is_also(finding);
+    } while (is_also(finding) && done < request->runs);
+    finding->runs = done;
+    const bool named = strcmp(finding->caught_by, finding->law) == 0;
+    finding->outcome = named                                               ? "caught"
+                       : finding->caught_by[0] == '\0' || is_also(finding) ? "SURVIVED"
+                                                                           : "OTHER LAW";
 }
 
 static bool look_for(const struct mqtt_mutants_request *request, const struct mutant_build *build,
@@ -132,7 +165,7 @@ static bool look_for(const struct mqtt_mutants_request *request, const struct mu
     snprintf(path, sizeof path, "%s/" FOLDER "/%s" MUTANT_SUFFIX, source, name);
     snprintf(mutant->name, sizeof mutant->name, "%s", name);
     snprintf(finding->name, sizeof finding->name, "%s", name);
-    bool good = read_patch(path, mutant, finding->law, &finding->quiet);
+    bool good = read_patch(path, mutant, finding);
     if (!good) {
         snprintf(error, error_bytes,
                  "%s: it needs `law: ` of models/mqtt_laws.def, and one file of core", path);

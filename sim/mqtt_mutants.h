@@ -1,6 +1,7 @@
 /* Planted bugs of the session world: sim/mutants/session/NAME.patch, each one file of core.
  *
  *   law: M6.exactly_once     that must catch it
+ *   also: M7.packet_id      another that it may break first; any number of these
  *   needs: nothing           it shows without faults; else it must not
  *   (empty line)
  *   What is wrong.
@@ -8,7 +9,8 @@
  *   --- a/core/mqtt/x.c      a unified diff of exactly one file
  *
  * Each is applied to a copy, compiled and linked as `brownout mutants` does, must be silent without
- * faults, and caught by its law, before any other, within so many seeds.
+ * faults, and caught by its law within so many seeds. Runs that break a law of
+ * `also` first are passed over; any other law is not what the patch says.
  */
 #ifndef BROWNOUT_SIM_MQTT_MUTANTS_H
 #define BROWNOUT_SIM_MQTT_MUTANTS_H
