@@ -79,7 +79,7 @@ static void retain(struct mqtt_judge *judge, const struct mqtt_judge_message *ro
 {
     if (row->retain && row->topic_class == MQTT_TOPIC_RETAINED) {
         judge->retained[row->topic] = row->empty ? 0 : message;
-        judge->retained_before[row->topic] = judge->retained[row->topic];
+        judge->retained_maybe_count[row->topic] = 0;
     }
 }
 
@@ -268,10 +268,10 @@ static void broker_subscribe(struct mqtt_judge *judge, const struct mqtt_seen *s
         return;
     }
     for (uint32_t topic = 0; topic < MQTT_JUDGE_RETAINED; topic++) {
-        const bool sure = judge->retained[topic] == judge->retained_before[topic];
-        ask_retained(judge, judge->retained[topic], seen->client, sure);
-        if (!sure) {
-            ask_retained(judge, judge->retained_before[topic], seen->client, false);
+        const uint32_t count = judge->retained_maybe_count[topic];
+        ask_retained(judge, judge->retained[topic], seen->client, count == 0);
+        for (uint32_t at = 0; at < count; at++) {
+            ask_retained(judge, judge->retained_maybe[topic][at], seen->client, false);
         }
     }
 }
@@ -634,8 +634,14 @@ void mqtt_judge_torn(struct mqtt_judge *judge, const struct mqtt_judge *before)
         }
     }
     for (uint32_t topic = 0; topic < MQTT_JUDGE_RETAINED; topic++) {
+        uint32_t *count = &judge->retained_maybe_count[topic];
         if (judge->retained[topic] != before->retained[topic]) {
-            judge->retained_before[topic] = before->retained[topic];
+            *count = before->retained_maybe_count[topic];
+            memcpy(judge->retained_maybe[topic], before->retained_maybe[topic],
+                   sizeof judge->retained_maybe[topic]);
+            if (*count < MQTT_JUDGE_MAYBE) {
+                judge->retained_maybe[topic][(*count)++] = before->retained[topic];
+            }
         }
     }
     for (uint32_t message = 1; message < MQTT_JUDGE_MESSAGES; message++) {

@@ -32,6 +32,7 @@ enum {
     MQTT_JUDGE_INFLIGHT = 80,
     MQTT_JUDGE_RETAINED = 2,
     MQTT_JUDGE_ALIASES = 16,
+    MQTT_JUDGE_MAYBE = 8, /* retained messages of one topic that it may be */
 };
 
 enum mqtt_topic_class { MQTT_TOPIC_PLAIN, MQTT_TOPIC_WILL, MQTT_TOPIC_RETAINED, MQTT_TOPIC_NONE };
@@ -155,7 +156,9 @@ struct mqtt_judge {
     uint8_t client_state[MQTT_JUDGE_CLIENTS];        /* 1: has a session to go on with */
     uint32_t dup_owed[MQTT_JUDGE_CLIENTS];           /* QoS 1 that came with a DUP that nobody set */
     uint32_t retained[MQTT_JUDGE_RETAINED];
-    uint32_t retained_before[MQTT_JUDGE_RETAINED]; /* may still be it: power went */
+    /* May still be it: power went, each time that one was replaced. 0 of them: none in doubt. */
+    uint32_t retained_maybe_count[MQTT_JUDGE_RETAINED];
+    uint32_t retained_maybe[MQTT_JUDGE_RETAINED][MQTT_JUDGE_MAYBE];
     uint32_t session_expiry_max_s;
     uint32_t newest[MQTT_JUDGE_CLIENTS][MQTT_JUDGE_CLIENTS][8][3]; /* told: to, by, topic, QoS */
     struct mqtt_judge_connection connections[MQTT_JUDGE_CONNECTIONS];

@@ -17,7 +17,7 @@
 
 #define FOLDER "sim/mutants/session"
 
-enum { MUTANTS_MAX = 64, OUTPUT_BYTES = 16384, CALM_RUNS = 3, ALSO_MAX = 4 };
+enum { MUTANTS_MAX = 64, OUTPUT_BYTES = 16384, CALM_RUNS = 3, ALSO_MAX = 6 };
 
 struct finding {
     char name[MUTANT_NAME_BYTES];
