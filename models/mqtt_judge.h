@@ -154,7 +154,7 @@ struct mqtt_judge {
     struct mqtt_judge_session sessions[MQTT_JUDGE_CLIENTS];
     struct mqtt_judge_sender up[MQTT_JUDGE_CLIENTS]; /* the clients' */
     uint8_t client_state[MQTT_JUDGE_CLIENTS];        /* 1: has a session to go on with */
-    uint32_t dup_owed[MQTT_JUDGE_CLIENTS];           /* QoS 1 that came with a DUP that nobody set */
+    uint32_t dup_owed[MQTT_JUDGE_CLIENTS]; /* QoS 1 that came with a DUP that nobody set */
     uint32_t retained[MQTT_JUDGE_RETAINED];
     /* May still be it: power went, each time that one was replaced. 0 of them: none in doubt. */
     uint32_t retained_maybe_count[MQTT_JUDGE_RETAINED];

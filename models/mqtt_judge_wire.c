@@ -41,7 +41,8 @@ static void wrong(const struct look *look, enum mqtt_law law, const char *what)
                      look->seen->client);
 }
 
-/* ---- what is in flight ------------------------------------------------------------------------ */
+/* ---- what is in flight ------------------------------------------------------------------------
+ */
 
 static struct mqtt_judge_flight *flight_find(struct mqtt_judge_sender *sender, uint16_t packet_id)
 {
@@ -110,7 +111,8 @@ static void sent_again(const struct look *look, struct mqtt_judge_flight *flight
     flight->released = false;
 }
 
-/* ---- what is owed ----------------------------------------------------------------------------- */
+/* ---- what is owed -----------------------------------------------------------------------------
+ */
 
 static void owe(struct mqtt_judge_owed *owed, uint16_t packet_id)
 {
@@ -141,7 +143,8 @@ static void pay(const struct look *look, struct mqtt_judge_owed *owed, bool must
     memmove(owed->ids + at, owed->ids + at + 1, (owed->count - at) * sizeof owed->ids[0]);
 }
 
-/* ---- PUBLISH ---------------------------------------------------------------------------------- */
+/* ---- PUBLISH ----------------------------------------------------------------------------------
+ */
 
 static void alias(const struct look *look)
 {
@@ -154,8 +157,7 @@ static void alias(const struct look *look)
         return;
     }
     look->judge->counts[MQTT_LAW_M11]++;
-    if (seen->alias == 0 || seen->alias > self->alias_maximum ||
-        seen->alias > MQTT_JUDGE_ALIASES) {
+    if (seen->alias == 0 || seen->alias > self->alias_maximum || seen->alias > MQTT_JUDGE_ALIASES) {
         wrong(look, MQTT_LAW_M11, "an alias beyond what the peer takes");
         return;
     }
@@ -197,7 +199,8 @@ static void sent_publish(const struct look *look)
     }
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------
+ */
 
 static void room_again(const struct look *look)
 {
@@ -228,7 +231,8 @@ static void got_answer(const struct look *look)
     room_again(look);
 }
 
-/* ---- reasons ---------------------------------------------------------------------------------- */
+/* ---- reasons ----------------------------------------------------------------------------------
+ */
 
 static bool listed(uint8_t type, uint8_t reason)
 {
@@ -237,10 +241,9 @@ static bool listed(uint8_t type, uint8_t reason)
                                       0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F};
     static const uint8_t taken[] = {0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99};
     static const uint8_t released[] = {0, 0x92};
-    static const uint8_t disconnect[] = {0,    0x04, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89,
-                                         0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95,
-                                         0x96, 0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D,
-                                         0x9E, 0x9F, 0xA0, 0xA1, 0xA2};
+    static const uint8_t disconnect[] = {0,    0x04, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D,
+                                         0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
+                                         0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2};
     const uint8_t *list = NULL;
     uint32_t count = 0;
     if (type == CONNACK) {
@@ -296,7 +299,8 @@ static void sent_disconnect(const struct look *look)
     }
 }
 
-/* ---- all -------------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------------------
+ */
 
 static void sent(const struct look *look)
 {

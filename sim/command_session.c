@@ -129,9 +129,8 @@ static void run_all(const struct call *call, struct tally *tally)
 {
     for (uint64_t run = 0; run < call->runs; run++) {
         struct mqtt_world_result *result = &tally->last;
-        const struct mqtt_world_request request = {.seed = call->seed + run,
-                                                .faults = call->fault_bits,
-                                                .verbose = call->verbose};
+        const struct mqtt_world_request request = {
+            .seed = call->seed + run, .faults = call->fault_bits, .verbose = call->verbose};
         mqtt_world_run(&request, result);
         tally->runs++;
         tally->seed = request.seed;
@@ -234,13 +233,13 @@ int command_session(int argc, char **argv)
         return command_refuse("session", error);
     }
     if (call.mutants != NULL) {
-        const struct mqtt_mutants_request request = {
-            .names = call.mutants,
-            .source = call.source,
-            .build = call.build == NULL ? "build" : call.build,
-            .seed = call.seed,
-            .runs = call.runs == 0 ? 200 : call.runs,
-            .json = call.json};
+        const struct mqtt_mutants_request request = {.names = call.mutants,
+                                                     .source = call.source,
+                                                     .build =
+                                                         call.build == NULL ? "build" : call.build,
+                                                     .seed = call.seed,
+                                                     .runs = call.runs == 0 ? 200 : call.runs,
+                                                     .json = call.json};
         return mqtt_mutants(&request);
     }
     call.runs = call.runs == 0 ? 1 : call.runs;

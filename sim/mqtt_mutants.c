@@ -79,7 +79,8 @@ static bool read_patch(const char *path, struct mutant *mutant, struct finding *
     }
     fclose(file);
     snprintf(mutant->patch, sizeof mutant->patch, "%.319s", path);
-    return known && is_law(law) && mutant->file[0] != '\0' && strncmp(mutant->file, "core/", 5) == 0;
+    return known && is_law(law) && mutant->file[0] != '\0' &&
+           strncmp(mutant->file, "core/", 5) == 0;
 }
 
 /* Runs of the patched program. False: it did not say what came of it. */
@@ -92,8 +93,8 @@ static bool look(const struct mutant_shop *shop, uint64_t seed, uint64_t runs, c
     CHECK(output != NULL);
     snprintf(seed_text, sizeof seed_text, "%" PRIu64, seed);
     snprintf(runs_text, sizeof runs_text, "%" PRIu64, runs);
-    const char *const argv[] = {shop->program, "session",  "--json", "--seed", seed_text, "--runs",
-                                runs_text,     "--faults", faults,   NULL};
+    const char *const argv[] = {shop->program, "session", "--json",   "--seed", seed_text,
+                                "--runs",      runs_text, "--faults", faults,   NULL};
     cJSON *object = NULL;
     if (process_start(&process, argv, PROCESS_MEMORY_DRAWN, true)) {
         (void)process_finish(&process, output, OUTPUT_BYTES);

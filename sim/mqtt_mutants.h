@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 struct mqtt_mutants_request {
-    const char *names; /* "all", or with commas between */
+    const char *names;  /* "all", or with commas between */
     const char *source; /* NULL: the tree that was built */
     const char *build;
     uint64_t seed, runs;

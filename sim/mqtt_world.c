@@ -22,7 +22,8 @@ const char *mqtt_world_fault_name(enum mqtt_world_fault fault)
     return fault_names[fault];
 }
 
-/* ---- the net ---------------------------------------------------------------------------------- */
+/* ---- the net ----------------------------------------------------------------------------------
+ */
 
 static void on_schedule(void *ctx, uint64_t time_us, uint32_t link, uint32_t what)
 {
@@ -50,7 +51,8 @@ static const struct profile *on_profile(void *ctx, uint32_t from, uint32_t to)
     return &calm;
 }
 
-/* ---- faults ----------------------------------------------------------------------------------- */
+/* ---- faults -----------------------------------------------------------------------------------
+ */
 
 static void strike_broker(struct mqtt_world *world, bool power)
 {
@@ -122,7 +124,8 @@ static void heal(struct mqtt_world *world)
     }
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------
+ */
 
 static void deliver(struct mqtt_world *world, const struct net_delivery *delivery)
 {
@@ -152,8 +155,7 @@ static uint64_t broker_due_us(const struct mqtt_world *world)
         return broker->back_us;
     }
     const uint64_t deadline_us = broker_deadline_us(broker->broker);
-    return deadline_us == UINT64_MAX ? UINT64_MAX
-                                     : deadline_us - SECOND + broker->booted_us;
+    return deadline_us == UINT64_MAX ? UINT64_MAX : deadline_us - SECOND + broker->booted_us;
 }
 
 static void due(struct mqtt_world *world)

@@ -52,9 +52,9 @@ struct mqtt_world_result {
     const char *what;
     uint32_t about, client;
     uint64_t broken_us;
-    uint32_t counts[MQTT_LAW_COUNT];     /* how often each law was put to the test */
+    uint32_t counts[MQTT_LAW_COUNT];      /* how often each law was put to the test */
     uint32_t struck[SESSION_FAULT_COUNT]; /* how often each fault struck */
-    uint64_t published, told;            /* fresh PUBLISHes, messages that applications were told */
+    uint64_t published, told; /* fresh PUBLISHes, messages that applications were told */
 };
 
 void mqtt_world_run(const struct mqtt_world_request *request, struct mqtt_world_result *result);

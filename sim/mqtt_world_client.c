@@ -53,8 +53,8 @@ void mqtt_world_client_init(struct mqtt_world *world, uint32_t number)
         client->will.qos = (uint8_t)random_between(draw, 1, 2);
         client->will.properties.will_delay_s = (uint32_t)random_below(draw, 3) * 8;
         client->will.properties.correlation_data = (struct mqtt_slice){client->will_id, 2};
-        client->will.properties.present = MQTT_PROPERTY_BIT(MQTT_CORRELATION_DATA) |
-                                          MQTT_PROPERTY_BIT(MQTT_WILL_DELAY_INTERVAL);
+        client->will.properties.present =
+            MQTT_PROPERTY_BIT(MQTT_CORRELATION_DATA) | MQTT_PROPERTY_BIT(MQTT_WILL_DELAY_INTERVAL);
     }
     mqtt_general_init(&client->client, options);
     if (random_below(draw, 2) == 0) { /* as after 65,000 messages */
@@ -82,12 +82,13 @@ static void open(struct mqtt_world *world, struct mqtt_world_client *client)
         client->options.will = &client->will;
     }
     client->back_us = world->now_us + random_between(&world->workload, SECOND / 2, 4 * SECOND);
-    const enum err err = mqtt_general_open(&client->client, port_of(world, client), SESSION_BROKER,
-                                           world->now_us);
+    const enum err err =
+        mqtt_general_open(&client->client, port_of(world, client), SESSION_BROKER, world->now_us);
     (void)err; /* it tries again at back_us */
 }
 
-/* ---- what it has to say ----------------------------------------------------------------------- */
+/* ---- what it has to say -----------------------------------------------------------------------
+ */
 
 static void item_new(struct mqtt_world *world, struct mqtt_world_client *client)
 {
@@ -99,9 +100,9 @@ static void item_new(struct mqtt_world *world, struct mqtt_world_client *client)
     struct mqtt_world_item *item = &client->items[client->item_count++];
     const uint64_t kind = random_below(draw, 10);
     *item = (struct mqtt_world_item){.qos = (uint8_t)random_below(draw, 3),
-                                  .topic = (uint8_t)random_below(draw, 2),
-                                  .topic_class = MQTT_TOPIC_PLAIN,
-                                  .payload_bytes = (uint32_t)random_below(draw, 60)};
+                                     .topic = (uint8_t)random_below(draw, 2),
+                                     .topic_class = MQTT_TOPIC_PLAIN,
+                                     .payload_bytes = (uint32_t)random_below(draw, 60)};
     item->payload_bytes += 1;
     if (kind < 2) {
         item->topic_class = MQTT_TOPIC_RETAINED;
@@ -207,7 +208,8 @@ static void subscribe(struct mqtt_world *world, struct mqtt_world_client *client
     }
 }
 
-/* ---- what it is told -------------------------------------------------------------------------- */
+/* ---- what it is told --------------------------------------------------------------------------
+ */
 
 static void ready(struct mqtt_world *world, struct mqtt_world_client *client,
                   const struct mqtt_packet *connack)
@@ -274,8 +276,7 @@ static void happened(struct mqtt_world *world, struct mqtt_world_client *client,
         client->subscribed = true;
         break;
     case MQTT_GENERAL_DOWN:
-        client->back_us =
-            world->now_us + random_between(&world->workload, SECOND / 10, 3 * SECOND);
+        client->back_us = world->now_us + random_between(&world->workload, SECOND / 10, 3 * SECOND);
         break;
     case MQTT_GENERAL_NOTHING:
     case MQTT_GENERAL_AUTHENTICATE:
@@ -286,12 +287,12 @@ static void happened(struct mqtt_world *world, struct mqtt_world_client *client,
 static void take(struct mqtt_world *world, struct mqtt_world_client *client,
                  const struct event *event)
 {
-    struct mqtt_input input = {event->bytes, event->kind == EVENT_LINK_DATA ? event->size_bytes
-                                                                            : 0};
+    struct mqtt_input input = {event->bytes,
+                               event->kind == EVENT_LINK_DATA ? event->size_bytes : 0};
     struct mqtt_general_happening happening;
     if (event->kind == EVENT_LINK_DATA) {
         mqtt_world_tap_bytes(world, client->node, event->link, false, event->bytes,
-                          event->size_bytes);
+                             event->size_bytes);
     }
     uint32_t turns = 0;
     do {
@@ -306,7 +307,7 @@ static void take(struct mqtt_world *world, struct mqtt_world_client *client,
 }
 
 void mqtt_world_client_event(struct mqtt_world *world, struct mqtt_world_client *client,
-                          const struct event *event)
+                             const struct event *event)
 {
     struct event part = *event;
     if (event->kind == EVENT_LINK_DOWN) {
@@ -334,7 +335,8 @@ void mqtt_world_client_event(struct mqtt_world *world, struct mqtt_world_client 
     }
 }
 
-/* ---- its time --------------------------------------------------------------------------------- */
+/* ---- its time ---------------------------------------------------------------------------------
+ */
 
 static void act(struct mqtt_world *world, struct mqtt_world_client *client)
 {
@@ -346,8 +348,8 @@ static void act(struct mqtt_world *world, struct mqtt_world_client *client)
     }
     if (client->client.state == MQTT_GENERAL_OPEN) {
         publish(world, client);
-        if (!client->subscribed || (role->retained && !world->healed &&
-                                    random_below(&world->workload, 4) == 0)) {
+        if (!client->subscribed ||
+            (role->retained && !world->healed && random_below(&world->workload, 4) == 0)) {
             subscribe(world, client); /* the retained ones once more */
         }
     }
@@ -362,8 +364,7 @@ void mqtt_world_client_due(struct mqtt_world *world, struct mqtt_world_client *c
         }
     } else if (mqtt_general_deadline_us(&client->client) <= world->now_us &&
                mqtt_general_timeout(&client->client, port_of(world, client), world->now_us)) {
-        client->back_us =
-            world->now_us + random_between(&world->workload, SECOND / 10, 3 * SECOND);
+        client->back_us = world->now_us + random_between(&world->workload, SECOND / 10, 3 * SECOND);
     }
     if (client->act_us <= world->now_us) {
         act(world, client);
@@ -379,7 +380,7 @@ uint64_t mqtt_world_client_deadline_us(const struct mqtt_world_client *client)
 }
 
 void mqtt_world_client_restart(struct mqtt_world *world, struct mqtt_world_client *client,
-                            bool with_session)
+                               bool with_session)
 {
     const struct mqtt_general_client old = client->client;
     const struct port *port = port_of(world, client);

@@ -51,10 +51,10 @@ struct mqtt_world_item {
 
 struct mqtt_world_client {
     uint32_t number, node;
-    bool wants_link;   /* false: it stays away */
-    bool subscribed;   /* SUBACK came in this session */
-    uint64_t back_us;  /* when it connects (again) */
-    uint64_t act_us;   /* when the application does something */
+    bool wants_link;  /* false: it stays away */
+    bool subscribed;  /* SUBACK came in this session */
+    uint64_t back_us; /* when it connects (again) */
+    uint64_t act_us;  /* when the application does something */
     char name[8], will_topic[16];
     uint8_t will_id[2];
     struct mqtt_packet will;
@@ -78,10 +78,10 @@ struct mqtt_world_rude {
 };
 
 struct mqtt_world_broker {
-    bool up, dead;     /* dead: the power has gone within this step */
-    uint64_t back_us;  /* when it boots */
+    bool up, dead;    /* dead: the power has gone within this step */
+    uint64_t back_us; /* when it boots */
     uint64_t booted_us;
-    uint32_t cut_in;   /* disk operations until the power goes; 0: it does not */
+    uint32_t cut_in; /* disk operations until the power goes; 0: it does not */
     enum disk_verdict cut_how;
     bool reset;
     struct broker_config config;
@@ -129,12 +129,12 @@ void mqtt_world_broker_step(struct mqtt_world *world, const struct event *event)
 /* --- mqtt_world_client.c */
 void mqtt_world_client_init(struct mqtt_world *world, uint32_t number);
 void mqtt_world_client_event(struct mqtt_world *world, struct mqtt_world_client *client,
-                          const struct event *event);
+                             const struct event *event);
 /* Whatever is due now: connect, time out, publish, subscribe. */
 void mqtt_world_client_due(struct mqtt_world *world, struct mqtt_world_client *client);
 uint64_t mqtt_world_client_deadline_us(const struct mqtt_world_client *client);
 void mqtt_world_client_restart(struct mqtt_world *world, struct mqtt_world_client *client,
-                            bool with_session);
+                               bool with_session);
 void mqtt_world_client_leave(struct mqtt_world *world, struct mqtt_world_client *client);
 /* All that it had to say is said, and seen through. */
 bool mqtt_world_client_is_done(const struct mqtt_world_client *client);
@@ -148,10 +148,10 @@ uint64_t mqtt_world_rude_deadline_us(const struct mqtt_world *world);
 
 /* --- mqtt_world_tap.c */
 void mqtt_world_tap_bytes(struct mqtt_world *world, uint32_t node, uint32_t link, bool sent,
-                       const uint8_t *bytes, uint32_t size_bytes);
+                          const uint8_t *bytes, uint32_t size_bytes);
 /* Turn a bit of the packet that begins with these bytes, or not. True: it was. */
 bool mqtt_world_tap_spoil(struct mqtt_world *world, uint32_t node, uint32_t link, uint8_t *bytes,
-                       uint32_t size_bytes);
+                          uint32_t size_bytes);
 uint32_t mqtt_world_message_of(const struct mqtt_properties *properties);
 /* Of a link's end: which client it belongs to. */
 uint32_t mqtt_world_client_of(const struct mqtt_world *world, uint32_t node, uint32_t link);

@@ -27,10 +27,9 @@ static enum err on_clock(void *ctx, struct clock_reading *now)
 static enum err on_link_open(void *ctx, uint32_t peer, uint32_t *link)
 {
     struct mqtt_world_port *self = ctx;
-    const enum err err =
-        is_dead(self) ? ERR_IO
-                      : (enum err)net_open(self->world->net, self->world->now_us, self->node, peer,
-                                           link);
+    const enum err err = is_dead(self) ? ERR_IO
+                                       : (enum err)net_open(self->world->net, self->world->now_us,
+                                                            self->node, peer, link);
     if (err == ERR_OK) {
         mqtt_judge_connection(&self->world->judge, *link)->client = self->node - 2;
     }
@@ -201,7 +200,7 @@ static void step_once(struct mqtt_world *world, const struct event *event)
     }
     if (event->kind == EVENT_LINK_DATA) {
         mqtt_world_tap_bytes(world, SESSION_BROKER, event->link, false, event->bytes,
-                          event->size_bytes);
+                             event->size_bytes);
     } else if (event->kind == EVENT_LINK_DOWN) {
         mqtt_judge_closed(&world->judge, world->now_us, event->link, true, false);
     } else if (event->kind == EVENT_LINK_WRITABLE) {

@@ -10,7 +10,7 @@
 #include "sim/mqtt_world_inside.h"
 
 static struct mqtt_world_tap *tap_of(struct mqtt_world *world, uint32_t link, bool broker,
-                                  bool sent)
+                                     bool sent)
 {
     struct mqtt_world_tap *tap = &world->taps[link % MQTT_JUDGE_CONNECTIONS][broker][sent];
     if (tap->link != link) {
@@ -115,10 +115,10 @@ static void packet_read(const struct mqtt_packet *packet, struct mqtt_seen *seen
 
 static void say(const struct mqtt_seen *seen)
 {
-    static const char *const names[] = {"?",       "CONNECT", "CONNACK",     "PUBLISH",
-                                        "PUBACK",  "PUBREC",  "PUBREL",      "PUBCOMP",
-                                        "SUBSCRIBE", "SUBACK", "UNSUBSCRIBE", "UNSUBACK",
-                                        "PINGREQ", "PINGRESP", "DISCONNECT",  "AUTH"};
+    static const char *const names[] = {"?",         "CONNECT",  "CONNACK",     "PUBLISH",
+                                        "PUBACK",    "PUBREC",   "PUBREL",      "PUBCOMP",
+                                        "SUBSCRIBE", "SUBACK",   "UNSUBSCRIBE", "UNSUBACK",
+                                        "PINGREQ",   "PINGRESP", "DISCONNECT",  "AUTH"};
     fprintf(stderr,
             "%11.6f link %" PRIu32 " client %" PRIu32 " %s %s %-10s id %u qos %u dup %d retain %d "
             "reason 0x%02x message %" PRIu32 " present %d clean %d%s\n",
@@ -168,7 +168,7 @@ static void tap_packet(struct mqtt_world *world, struct mqtt_world_tap *tap, uin
 }
 
 void mqtt_world_tap_bytes(struct mqtt_world *world, uint32_t node, uint32_t link, bool sent,
-                       const uint8_t *bytes, uint32_t size_bytes)
+                          const uint8_t *bytes, uint32_t size_bytes)
 {
     struct mqtt_world_tap *tap = tap_of(world, link, node == SESSION_BROKER, sent);
     while (size_bytes > 0 && !tap->dead) {
@@ -197,7 +197,7 @@ void mqtt_world_tap_bytes(struct mqtt_world *world, uint32_t node, uint32_t link
 }
 
 bool mqtt_world_tap_spoil(struct mqtt_world *world, uint32_t node, uint32_t link, uint8_t *bytes,
-                       uint32_t size_bytes)
+                          uint32_t size_bytes)
 {
     struct mqtt_world_tap *tap = tap_of(world, link, node == SESSION_BROKER, true);
     if (!mqtt_world_faulty(world, SESSION_FAULT_SPOIL) || tap->size_bytes > 0 || tap->dead ||
