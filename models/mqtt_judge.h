@@ -166,7 +166,8 @@ struct mqtt_judge {
 };
 
 void mqtt_judge_init(struct mqtt_judge *judge, uint32_t session_expiry_max_s);
-/* A packet of either end. Of a broker's step all that it got comes first. */
+/* A packet of either end. Of a broker's step all that it got comes first. Clients and messages
+ * beyond the bounds above are not looked at. */
 void mqtt_judge_packet(struct mqtt_judge *judge, const struct mqtt_seen *seen);
 /* A client's application was told this message, and takes it, or refuses it: then it may come
  * again. */

@@ -2,7 +2,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "core/check.h"
 #include "models/mqtt_judge.h"
 
 #define SECOND UINT64_C(1000000)
@@ -75,7 +74,10 @@ static void sent_new(const struct look *look, struct mqtt_judge_flight *flight)
     if (flight != NULL) {
         flight_remove(sender, flight);
     }
-    CHECK(sender->count < MQTT_JUDGE_INFLIGHT);
+    if (sender->count == MQTT_JUDGE_INFLIGHT) {
+        wrong(look, MQTT_LAW_M9, "more in flight than any Receive Maximum here");
+        return;
+    }
     sender->flights[sender->count++] = (struct mqtt_judge_flight){
         .packet_id = seen->packet_id, .message = seen->message, .link = seen->link};
 }
