@@ -27,6 +27,7 @@ int command_spec(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_up(int argc, char **argv);
 int command_judge(int argc, char **argv);
+int command_session(int argc, char **argv);
 
 /* Seeds fit a SQLite integer. */
 #define COMMAND_SEED_MAX ((uint64_t)INT64_MAX)

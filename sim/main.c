@@ -27,6 +27,7 @@ static const struct verb verbs[] = {
     {"report", command_report, "what a database of runs holds, as one HTML file"},
     {"up", command_up, "a cloud, a gateway and devices as real daemons on this machine"},
     {"judge", command_judge, "evidence logs of real daemons, by the laws of simulated ones"},
+    {"session", command_session, "MQTT 5 sessions: the real broker and clients under faults"},
     {"spec", command_spec, "the laws as TLA+: checked, and shown to be what the models judge by"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

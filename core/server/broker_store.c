@@ -366,6 +366,13 @@ static void begin(struct broker *broker)
             broker_session_leave(broker, &broker->sessions[number]);
         }
     }
+    /* With the commit of the boot: a will that is out must not stay in the row of its session. */
+    for (uint32_t number = 0; number < broker->config.sessions_max; number++) {
+        if (broker->sessions[number].used && broker->sessions[number].changed) {
+            broker_store_put(broker, BROKER_PUT_SESSION, number);
+            broker->sessions[number].changed = false;
+        }
+    }
     for (uint32_t row = 0; row < broker->config.messages_max; row++) {
         if (broker->messages[row].stored && broker->messages[row].references == 0) {
             broker->messages[row].stored = false;

@@ -816,6 +816,28 @@ static void what_was_promised_is_there_after_a_restart(void)
     rig_drop();
 }
 
+/* The boot publishes the wills of those who were there; its own commit has to take them out of the
+ * sessions, or the next boot finds rows that do not agree, and begins anew. */
+static void sessions_outlive_two_restarts_in_a_row_that_a_will_came_between(void)
+{
+    rig_init(true);
+    struct mqtt_packet connect = connect_of("a", false, 100);
+    connect.will = true;
+    connect.topic = TEXT("w");
+    connect.payload = TEXT("gone");
+    connect.qos = 1;
+    (void)connected_by(&connect, false);
+    uint32_t s = connected("s", false, 100, false);
+    subscribe(s, "w", 1);
+    restart();
+    restart(); /* nobody was heard of meanwhile */
+    EXPECT_EQUAL(view().sessions, 2);
+    s = connected("s", false, 100, true);
+    (void)expect_message(s, "w", "gone", 1);
+    EXPECT(silent(s)); /* once */
+    rig_drop();
+}
+
 static void a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset(void)
 {
     rig_init(true);
@@ -953,6 +975,7 @@ int main(void)
     RUN(a_message_that_waited_too_long_is_not_sent);
     RUN(what_has_no_room_is_refused_or_counted);
     RUN(what_was_promised_is_there_after_a_restart);
+    RUN(sessions_outlive_two_restarts_in_a_row_that_a_will_came_between);
     RUN(a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset);
     RUN(a_client_that_does_not_read_loses_nothing_that_can_wait);
     RUN(a_message_that_is_owned_is_stored_though_its_ack_has_no_room);
