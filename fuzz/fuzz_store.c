@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "core/crc32.h"
 #include "core/store.h"
 #include "fuzz/fuzz.h"
 
@@ -81,13 +82,14 @@ static enum err program_cells(void *ctx, uint32_t offset, const uint8_t *bytes, 
         return ERR_IO;
     }
     const bool torn = --part.cut_in == 0;
-    if (torn && size_bytes > part.torn_bytes) {
+    const bool short_of_it = torn && size_bytes > part.torn_bytes; /* else it is whole */
+    if (short_of_it) {
         size_bytes = part.torn_bytes;
     }
     for (uint32_t i = 0; i < size_bytes; i++) {
         program_byte(offset + i, bytes[i]);
     }
-    if (torn && part.port.flash.ecc) {
+    if (short_of_it && part.port.flash.ecc) {
         part.poisoned[(offset + size_bytes) / unit] = true;
     }
     return torn ? ERR_IO : ERR_OK;
@@ -107,7 +109,8 @@ static enum err erase_cells(void *ctx, uint32_t offset)
         torn && part.torn_bytes < flash->sector_bytes ? part.torn_bytes : flash->sector_bytes;
     const uint32_t unit = flash->program_bytes;
     memset(part.cells + offset, flash->erased_value, size_bytes);
-    memset(part.poisoned + offset / unit, torn && flash->ecc, flash->sector_bytes / unit);
+    memset(part.poisoned + offset / unit, flash->ecc && size_bytes < flash->sector_bytes,
+           flash->sector_bytes / unit);
     return torn ? ERR_IO : ERR_OK;
 }
 
@@ -221,6 +224,36 @@ static void overwrite(struct fuzz_input *input)
     }
 }
 
+static void forge_number(uint32_t at, uint32_t size_bytes, uint64_t number)
+{
+    for (uint32_t i = 0; i < size_bytes; i++) {
+        part.cells[(at + i) % part_bytes()] = (uint8_t)(number >> (8 * i));
+    }
+}
+
+/* A checksum that holds, over whatever stands there, as in an image that somebody made. */
+static void forge_checksum(struct fuzz_input *input)
+{
+    const uint32_t sector = fuzz_byte(input) % part.port.flash.sector_count;
+    const uint32_t at = sector * part.port.flash.sector_bytes, unit = part.port.flash.program_bytes;
+    const uint32_t small = (28 + unit - 1) / unit * unit;
+    const uint32_t header_bytes = small > 2 * unit ? small : 2 * unit;
+    const uint8_t way = fuzz_byte(input);
+    if (way % 2 == 0) { /* of the sector's header */
+        forge_number(at + 8 + 8 * (way >> 1 & 1), 8, way & 4 ? UINT64_MAX - (way >> 3) : way >> 3);
+        forge_number(at + header_bytes - 4, 4, crc32(0, part.cells + at, 24));
+        return;
+    }
+    uint8_t sequence[8]; /* of its first frame, under the sequence of that header */
+    const uint32_t size_bytes = way >> 3;
+    memcpy(sequence, part.cells + at + 8, sizeof sequence);
+    forge_number(at + header_bytes + 4, 4, size_bytes);
+    forge_number(at + header_bytes + 8, 8, way & 4 ? UINT64_MAX - (way >> 3) : way & 2);
+    const uint32_t crc = crc32(0, sequence, sizeof sequence);
+    forge_number(at + header_bytes, 4,
+                 crc32(crc, part.cells + at + header_bytes + 4, 20 + size_bytes));
+}
+
 static void copy_sector(struct fuzz_input *input)
 {
     const uint32_t sector_bytes = part.port.flash.sector_bytes;
@@ -245,7 +278,7 @@ static void run(struct fuzz_input *input)
     static struct store store;
     bool mounted = false;
     for (int command = 0; command < COMMANDS_MAX && input->size_bytes > 0; command++) {
-        const uint32_t word = fuzz_below(input, 12);
+        const uint32_t word = fuzz_below(input, 13);
         if (word <= 4 && !mounted) {
             mounted = mount(&store) == ERR_OK ||
                       store_format(&store, &part.port, 0, part.port.flash.sector_count) == ERR_OK;
@@ -272,6 +305,9 @@ static void run(struct fuzz_input *input)
             part.poisoned[unit] = part.port.flash.ecc;
             mounted = false;
         } else if (word == 11) {
+            forge_checksum(input);
+            mounted = false;
+        } else if (word == 12) {
             mounted = false;
         }
     }

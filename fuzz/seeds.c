@@ -159,6 +159,8 @@ static void stores(void)
         {"rot", 0x01, 6, {8, 1, 40, 2, 0, 0xFF}},
         {"same_twice", 0x22, 3, {9, 0, 1}},
         {"poison", 0xB0, 3, {10, 0, 30}},
+        {"forged_header", 0x10, 6, {11, 0, 0x04, 11, 1, 0x04}},
+        {"forged_frame", 0x00, 6, {11, 0, 0x45, 11, 1, 0x41}},
     };
     for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
         uint8_t input[512];
