@@ -9,10 +9,8 @@
 
 enum { SLOTS = 4, PATH_BYTES = 512 };
 
-static struct {
-    char folder[PATH_BYTES / 2];
-    char paths[SLOTS][PATH_BYTES];
-} scratch;
+static char scratch_folder[PATH_BYTES / 2];
+static char scratch_paths[SLOTS][PATH_BYTES];
 
 _Noreturn void fuzz_failed(const char *file, int line, const char *what)
 {
@@ -71,31 +69,31 @@ char *fuzz_text(const uint8_t *data, size_t size_bytes)
 static void remove_scratch(void)
 {
     for (unsigned slot = 0; slot < SLOTS; slot++) {
-        if (scratch.paths[slot][0] != '\0') {
-            (void)unlink(scratch.paths[slot]);
+        if (scratch_paths[slot][0] != '\0') {
+            (void)unlink(scratch_paths[slot]);
         }
     }
-    (void)rmdir(scratch.folder);
+    (void)rmdir(scratch_folder);
 }
 
 static void make_scratch(void)
 {
     const char *parent = getenv("TMPDIR");
-    const int length = snprintf(scratch.folder, sizeof scratch.folder, "%s/brownout_fuzz_XXXXXX",
+    const int length = snprintf(scratch_folder, sizeof scratch_folder, "%s/brownout_fuzz_XXXXXX",
                                 parent != NULL ? parent : "/tmp");
-    REQUIRE(length > 0 && (size_t)length < sizeof scratch.folder);
-    REQUIRE(mkdtemp(scratch.folder) != NULL);
+    REQUIRE(length > 0 && (size_t)length < sizeof scratch_folder);
+    REQUIRE(mkdtemp(scratch_folder) != NULL);
     REQUIRE(atexit(remove_scratch) == 0);
 }
 
 const char *fuzz_file(unsigned slot, const char *name, const void *bytes, size_t size_bytes)
 {
     REQUIRE(slot < SLOTS);
-    if (scratch.folder[0] == '\0') {
+    if (scratch_folder[0] == '\0') {
         make_scratch();
     }
-    char *path = scratch.paths[slot];
-    const int length = snprintf(path, PATH_BYTES, "%s/%s", scratch.folder, name);
+    char *path = scratch_paths[slot];
+    const int length = snprintf(path, PATH_BYTES, "%s/%s", scratch_folder, name);
     REQUIRE(length > 0 && length < PATH_BYTES);
     const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     REQUIRE(file >= 0);
