@@ -58,14 +58,6 @@ void client_down(struct broker_world *world, uint32_t number)
     client->connected = client->blocked = false;
     client->owed_count[ACKS] = client->owed_count[ANSWERS] = 0;
     client->ends_at_us = world->now_us + client->expiry_s * UINT64_C(1000000);
-    for (uint32_t message = 0; message < MESSAGES_MAX; message++) {
-        for (uint32_t filter = 0; filter < FILTERS; filter++) {
-            struct copy *copy = &client->copies[message][filter];
-            if (copy->qos == 0) { /* it may be lost */
-                copy->state = COPY_NONE;
-            }
-        }
-    }
     expire(world);
 }
 

@@ -9,10 +9,10 @@
 static const struct broker_config config = {.connections_max = 6,
                                             .sessions_max = 6,
                                             .subscriptions_max = 16,
-                                            .messages_max = 128,
-                                            .copies_max = 512,
+                                            .messages_max = MESSAGES_MAX + 8,
+                                            .copies_max = CLIENTS * FILTERS * MESSAGES_MAX,
                                             .retained_max = 1,
-                                            .queue_max = 256,
+                                            .queue_max = FILTERS * MESSAGES_MAX,
                                             .session_expiry_max_s = 100000,
                                             .receive_maximum = RECEIVE_MAXIMUM};
 

@@ -16,7 +16,7 @@
 enum {
     CLIENTS = 3,
     FILTERS = 3, /* "0", "1" and "#"; topics are "0" and "1" */
-    MESSAGES_MAX = 64,
+    MESSAGES_MAX = 32,
     LINKS_MAX = 128,
     PIPE_BYTES = 16384,
     OWED_MAX = 128,

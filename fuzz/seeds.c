@@ -207,6 +207,19 @@ static void brokers(void)
     }
 }
 
+/* Acts of fuzz_client.c: a session that begins, goes on and is taken up again. */
+static void clients(void)
+{
+    static const uint8_t flow[] = {5, 0, 0x30, 0, 7, 1, 7, 2,  0, 3, 0, 0, 4, 1, 0, 6,
+                                   1, 0, 9,    0, 8, 0, 0, 17, 1, 8, 0, 0, 5, 1, 9, 0};
+    static const uint8_t resumed[] = {3,  0, 0x10, 7, 2, 7, 1, 0, 17, 2, 10, 0, 6, 0, 0x18, 0,
+                                      81, 2, 8,    0, 0, 5, 2, 0, 4,  0, 0,  6, 0, 0, 3,    1};
+    static const uint8_t raw[] = {1, 0, 0x10, 9, 0, 11, 9, 0x90, 4, 0, 1, 0, 0, 0xD0, 0, 0xC0};
+    keep("client", "flow", flow, sizeof flow);
+    keep("client", "resumed", resumed, sizeof resumed);
+    keep("client", "raw", raw, sizeof raw);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -223,5 +236,6 @@ int main(int argc, char **argv)
     manifests();
     stores();
     brokers();
+    clients();
     return 0;
 }

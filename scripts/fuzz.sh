@@ -15,7 +15,12 @@ if ! command -v clang >/dev/null; then
 fi
 cmake --preset fuzz >/dev/null
 cmake --build build/fuzz -j "$(nproc)" --target fuzzers -- --quiet
-[ $# -gt 0 ] || set -- $(ls fuzz/fuzz_*.c | sed 's|.*/fuzz_\(.*\)\.c|\1|')
+if [ $# -eq 0 ]; then
+    for source in fuzz/fuzz_*.c; do
+        noun=${source#fuzz/fuzz_}
+        set -- "$@" "${noun%.c}"
+    done
+fi
 failed=0
 printf '%-10s %8s %12s %9s %9s %9s %9s  %s\n' \
     target seconds executions per_s edges features inputs finding
