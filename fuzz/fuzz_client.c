@@ -17,7 +17,7 @@ enum {
     SENT_BYTES = 1 << 16,
     TAGS_MAX = ACTS_MAX + 1,
     HAPPENINGS_MAX = 4 * MQTT_INFLIGHT_MAX + 64,
-    IDS = 1 << 16,
+    IDS = 1024,   /* packet identifiers that come up before any bytes do */
     RECEIVED = 3, /* QoS 2, and PUBREC was sent */
 };
 
@@ -94,6 +94,7 @@ static void settle(uint16_t packet_id)
 static void require_sent(const struct mqtt_packet *packet)
 {
     const uint16_t id = packet->packet_id;
+    REQUIRE(id < IDS);
     switch (packet->type) {
     case MQTT_PUBLISH:
         if (packet->qos > 0) {
@@ -206,7 +207,7 @@ static void happen(const struct mqtt_general_happening *happening)
     case MQTT_GENERAL_PUBLISH:
         note((uint64_t)happening->packet.payload.size_bytes << 16 | id);
         if (happening->packet.qos > 0 && !world.raw) {
-            REQUIRE(world.told[id] == 0);
+            REQUIRE(id < IDS && world.told[id] == 0);
             world.told[id] = happening->packet.qos;
             world.told_on[id] = world.link;
             world.refused[id] = false;

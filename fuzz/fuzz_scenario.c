@@ -11,7 +11,7 @@
 #include "sim/run.h"
 #include "sim/script.h"
 
-enum { INPUT_BYTES_MAX = 16384, NODES_MAX = 6, TEXT_BYTES = 512 };
+enum { INPUT_BYTES_MAX = 16384, NODES_MAX = 4, TEXT_BYTES = 512 };
 
 static void require_plan(const struct plan *plan)
 {
@@ -36,7 +36,7 @@ static void require_plan(const struct plan *plan)
 static void live(const char *path, struct run_result *result)
 {
     static const struct run_setting settings[] = {
-        {"run.duration", "20m"}, {"run.heal", "20m"}, {"run.crypto", "ideal"}};
+        {"run.duration", "2m"}, {"run.heal", "5m"}, {"run.crypto", "ideal"}};
     struct run_request request;
     run_request_init(&request);
     request.scenario = path;
