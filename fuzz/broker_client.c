@@ -181,6 +181,7 @@ void client_break(struct broker_world *world, uint32_t number)
     struct client *client = &world->clients[number];
     if (client->connected) {
         world->pipes[client->link - 1].open = false;
+        world->pipes[client->link - 1].size_bytes = 0;
         broker_world_step(world, EVENT_LINK_DOWN, client->link, NULL, 0);
         client_down(world, number);
     }
@@ -286,6 +287,16 @@ void client_publish(struct broker_world *world, uint32_t number, uint32_t topic,
                           wanted ? MQTT_SUCCESS : MQTT_NO_MATCHING_SUBSCRIBERS});
     }
     say(world, number, &packet);
+}
+
+/* The link breaks before the client has heard of it: the broker has the message, the answer is
+ * lost. */
+void client_publish_unheard(struct broker_world *world, uint32_t number, uint32_t topic,
+                            uint8_t qos)
+{
+    world->clients[number].deaf = true;
+    client_publish(world, number, topic, qos);
+    client_break(world, number);
 }
 
 /* All of a PUBLISH but its last byte, and then the link breaks: nobody is to have it. */

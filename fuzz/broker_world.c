@@ -250,7 +250,11 @@ void broker_world_act(struct broker_world *world, struct fuzz_input *input)
         block(world, number, (choice & 1) != 0);
         break;
     case 14:
-        client_publish_half(world, number, choice & 1);
+        if ((choice & 2) == 0) {
+            client_publish_half(world, number, choice & 1);
+        } else {
+            client_publish_unheard(world, number, choice & 1, 1 + (choice >> 2 & 1));
+        }
         break;
     default:
         if ((choice & 1) != 0) {

@@ -103,6 +103,8 @@ void client_disconnect(struct broker_world *world, uint32_t number);
 void client_subscribe(struct broker_world *world, uint32_t number, uint32_t filter, uint8_t qos);
 void client_unsubscribe(struct broker_world *world, uint32_t number, uint32_t filter);
 void client_publish(struct broker_world *world, uint32_t number, uint32_t topic, uint8_t qos);
+void client_publish_unheard(struct broker_world *world, uint32_t number, uint32_t topic,
+                            uint8_t qos);
 void client_publish_half(struct broker_world *world, uint32_t number, uint32_t topic);
 void client_release(struct broker_world *world, uint32_t number);
 /* Acknowledge what came first of all that is not. False: there is nothing. */

@@ -187,6 +187,10 @@ static void brokers(void)
                                       1, 0, 0, 1,    4, 11, 1,    0, 12, 1, 3, 2,    0,  0};
     static const uint8_t deaf[] = {2, 0, 0, 0x1C, 0, 1, 0x1C, 3,  1, 8, 13, 1, 1, 6, 0,    4, 6, 0,
                                    5, 6, 1, 2,    0, 1, 0x1C, 13, 1, 0, 15, 0, 1, 3, 0x30, 1, 2};
+    static const uint8_t unheard[] = {3, 0, 0,    0x1C, 0, 1, 0x1C, 3,    1,  6, 14,
+                                      0, 6, 10,   1,    0, 0, 0,    0x1C, 14, 0, 2,
+                                      0, 0, 0x1C, 10,   1, 0, 11,   1,    0};
+    keep("broker", "unheard", unheard, sizeof unheard);
     keep("broker", "flow", flow, sizeof flow);
     keep("broker", "resumed", resumed, sizeof resumed);
     keep("broker", "deaf", deaf, sizeof deaf);
@@ -215,6 +219,9 @@ static void clients(void)
     static const uint8_t resumed[] = {3,  0, 0x10, 7, 2, 7, 1, 0, 17, 2, 10, 0, 6, 0, 0x18, 0,
                                       81, 2, 8,    0, 0, 5, 2, 0, 4,  0, 0,  6, 0, 0, 3,    1};
     static const uint8_t raw[] = {1, 0, 0x10, 9, 0, 11, 9, 0x90, 4, 0, 1, 0, 0, 0xD0, 0, 0xC0};
+    static const uint8_t again[] = {3, 0,  0x10, 0, 0x11, 2,    0, 0x59, 2, 8, 0, 0, 0x59,
+                                    2, 10, 0,    6, 0,    0x18, 0, 0x59, 2, 5, 5, 2};
+    keep("client", "again", again, sizeof again);
     keep("client", "flow", flow, sizeof flow);
     keep("client", "resumed", resumed, sizeof resumed);
     keep("client", "raw", raw, sizeof raw);
