@@ -332,12 +332,14 @@ void client_release(struct broker_world *world, uint32_t number)
     }
 }
 
+/* Only what came on this connection: of the rest the broker has still to speak. */
 static struct copy *copy_in(struct client *client, enum copy_state state)
 {
     for (uint32_t message = 0; message < MESSAGES_MAX; message++) {
         for (uint32_t filter = 0; filter < FILTERS; filter++) {
-            if (client->copies[message][filter].state == state) {
-                return &client->copies[message][filter];
+            struct copy *copy = &client->copies[message][filter];
+            if (copy->state == state && copy->heard == client->connection) {
+                return copy;
             }
         }
     }
@@ -411,7 +413,7 @@ static void hear_publish(struct client *client, const struct mqtt_packet *packet
         REQUIRE(copy->state == COPY_INFLIGHT && copy->packet_id == packet->packet_id);
         REQUIRE(copy->connection != client->connection);
     }
-    copy->connection = client->connection;
+    copy->connection = copy->heard = client->connection;
     for (uint32_t i = 0; i < MESSAGES_MAX; i++) {
         for (uint32_t j = 0; j < FILTERS; j++) {
             const struct copy *other = &client->copies[i][j];
@@ -476,6 +478,7 @@ static void hear_one(struct broker_world *world, uint32_t number, struct mqtt_pa
         REQUIRE(copy != NULL && packet->reason == MQTT_SUCCESS);
         REQUIRE(copy->state == COPY_TAKEN || copy->state == COPY_RELEASED);
         copy->state = COPY_RELEASED;
+        copy->heard = client->connection;
         return;
     case MQTT_DISCONNECT:
         REQUIRE(client->blocked); /* only who does not read is sent away */

@@ -39,6 +39,7 @@ struct copy {
     uint8_t qos;
     uint16_t packet_id;
     uint32_t connection; /* in which its PUBLISH came last */
+    uint32_t heard;      /* in which anything of it came last */
 };
 
 /* What a client has sent and not seen through. */
