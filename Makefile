@@ -2,10 +2,10 @@
 # What is built is said in CMakeLists.txt, how it is built in CMakePresets.json.
 
 .NOTPARALLEL:
-.PHONY: help build demo test bench sweep spec walks cuts soak format format-check tidy clean setup
+.PHONY: help build demo test fuzz bench sweep spec walks cuts soak format format-check tidy clean setup
 JOBS := $(shell nproc)
 STAGES = test-asan test-clang-release test-tiny test-release
-SOURCES = $(shell find core models sim bench -name '*.[ch]')
+SOURCES = $(shell find core models sim bench fuzz -name '*.[ch]')
 BUILD = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) -j $(JOBS)
 
 help: ## list these words
@@ -24,6 +24,9 @@ test-%:
 	@echo "== $*: building" && start=$$(date +%s) && $(call BUILD,$*) -- --quiet && \
 	    echo "== $*: built in $$(($$(date +%s) - start)) s" && \
 	    ctest --preset $* -j $(JOBS)
+
+fuzz: setup ## libFuzzer on every parser of outside bytes, FUZZ_SECONDS (60) each
+	@scripts/fuzz.sh
 
 bench: build ## run the benchmarks, one after the other
 	@cmake --build --preset release --target bench

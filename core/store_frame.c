@@ -76,6 +76,9 @@ enum err store_header_read(const struct store *store, const struct port *port, u
         get_u32(bytes + size_bytes - CRC_BYTES) == crc) {
         header->sequence = get_u64(bytes + 8);
         header->replaces = get_u64(bytes + 16);
+        if (header->sequence > STORE_SEQUENCE_MAX || header->replaces >= header->sequence) {
+            header->sequence = header->replaces = 0; /* 0 of 0: it is not valid either */
+        }
     }
     return ERR_OK;
 }
@@ -111,7 +114,8 @@ enum err store_frame_read(const struct store *store, const struct port *port, ui
     frame->size_bytes = get_u32(frame->bytes + 4);
     frame->sequence = get_u64(frame->bytes + 8);
     frame->id = get_u64(frame->bytes + 16);
-    if (frame->size_bytes == 0 || frame->size_bytes > STORE_RECORD_BYTES_MAX ||
+    if (frame->sequence == 0 || frame->sequence > STORE_SEQUENCE_MAX || frame->size_bytes == 0 ||
+        frame->size_bytes > STORE_RECORD_BYTES_MAX ||
         store_frame_bytes(port, frame->size_bytes) > sector_bytes - position) {
         return ERR_CORRUPT;
     }

@@ -19,6 +19,10 @@ enum {
         STORE_FRAME_FIELDS_BYTES + (int)STORE_RECORD_BYTES_MAX + STORE_UNIT_BYTES_MAX,
 };
 
+/* No sector and no record has a larger one: whoever claims it did not write it here. Behind it
+ * there is room to count on for ever. */
+#define STORE_SEQUENCE_MAX (UINT64_MAX / 2)
+
 struct store_header {
     uint64_t sequence; /* 0 = not valid */
     uint64_t replaces; /* sequence of the sector that was copied into this one; 0 = none */

@@ -21,6 +21,7 @@ struct tail {
 };
 
 static enum err mount_headers(struct store *store, const struct port *port, struct survey *survey);
+static bool sequences_differ(const struct store *store);
 static enum err mount_unfinished(struct store *store, const struct port *port,
                                  const struct store_header *newest);
 static enum err mount_index(struct store *store, const struct port *port, uint32_t source);
@@ -86,7 +87,24 @@ static enum err mount_headers(struct store *store, const struct port *port, stru
     if (survey->newest.sequence == 0) {
         return ERR_NOT_FOUND;
     }
-    return survey->unreadable <= UNREADABLE_MAX ? ERR_OK : ERR_IO;
+    if (survey->unreadable > UNREADABLE_MAX) {
+        return ERR_IO;
+    }
+    return sequences_differ(store) ? ERR_OK : ERR_NOT_FOUND; /* no cut leaves two alike */
+}
+
+/* Two sectors of one sequence are a copy that this code did not make: which of them a later one
+ * replaces cannot be told. */
+static bool sequences_differ(const struct store *store)
+{
+    for (uint32_t sector = 0; sector < store->sector_count; sector++) {
+        for (uint32_t other = 0; other < sector && store->sector_headers[sector] != 0; other++) {
+            if (store->sector_headers[other] == store->sector_headers[sector]) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 /* Only the newest sector can be a copy whose source still stands. It has its header, so it is

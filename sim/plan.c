@@ -507,11 +507,18 @@ bool plan_entry_check(const struct plan *plan, const struct plan_entry *entry, c
     return true;
 }
 
+/* The keys of an entry line. Each comes once: a second `when` would give another meaning to a kind
+ * that was read. */
+static const char *const field_names[] = {"event", "filed", "effect",   "target", "other",
+                                          "when",  "at",    "kind",     "nth",    "boot",
+                                          "delay", "phase", "fraction", "lasts",  "amount"};
+
 static bool read_entry(struct reader *reader, char *rest)
 {
     struct plan_entry entry = {.other = PLAN_ANY};
     char *save = NULL, reason[160];
     bool has_effect = false;
+    uint32_t seen = 0;
     for (char *token = strtok_r(rest, " ", &save); token != NULL;
          token = strtok_r(NULL, " ", &save)) {
         char *equals = strchr(token, '=');
@@ -519,6 +526,12 @@ static bool read_entry(struct reader *reader, char *rest)
             return refuse(reader, "'%s' is not key=value", token);
         }
         *equals = '\0';
+        const int field =
+            name_index(token, field_names, sizeof field_names / sizeof field_names[0]);
+        if (field >= 0 && (seen >> field & 1u) != 0) {
+            return refuse(reader, "'%s' is there twice", token);
+        }
+        seen |= field >= 0 ? UINT32_C(1) << field : 0;
         if (!read_field(reader->plan, &entry, token, equals + 1)) {
             return refuse(reader, "'%s' cannot be '%s' (set lines come first)", token, equals + 1);
         }
@@ -567,6 +580,9 @@ static bool read_set(struct reader *reader, char *rest)
         return refuse(reader, "write: set KEY VALUE");
     }
     *space = '\0';
+    if (reader->plan->entry_count > 0) { /* they are read by the fleet that is set before them */
+        return refuse(reader, "set lines come before entries");
+    }
     return settings_set(&reader->plan->settings, rest, space + 1, reason, sizeof reason) ||
            refuse(reader, "%s", reason);
 }

@@ -96,7 +96,7 @@ static enum err fake_open(void *ctx, const uint8_t key[AEAD_KEY_BYTES],
     return memcmp(tag, sealed + plain_bytes, AEAD_TAG_BYTES) == 0 ? ERR_OK : ERR_SIGNATURE;
 }
 
-static struct port_crypto fake_crypto(void)
+static inline struct port_crypto fake_crypto(void)
 {
     return (struct port_crypto){
         .name = "fake",

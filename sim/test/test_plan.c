@@ -133,6 +133,11 @@ static void broken_lines_are_refused_with_their_number(void)
         {"brownout plan 1\nentry effect=disk_full target=dev1\nend -\n", "cannot strike"},
         {"brownout plan 1\nentry target=dev1\nend -\n", "needs an effect"},
         {"brownout plan 1\nentry effect=hang target=dev1 when=operation kind=disk\nend -\n", "nth"},
+        {"brownout plan 1\nentry effect=hang target=dev1 when=operation kind=link nth=1 "
+         "when=evidence\nend -\n",
+         "twice"},
+        {"brownout plan 1\nentry effect=hang target=dev1\nset fleet.devices 9\nend -\n",
+         "before entries"},
         {"brownout plan 1\nseed 3\n", "cut off"},
         {"brownout plan 1\nseed 3\nend 00000000000000000000000000000000\n", "was changed"},
         {"brownout plan 1\nset device.window 256\nset cloud.window 8\nend -\n", "device.window"},
