@@ -164,8 +164,8 @@ static bool look_for(const struct mqtt_mutants_request *request, const struct mu
     struct mutant_shop shop;
     CHECK(mutant != NULL);
     snprintf(path, sizeof path, "%s/" FOLDER "/%s" MUTANT_SUFFIX, source, name);
-    snprintf(mutant->name, sizeof mutant->name, "%s", name);
-    snprintf(finding->name, sizeof finding->name, "%s", name);
+    snprintf(mutant->name, sizeof mutant->name, "%.60s", name);
+    snprintf(finding->name, sizeof finding->name, "%.60s", name);
     bool good = read_patch(path, mutant, finding);
     if (!good) {
         snprintf(error, error_bytes,
