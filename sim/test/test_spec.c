@@ -447,6 +447,7 @@ static void a_graph_is_known_only_as_it_was_walked(void)
     EXPECT(!spec_known_find(&tlc, &folder, &lamps, known));
     CHECK(unlink(file) == 0 && rmdir(inside) == 0 && unlink(folder.module) == 0);
     CHECK(rmdir(cache) == 0 && unsetenv("XDG_CACHE_HOME") == 0);
+    spec_graph_free(&graph);
 }
 
 int main(void)
