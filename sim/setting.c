@@ -61,6 +61,12 @@ void settings_init(struct settings *settings)
     }
 }
 
+uint64_t setting_max(enum setting setting)
+{
+    CHECK(setting < SETTING_COUNT);
+    return rows[setting].max;
+}
+
 /* ---- durations and ranges -------------------------------------------------------------------- */
 
 static const struct {

@@ -44,6 +44,9 @@ void settings_init(struct settings *settings);
 bool settings_set(struct settings *settings, const char *key, const char *value, char *error,
                   size_t error_bytes);
 
+/* The greatest value of a number. */
+uint64_t setting_max(enum setting setting);
+
 /* A setting for people: default and range as they are written. */
 struct setting_info {
     const char *key, *doc;

@@ -60,10 +60,11 @@ static void turn(struct settings *settings, uint64_t seed, uint32_t attempt,
                  const struct knob *knob)
 {
     struct random_stream draws = stream_of(seed, attempt, knob->name);
-    if (knob->low <= knob->high) {
-        settings->number[knob->setting] = knob->is_time
-                                              ? log_time_us(&draws, knob->low, knob->high)
-                                              : log_between(&draws, knob->low, knob->high);
+    const uint64_t most = setting_max(knob->setting); /* less than wanted with tiny limits */
+    const uint64_t high = knob->high < most ? knob->high : most;
+    if (knob->low <= high) {
+        settings->number[knob->setting] = knob->is_time ? log_time_us(&draws, knob->low, high)
+                                                        : log_between(&draws, knob->low, high);
     }
 }
 

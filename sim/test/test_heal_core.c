@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "core/limits.h"
 #include "core/test/test.h"
 #include "sim/run.h"
 #include "sim/test/small_fleet.h"
@@ -124,7 +125,8 @@ static void a_drawn_core_is_enough(void)
         small_fleet(&plan, seed);
         small_fleet_set(&plan, "fleet.rogues", seed % 3 == 0 ? "1" : "0");
         small_fleet_set(&plan, "fleet.devices", "6");
-        small_fleet_set(&plan, "device.gateways", seed % 2 == 0 ? "3" : "2");
+        small_fleet_set(&plan, "device.gateways",
+                        seed % 2 == 0 && DEVICE_GATEWAYS_MAX >= 3 ? "3" : "2");
         small_fleet_set(&plan, "run.heal_core", "yes");
         EXPECT(heal_core_draw(&plan));
         const uint32_t count = heal_core_left(&plan, NULL, left);
