@@ -174,15 +174,15 @@ static uint32_t judge_dead(const struct spec_folder *folder, const struct task *
     uint32_t faults = 0;
     folder->model->actions(none, actions);
     for (uint32_t a = 0; a < folder->model->action_count; a++) {
-        bool alive = false, looked_at = false;
+        bool alive = false, whole = true;
         for (uint32_t i = 0; i < count; i++) {
             const struct task *task = &tasks[i];
-            if (task->folder == folder && task->config->role == SPEC_ROLE_CHECK && task->good) {
-                looked_at = true;
+            if (task->folder == folder && task->config->role == SPEC_ROLE_CHECK) {
+                whole = whole && task->good; /* a graph that was not read may take it */
                 alive = alive || task->taken[a];
             }
         }
-        if (looked_at && alive == (actions[a].dead != NULL)) {
+        if ((alive || whole) && alive == (actions[a].dead != NULL)) {
             fprintf(report,
                     alive ? "%s: %s is taken; take it off LAW_DEAD\n"
                           : "%s: %s is never taken; name it in Next, give MC*.cfg other constants, "

@@ -313,10 +313,11 @@ static void a_reading_that_nobody_signed_is_seen(void)
     free(good);
 }
 
-static void a_reading_that_is_taken_twice_is_seen(void)
+/* The first line of a log that has this word, once more. */
+static void expect_twice_broken(const char *log, const char *word, const char *law)
 {
-    char *behind, *good = read_whole(logs[0]);
-    const char *line = line_with(good, " ACCEPT ", &behind);
+    char *behind, *good = read_whole(log);
+    const char *line = line_with(good, word, &behind);
     const size_t size = (size_t)(behind - line), whole = strlen(good);
     char *bad = malloc(whole + size + 1);
     EXPECT(bad != NULL);
@@ -324,29 +325,21 @@ static void a_reading_that_is_taken_twice_is_seen(void)
     memcpy(bad, good, before);
     memcpy(bad + before, line, size);
     memcpy(bad + before + size, behind, whole - before + 1);
-    write_whole(logs[0], bad);
-    expect_broken("telemetry.once");
-    write_whole(logs[0], good);
+    write_whole(log, bad);
+    expect_broken(law);
+    write_whole(log, good);
     free(bad);
     free(good);
 }
 
+static void a_reading_that_is_taken_twice_is_seen(void)
+{
+    expect_twice_broken(logs[0], " ACCEPT ", "telemetry.once");
+}
+
 static void a_counter_that_is_used_twice_is_seen(void)
 {
-    char *behind, *good = read_whole(logs[2]);
-    const char *line = line_with(good, " SIGN ", &behind);
-    const size_t size = (size_t)(behind - line), whole = strlen(good);
-    char *bad = malloc(whole + size + 1);
-    EXPECT(bad != NULL);
-    const size_t before = (size_t)(behind - good);
-    memcpy(bad, good, before);
-    memcpy(bad + before, line, size);
-    memcpy(bad + before + size, behind, whole - before + 1);
-    write_whole(logs[2], bad);
-    expect_broken("telemetry.nonce");
-    write_whole(logs[2], good);
-    free(bad);
-    free(good);
+    expect_twice_broken(logs[2], " SIGN ", "telemetry.nonce");
 }
 
 static void garbage_is_refused_and_a_torn_tail_is_the_end(void)
