@@ -1,10 +1,5 @@
 #include "core/mqtt/keep_alive.h"
 
-static uint64_t interval_us(const struct mqtt_keep_alive *alive)
-{
-    return alive->interval_s * UINT64_C(1000000);
-}
-
 uint64_t mqtt_keep_alive_ping_us(const struct mqtt_keep_alive *alive)
 {
     if (alive->interval_s == 0) {
@@ -12,10 +7,18 @@ uint64_t mqtt_keep_alive_ping_us(const struct mqtt_keep_alive *alive)
     }
     const uint64_t asked_us =
         alive->heard_us > alive->pinged_us ? alive->heard_us : alive->pinged_us;
-    return (alive->sent_us < asked_us ? alive->sent_us : asked_us) + interval_us(alive);
+    return (alive->sent_us < asked_us ? alive->sent_us : asked_us) +
+           alive->interval_s * UINT64_C(1000000);
 }
 
-uint64_t mqtt_keep_alive_silence_us(const struct mqtt_keep_alive *alive)
+uint64_t mqtt_keep_alive_silence_us(uint16_t interval_s, uint64_t heard_us)
 {
-    return alive->interval_s == 0 ? UINT64_MAX : alive->heard_us + interval_us(alive) / 2 * 3;
+    return interval_s == 0 ? UINT64_MAX : heard_us + interval_s * UINT64_C(1500000);
+}
+
+uint64_t mqtt_keep_alive_deadline_us(const struct mqtt_keep_alive *alive)
+{
+    const uint64_t ping_us = mqtt_keep_alive_ping_us(alive);
+    const uint64_t silence_us = mqtt_keep_alive_silence_us(alive->interval_s, alive->heard_us);
+    return ping_us < silence_us ? ping_us : silence_us;
 }

@@ -113,6 +113,12 @@ static bool quota_left(const struct mqtt_sender *sender)
     return first_due(sender) < sender->quota;
 }
 
+uint16_t mqtt_sender_room(const struct mqtt_sender *sender)
+{
+    const bool open = quota_left(sender) && first_due(sender) == sender->count;
+    return open ? (uint16_t)(sender->quota - sender->count) : 0;
+}
+
 enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t tag,
                              uint16_t *packet_id)
 {
@@ -121,10 +127,10 @@ enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t t
     if (sender->quota == 0) {
         return ERR_CLOSED;
     }
-    if (!quota_left(sender) || first_due(sender) < sender->count ||
-        sender->count == MQTT_INFLIGHT_MAX) {
+    if (mqtt_sender_room(sender) == 0) {
         return ERR_FULL;
     }
+    CHECK(sender->count < MQTT_INFLIGHT_MAX);
     *packet_id = unused_packet_id(sender);
     sender->entries[sender->count++] = (struct mqtt_sending){
         .tag = tag, .packet_id = *packet_id, .qos = qos, .state = MQTT_SENDING_UNACKED};
@@ -136,6 +142,7 @@ void mqtt_sender_take_back(struct mqtt_sender *sender, uint16_t packet_id)
     CHECK(sender->count > sender->released_count);
     CHECK(sender->entries[sender->count - 1].packet_id == packet_id);
     sender->entries[--sender->count] = nothing_sent;
+    sender->next_packet_id = packet_id;
 }
 
 enum err mqtt_sender_request(struct mqtt_sender *sender, enum mqtt_type type, uint16_t filter_count,
