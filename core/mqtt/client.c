@@ -146,15 +146,8 @@ bool mqtt_client_timeout(struct mqtt_client *client, const struct port *port, ui
         return false;
     }
     if (client->state == MQTT_CLIENT_READY &&
-        now_us < mqtt_keep_alive_silence_us(client->alive.interval_s, client->alive.heard_us)) {
-        struct mqtt_packet packet;
-        mqtt_packet_init(&packet, MQTT_PINGREQ); /* [MQTT-3.1.2-20] */
-        client->alive.pinged_us = now_us;
-        if (send(client, port, now_us, &packet)) {
-            return false;
-        }
-    }
-    if (client->state == MQTT_CLIENT_CLOSED) {
+        mqtt_keep_alive_timeout(&client->alive, &client->outgoing, port, client->link, now_us) ==
+            ERR_OK) {
         return false;
     }
     port->link_close(port->ctx, client->link);
@@ -288,10 +281,7 @@ static uint8_t take_connack(struct mqtt_client *client, const struct taking *tak
     if (properties->maximum_qos == 0) { /* [MQTT-3.2.2-11]: of no use to a client of QoS 1 */
         return MQTT_IMPLEMENTATION_ERROR;
     }
-    client->alive.interval_s = client->keep_alive_asked_s;
-    if ((properties->present & MQTT_PROPERTY_BIT(MQTT_SERVER_KEEP_ALIVE)) != 0) {
-        client->alive.interval_s = properties->server_keep_alive_s; /* [MQTT-3.1.2-21] */
-    }
+    mqtt_keep_alive_connected(&client->alive, client->keep_alive_asked_s, properties);
     mqtt_sender_connected(&client->sender, properties->receive_maximum); /* [MQTT-4.9.0-1] */
     client->outgoing.packet_bytes_max = properties->maximum_packet_bytes;
     client->state = MQTT_CLIENT_READY;

@@ -324,15 +324,8 @@ bool mqtt_general_timeout(struct mqtt_general_client *client, const struct port 
         return false;
     }
     if (client->state == MQTT_GENERAL_OPEN &&
-        now_us < mqtt_keep_alive_silence_us(client->alive.interval_s, client->alive.heard_us)) {
-        struct mqtt_packet packet;
-        mqtt_packet_init(&packet, MQTT_PINGREQ); /* [MQTT-3.1.2-20] */
-        client->alive.pinged_us = now_us;
-        if (mqtt_general_send(client, port, now_us, &packet)) {
-            return false;
-        }
-    }
-    if (client->state == MQTT_GENERAL_CLOSED) {
+        mqtt_keep_alive_timeout(&client->alive, &client->outgoing, port, client->link, now_us) ==
+            ERR_OK) {
         return false;
     }
     port->link_close(port->ctx, client->link);
