@@ -142,7 +142,6 @@ void mqtt_sender_take_back(struct mqtt_sender *sender, uint16_t packet_id)
     CHECK(sender->count > sender->released_count);
     CHECK(sender->entries[sender->count - 1].packet_id == packet_id);
     sender->entries[--sender->count] = nothing_sent;
-    sender->next_packet_id = packet_id;
 }
 
 enum err mqtt_sender_request(struct mqtt_sender *sender, enum mqtt_type type, uint16_t filter_count,

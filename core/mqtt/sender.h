@@ -36,7 +36,7 @@ struct mqtt_request {
 };
 
 struct mqtt_sender {
-    uint16_t next_packet_id; /* where the search for an unused one begins: behind the last sent */
+    uint16_t next_packet_id; /* where the search for an unused one begins; never goes back */
     uint16_t inflight_max;   /* 1..MQTT_INFLIGHT_MAX */
     uint16_t quota;          /* of this connection: the peer's Receive Maximum, at most
                               * inflight_max; 0 = there is no connection */
@@ -87,8 +87,8 @@ uint16_t mqtt_sender_room(const struct mqtt_sender *sender);
  * is due must go first) | ERR_CLOSED (no connection). */
 enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t tag,
                              uint16_t *packet_id) MUST_USE;
-/* It was not sent after all, not even in part: as if it had never been there, its identifier too.
- * Only for the newest message, before anything else is called. */
+/* It was not sent after all, not even in part: as if it had never been there, but that its
+ * identifier is skipped. Only for the newest message, before anything else is called. */
 void mqtt_sender_take_back(struct mqtt_sender *sender, uint16_t packet_id);
 /* A message that is not RELEASED will not be sent (again): forget it. */
 void mqtt_sender_give_up(struct mqtt_sender *sender, uint16_t packet_id);
