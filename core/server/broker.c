@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/evidence.h"
+#include "core/mqtt/keep_alive.h"
 #include "core/server/broker_inside.h"
 
 /* Where each table begins in the caller's memory; all of them on 8 bytes. */
@@ -302,9 +303,7 @@ static uint64_t silence_us(const struct broker_connection *connection)
     if (!connection->connected) {
         return connection->opened_us + BROKER_HANDSHAKE_US;
     }
-    return connection->keep_alive_s == 0
-               ? UINT64_MAX
-               : connection->heard_us + connection->keep_alive_s * UINT64_C(1500000);
+    return mqtt_keep_alive_silence_us(connection->keep_alive_s, connection->heard_us);
 }
 
 static void connections_sweep(struct broker *broker, const struct port *port)

@@ -369,7 +369,7 @@ static void a_client_with_the_right_key_becomes_ready(void)
     EXPECT_EQUAL(world.client_seen.readys, 1);
     EXPECT_EQUAL(world.session_seen.readys, 1);
     EXPECT_EQUAL(world.session.client, CLIENT);
-    EXPECT_EQUAL(world.client.receive_maximum, MQTT_INFLIGHT_MAX);
+    EXPECT_EQUAL(world.client.sender.quota, MQTT_INFLIGHT_MAX);
     EXPECT_EQUAL(world.client_end.closes + world.session_end.closes, 0);
     const struct mqtt_packet connack = last_packet(&world.session_end);
     EXPECT_EQUAL(connack.type, MQTT_CONNACK);
@@ -596,6 +596,18 @@ static void a_client_that_exceeds_receive_maximum_is_disconnected(void)
     EXPECT_EQUAL(world.session_seen.publishes, MQTT_INFLIGHT_MAX);
 }
 
+static void a_live_resend_is_known_with_a_full_window_too(void)
+{
+    connect_both();
+    world.hold_acks = true;
+    for (uint16_t id = 1; id <= MQTT_INFLIGHT_MAX + 1; id++) {
+        const struct mqtt_packet packet = some_publish(1, id <= MQTT_INFLIGHT_MAX ? id : 1);
+        packet_to_session(&packet);
+    }
+    expect_session_refused(MQTT_DISCONNECT, MQTT_PROTOCOL_ERROR);
+    EXPECT_EQUAL(world.session_seen.publishes, MQTT_INFLIGHT_MAX);
+}
+
 static void a_client_keeps_to_receive_maximum_and_never_sends_twice(void)
 {
     connect_both();
@@ -652,7 +664,7 @@ static void packet_identifiers_wrap_past_zero_and_past_those_in_flight(void)
 {
     connect_both();
     EXPECT_EQUAL(post(1), ERR_OK); /* identifier 1 stays in flight */
-    world.client.next_packet_id = 65535;
+    world.client.sender.next_packet_id = 65535;
     world.hold_acks = true;
     EXPECT_EQUAL(post(2), ERR_OK);
     run();
@@ -662,12 +674,12 @@ static void packet_identifiers_wrap_past_zero_and_past_those_in_flight(void)
     mqtt_session_puback(&world.session, &world.session_end.port, 65535, MQTT_SUCCESS);
     run();
     EXPECT_EQUAL(post(3), ERR_OK); /* 0 is no identifier */
-    world.client.next_packet_id = 65535;
+    world.client.sender.next_packet_id = 65535;
     EXPECT_EQUAL(post(4), ERR_OK);
     run();
     EXPECT_EQUAL(world.session_seen.packet_ids[2], 1);
     mqtt_session_puback(&world.session, &world.session_end.port, 1, MQTT_SUCCESS);
-    world.client.next_packet_id = 65535;
+    world.client.sender.next_packet_id = 65535;
     EXPECT_EQUAL(world.session_seen.packet_ids[3], 65535);
     run();
     EXPECT_EQUAL(post(5), ERR_OK); /* 65535 is in flight, 0 is none, 1 is free again */
@@ -686,7 +698,7 @@ static void acks_leave_in_the_order_of_arrival(void)
     mqtt_session_puback(&world.session, port, world.session_seen.packet_ids[1], 0x97);
     run();
     EXPECT_EQUAL(world.client_seen.pubacks, 0);
-    EXPECT_EQUAL(world.session.unacked_count, 2);
+    EXPECT_EQUAL(world.session.receiver.count, 2);
     mqtt_session_puback(&world.session, port, world.session_seen.packet_ids[0], 0x00);
     run();
     EXPECT_EQUAL(world.client_seen.pubacks, 2);
@@ -694,7 +706,7 @@ static void acks_leave_in_the_order_of_arrival(void)
     EXPECT_EQUAL(world.client_seen.reasons[0], 0x00);
     EXPECT_EQUAL(world.client_seen.tags[1], 2);
     EXPECT_EQUAL(world.client_seen.reasons[1], 0x97);
-    EXPECT_EQUAL(world.session.unacked_count, 0);
+    EXPECT_EQUAL(world.session.receiver.count, 0);
 }
 
 static void an_identifier_is_new_again_after_its_ack(void)
@@ -953,7 +965,7 @@ static void a_connection_starts_with_nothing_of_the_one_before(void)
     open_link();
     run();
     EXPECT_EQUAL(world.client.state, MQTT_CLIENT_READY);
-    EXPECT_EQUAL(world.client.inflight_count, 0);
+    EXPECT_EQUAL(world.client.sender.count, 0);
     EXPECT_EQUAL(world.session_seen.publishes, 0);
 }
 
@@ -1143,6 +1155,7 @@ int main(void)
     RUN(a_second_connect_is_a_protocol_error);
     RUN(a_session_refuses_each_publish_that_it_did_not_allow);
     RUN(a_client_that_exceeds_receive_maximum_is_disconnected);
+    RUN(a_live_resend_is_known_with_a_full_window_too);
     RUN(a_client_keeps_to_receive_maximum_and_never_sends_twice);
     RUN(a_smaller_receive_maximum_of_the_broker_is_kept);
     RUN(packet_identifiers_wrap_past_zero_and_past_those_in_flight);
