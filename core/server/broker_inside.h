@@ -33,6 +33,7 @@ _Static_assert(BROKER_TEXT_BYTES_MAX <= UINT8_MAX, "its size fits");
 struct broker_message {
     uint32_t references; /* copies, a retained row, a will; 0 = free */
     bool stored;         /* there is a row in the database */
+    uint8_t qos;         /* the publisher's: later subscribers of a retained one get no higher */
     uint64_t arrived_us;
     uint32_t size_bytes;
     uint8_t bytes[BROKER_MESSAGE_BYTES_MAX];
@@ -155,6 +156,9 @@ void broker_sessions_sweep(struct broker *broker);
 /* Hold back for its connection all that is due and has room. True: something was. */
 bool broker_session_fill(struct broker *broker, struct broker_session *session);
 uint32_t broker_session_number(const struct broker *broker, const struct broker_session *session);
+/* What it holds is stored: it outlives its connection, or did so under an earlier one, and its row
+ * is there until it ends. */
+bool broker_session_durable(const struct broker_session *session);
 
 /* --- broker_route.c */
 /* Take a message in: to the retained ones, and to the queues of those who subscribed.

@@ -42,6 +42,7 @@ uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *pub
     }
     message->arrived_us = broker->now_us;
     message->stored = false;
+    message->qos = publish->qos;
     return row;
 }
 
@@ -147,7 +148,7 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
         broker->counts.dropped++;
         return;
     }
-    const bool durable = qos > 0 && session->expiry_s > 0;
+    const bool durable = qos > 0 && broker_session_durable(session);
     broker->copies[row] = (struct broker_copy){.message = message,
                                                .session = number,
                                                .next = BROKER_NONE,
@@ -322,7 +323,9 @@ static void send_retained(struct broker *broker, const struct broker_subscriptio
         if (!broker_message_fresh(broker, message, &packet)) { /* it has expired meanwhile */
             retain(broker, row, BROKER_NONE, true);
         } else if (matches(one, packet.topic, &shared)) {
-            enqueue(broker, one->session, message, one->qos, true, one->identifier);
+            const uint8_t qos = broker->messages[message].qos; /* [MQTT-3.8.4-8] */
+            enqueue(broker, one->session, message, qos < one->qos ? qos : one->qos, true,
+                    one->identifier);
         }
     }
 }
@@ -363,7 +366,7 @@ uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
                                         .no_local = wanted->no_local,
                                         .retain_as_published = wanted->retain_as_published};
     broker_text_set(&one->filter, wanted->filter);
-    if (session->expiry_s > 0) {
+    if (broker_session_durable(session)) {
         broker_store_put(broker, BROKER_PUT_SUBSCRIPTION, row);
     }
     const bool shared = mqtt_filter_shared(wanted->filter, &share, &inner);
