@@ -634,6 +634,37 @@ static void a_client_keeps_to_receive_maximum_and_never_sends_twice(void)
     EXPECT_EQUAL(world.session_seen.downs, 0);
 }
 
+/* The link is full: the message was not sent, nothing is in flight for it, and no PUBACK answers
+ * it. */
+static void a_publish_without_room_on_the_link_is_as_if_it_had_not_been(void)
+{
+    connect_both();
+    world.client_end.room = 0;
+    uint8_t bytes[100] = {0};
+    for (uint32_t count = 0; count <= LINK_SEND_BYTES_MAX / sizeof bytes; count++) {
+        const enum err err = mqtt_client_publish(&world.client, &world.client_end.port,
+                                                 world.now_us, "t/7", bytes, sizeof bytes, 0);
+        EXPECT(err == ERR_OK || err == ERR_FULL);
+    }
+    const uint16_t packet_id = world.client.sender.next_packet_id;
+    EXPECT_EQUAL(mqtt_client_publish(&world.client, &world.client_end.port, world.now_us, "t/7",
+                                     bytes, sizeof bytes, 5),
+                 ERR_FULL);
+    EXPECT_EQUAL(world.client.sender.count, 0);
+    EXPECT_EQUAL(mqtt_sender_room(&world.client.sender), MQTT_INFLIGHT_MAX);
+    world.client_end.room = UINT32_MAX;
+    client_event(EVENT_LINK_WRITABLE, NULL, 0);
+    EXPECT_EQUAL(post(6), ERR_OK);
+    run();
+    EXPECT_EQUAL(world.client_seen.pubacks, 1);
+    EXPECT_EQUAL(world.client_seen.tags[0], 6);
+    struct mqtt_packet puback;
+    mqtt_packet_init(&puback, MQTT_PUBACK);
+    puback.packet_id = packet_id;
+    packet_to_client(&puback);
+    expect_client_refused(MQTT_PROTOCOL_ERROR);
+}
+
 static void a_smaller_receive_maximum_of_the_broker_is_kept(void)
 {
     world_init();
@@ -1157,6 +1188,7 @@ int main(void)
     RUN(a_client_that_exceeds_receive_maximum_is_disconnected);
     RUN(a_live_resend_is_known_with_a_full_window_too);
     RUN(a_client_keeps_to_receive_maximum_and_never_sends_twice);
+    RUN(a_publish_without_room_on_the_link_is_as_if_it_had_not_been);
     RUN(a_smaller_receive_maximum_of_the_broker_is_kept);
     RUN(packet_identifiers_wrap_past_zero_and_past_those_in_flight);
     RUN(acks_leave_in_the_order_of_arrival);
