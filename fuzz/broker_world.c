@@ -274,7 +274,7 @@ static void hear_all(struct broker_world *world)
     broker_view(world->broker, &view);
     REQUIRE(view.connections <= config.connections_max && view.sessions <= config.sessions_max);
     REQUIRE(view.copies <= config.copies_max && view.messages <= config.messages_max);
-    REQUIRE(view.retained <= config.retained_max && view.dropped == 0);
+    REQUIRE(view.retained <= config.retained_max);
     for (uint32_t number = 0; number < CLIENTS; number++) {
         client_hear(world, number);
     }

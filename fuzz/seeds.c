@@ -197,9 +197,10 @@ static void brokers(void)
                                        16, 0,  1, 0,    1,    0x1C, 3,    1,  42, 6,    1, 0x0C, 3,
                                        1,  12, 6, 1,    0x1C, 4,    1,    42, 10, 1,    0};
     /* Two of a share, one of whom leaves. */
-    static const uint8_t shared[] = {4, 0,  0, 0x1C, 0, 1, 0x1C, 0, 2, 0x1C, 3, 1,   14, 3,
-                                     2, 13, 6, 0,    2, 6, 0,    4, 1, 1,    0, 6,   0,  2,
-                                     6, 0,  5, 1,    2, 0, 6,    0, 2, 0,    1, 0x1C};
+    static const uint8_t shared[] = {4, 0,  0,  0x1C, 0, 1, 0x1C, 0, 2, 0x1C, 3, 1, 14,
+                                     3, 2,  14, 6,    0, 2, 6,    0, 2, 10,   1, 0, 10,
+                                     2, 0,  1,  2,    0, 6, 0,    2, 6, 0,    5, 6, 0,
+                                     2, 10, 1,  0,    0, 2, 0x1C, 5, 1, 4,    6, 0, 2};
     /* Wills: at once, late, cancelled, with a session's end, retained, over a restart. */
     static const uint8_t wills[] = {
         13,   0,    0,  0x3C, 0x02, 0,  1, 0x1C, 3,    1,    12,   1,    0, 0,  0, 0,  0x3C, 0x2A,
