@@ -11,6 +11,7 @@
  *   reset     once the step has returned host_run ends with HOST_RESET (RESET_SOFTWARE)
  *   sensor    the first whole number in a file; there is no actuator (ERR_NOT_FOUND)
  *   evidence  one line of the log for each, before the call returns (evidence_log.h)
+ * Beside a gateway there may be a broker (broker_host.h), in the same loop.
  * No firmware is managed here: a process has no boot loader, so update and boot are not run.
  */
 #ifndef BROWNOUT_CORE_POSIX_HOST_H
@@ -19,6 +20,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "core/posix/broker_host.h"
 #include "core/posix/daemon_config.h"
 #include "core/posix/evidence_log.h"
 #include "core/posix/flash_file.h"
@@ -58,6 +60,7 @@ struct host {
     struct links links;
     struct tls tls;        /* no context: links are in the clear */
     uint64_t told_refused; /* handshakes that the log tells of */
+    struct broker_host broker;
     struct flash_file flash;
     struct state_folder state;
     struct evidence_log log;
