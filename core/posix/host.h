@@ -58,6 +58,8 @@ struct host {
     struct links links;
     struct tls tls;        /* no context: links are in the clear */
     uint64_t told_refused; /* handshakes that the log tells of */
+    uint64_t told_away;    /* links sent away that the log tells of; again not before: */
+    uint64_t tell_away_at_us;
     struct flash_file flash;
     struct state_folder state;
     struct evidence_log log;

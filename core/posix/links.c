@@ -72,10 +72,12 @@ bool links_prepare(int file)
 
 static bool open_listener(struct links *links, const struct links_address *listen_at)
 {
-    const int one = 1;
+    const int one = 1, bytes = LINKS_SOCKET_BYTES; /* who is accepted inherits them */
     links->listener = socket(listen_at->socket.ss_family, SOCK_STREAM, 0);
     return links->listener >= 0 &&
            setsockopt(links->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+           setsockopt(links->listener, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0 &&
+           setsockopt(links->listener, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0 &&
            links_prepare(links->listener) &&
            bind(links->listener, (const struct sockaddr *)&listen_at->socket,
                 listen_at->size_bytes) == 0;
@@ -108,6 +110,11 @@ bool links_open(struct links *links, uint32_t max, struct tls *tls,
         return false;
     }
     return true;
+}
+
+void links_limit(struct links *links, uint32_t source_max)
+{
+    links->source_max = source_max;
 }
 
 bool links_listen(struct links *links)
@@ -325,6 +332,7 @@ struct link *links_take_place(struct links *links)
         }
     }
     if (first != NULL) {
+        links->counts.away[LINKS_AWAY_PLACE] += first->state == LINK_SECURING;
         links_release(first);
     }
     return first;

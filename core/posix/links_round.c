@@ -1,5 +1,6 @@
 /* A round of links: wait, then what happened, one event after the other. */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -90,8 +91,8 @@ void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadlin
     }
 }
 
-/* Its time is over. */
-static void give_up(struct link *link)
+/* What is not up, or lingers. */
+static void end_early(struct link *link)
 {
     if (link->state == LINK_LINGERING || link->peer == 0) {
         links_release(link); /* an inbound one that is not up yet is nobody's */
@@ -100,12 +101,19 @@ static void give_up(struct link *link)
     }
 }
 
+/* Its time is over. */
+static void give_up(struct links *links, struct link *link)
+{
+    links->counts.away[LINKS_AWAY_LATE] += link->state == LINK_SECURING && link->peer == 0;
+    end_early(link);
+}
+
 bool links_next(struct links *links, uint64_t now_us, struct event *event)
 {
     while (links->cursor < links->max) {
         struct link *link = &links->all[links->cursor++];
         if (has_limit(link) && link->until_us <= now_us) {
-            give_up(link);
+            give_up(links, link);
         }
         if (advance(links, link, event)) {
             return true;
@@ -141,7 +149,7 @@ static bool secure(struct links *links, struct link *link, struct event *event)
     }
     if (outcome == TLS_FAILED) {
         links->counts.refused++;
-        give_up(link);
+        end_early(link);
     }
     return false;
 }
@@ -247,14 +255,58 @@ static bool advance(struct links *links, struct link *link, struct event *event)
     return happened;
 }
 
+/* Where a link comes from: IPv4 whole, of IPv6 what a network is given. */
+static void read_source(const struct sockaddr_storage *name, uint8_t source[LINKS_SOURCE_BYTES])
+{
+    enum { NETWORK_BYTES = 8, MAPPED_AT = 10, FOUR_AT = 12 };
+    static const uint8_t mapped[FOUR_AT] = {[MAPPED_AT] = 0xFF, [MAPPED_AT + 1] = 0xFF};
+    memset(source, 0, LINKS_SOURCE_BYTES);
+    if (name->ss_family == AF_INET) {
+        memcpy(source, mapped, sizeof mapped);
+        memcpy(source + FOUR_AT, &((const struct sockaddr_in *)name)->sin_addr, 4);
+    } else if (name->ss_family == AF_INET6) {
+        const uint8_t *six = ((const struct sockaddr_in6 *)name)->sin6_addr.s6_addr;
+        const bool four = memcmp(six, mapped, sizeof mapped) == 0;
+        memcpy(source, six, four ? LINKS_SOURCE_BYTES : NETWORK_BYTES);
+    }
+}
+
+/* Has this address as many links as it may have? One that lingers is closed already. */
+static bool source_is_full(const struct links *links, const uint8_t source[LINKS_SOURCE_BYTES])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; links->source_max > 0 && i < links->max; i++) {
+        const struct link *link = &links->all[i];
+        count += (link->state == LINK_SECURING || link->state == LINK_OPEN) && link->peer == 0 &&
+                 memcmp(link->source, source, LINKS_SOURCE_BYTES) == 0;
+    }
+    return links->source_max > 0 && count >= links->source_max;
+}
+
+/* The system gave no socket. */
+static void rest(struct links *links, uint64_t now_us)
+{
+    links->accepting = errno == EINTR || errno == ECONNABORTED;
+    if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
+        links->counts.away[LINKS_AWAY_SYSTEM]++;
+        links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
+    }
+}
+
 static bool accept_one(struct links *links, uint64_t now_us, struct event *event)
 {
-    const int file = accept(links->listener, NULL, NULL);
+    struct sockaddr_storage name = {0};
+    socklen_t name_bytes = sizeof name;
+    uint8_t source[LINKS_SOURCE_BYTES];
+    const int file = accept(links->listener, (struct sockaddr *)&name, &name_bytes);
     if (file < 0) {
-        links->accepting = errno == EINTR || errno == ECONNABORTED;
-        if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
-            links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
-        }
+        rest(links, now_us);
+        return false;
+    }
+    read_source(&name, source);
+    if (source_is_full(links, source)) {
+        links->counts.away[LINKS_AWAY_ADDRESS]++;
+        (void)close(file);
         return false;
     }
     struct link *link =
@@ -265,6 +317,7 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
     }
     *link = (struct link){
         .state = LINK_OPEN, .socket = file, .held = link->held, .handle = links->next_handle++};
+    memcpy(link->source, source, sizeof source);
     if (links->tls != NULL) {
         link->tls = tls_begin(links->tls, file, 0);
         link->state = LINK_SECURING;

@@ -233,27 +233,60 @@ static void settle(struct broker *broker, const struct port *port)
     }
 }
 
-static void connection_open(struct broker *broker, const struct port *port, uint32_t link)
+/* A free one, or NULL. */
+static struct broker_connection *connection_free(struct broker *broker)
 {
     for (uint32_t row = 0; row < broker->config.connections_max; row++) {
-        struct broker_connection *connection = &broker->connections[row];
-        if (!connection->used) {
-            memset(connection, 0, sizeof *connection);
-            connection->used = true;
-            connection->link = link;
-            connection->session = BROKER_NONE;
-            connection->opened_us = broker->now_us;
-            connection->heard_us = broker->now_us;
-            mqtt_aliases_init(&connection->received, connection->received_memory,
-                              BROKER_ALIASES_MAX, BROKER_TEXT_BYTES_MAX);
-            mqtt_aliases_init(&connection->sent, connection->sent_memory, BROKER_ALIASES_MAX,
-                              BROKER_TEXT_BYTES_MAX);
-            return;
+        if (!broker->connections[row].used) {
+            return &broker->connections[row];
         }
     }
-    port->link_close(port->ctx, link);
-    port->evidence(port->ctx,
-                   &(struct evidence){.kind = EVIDENCE_REFUSE, .value = REFUSAL_SESSIONS});
+    return NULL;
+}
+
+/* Who makes place in a full table: of those that have said no CONNECT the one that waits longest.
+ * NULL: all have. */
+static struct broker_connection *connection_expendable(struct broker *broker)
+{
+    struct broker_connection *first = NULL;
+    for (uint32_t row = 0; row < broker->config.connections_max; row++) {
+        struct broker_connection *connection = &broker->connections[row];
+        if (connection->used && !connection->connected && !connection->leaving &&
+            (first == NULL || connection->opened_us < first->opened_us)) {
+            first = connection;
+        }
+    }
+    return first;
+}
+
+static void connection_begin(struct broker_connection *connection, uint32_t link, uint64_t now_us)
+{
+    memset(connection, 0, sizeof *connection);
+    connection->used = true;
+    connection->link = link;
+    connection->session = BROKER_NONE;
+    connection->opened_us = now_us;
+    connection->heard_us = now_us;
+    mqtt_aliases_init(&connection->received, connection->received_memory, BROKER_ALIASES_MAX,
+                      BROKER_TEXT_BYTES_MAX);
+    mqtt_aliases_init(&connection->sent, connection->sent_memory, BROKER_ALIASES_MAX,
+                      BROKER_TEXT_BYTES_MAX);
+}
+
+static void connection_open(struct broker *broker, const struct port *port, uint32_t link)
+{
+    struct broker_connection *connection = connection_free(broker);
+    if (connection == NULL) {
+        port->evidence(port->ctx,
+                       &(struct evidence){.kind = EVIDENCE_REFUSE, .value = REFUSAL_SESSIONS});
+        connection = connection_expendable(broker);
+        if (connection == NULL) {
+            port->link_close(port->ctx, link);
+            return;
+        }
+        broker_close(broker, port, connection);
+    }
+    connection_begin(connection, link, broker->now_us);
 }
 
 static struct broker_connection *connection_find(struct broker *broker, uint32_t link)
@@ -315,6 +348,8 @@ static void connections_sweep(struct broker *broker, const struct port *port)
             if (connection->connected) {
                 broker_refuse(broker, port, connection, MQTT_KEEP_ALIVE_TIMEOUT);
             } else {
+                port->evidence(port->ctx,
+                               &(struct evidence){.kind = EVIDENCE_DROP, .value = REFUSAL_LATE});
                 broker_close(broker, port, connection);
             }
         }

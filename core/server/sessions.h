@@ -4,6 +4,11 @@
  * with 0x8E [MQTT-3.1.4-3]. Only authentication takes over; a CONNECT that merely claims a number
  * disturbs nobody.
  *
+ * A full table takes another link in the place of one that is nobody's yet: of those that have said
+ * no CONNECT the one that waits longest; else of those that were challenged SESSIONS_PATIENCE_US
+ * ago or more. Who is READY never makes place. So whoever says nothing keeps nobody out, and honest
+ * clients that come all at once do not send each other away in the middle of their handshakes.
+ *
  * Use: sessions_open at LINK_UP; for each later event of the link sessions_next until it is false;
  * then, once the session's replies are sent, sessions_settle.
  */
@@ -15,6 +20,8 @@
 
 #include "core/mqtt/session.h"
 #include "core/server/registry.h"
+
+enum { SESSIONS_PATIENCE_US = 2 * 1000 * 1000 };
 
 struct sessions {
     const struct registry *clients; /* borrowed */
@@ -37,7 +44,8 @@ uint32_t sessions_size_bytes(uint32_t max, uint32_t client_count);
 void sessions_init(struct sessions *sessions, uint8_t *memory, uint32_t max, uint32_t self,
                    const struct registry *clients);
 
-/* A peer opened this link. When the table is full the link is closed and REFUSE said. */
+/* A peer opened this link. When the table is full, REFUSE is said, and a link is closed: that of a
+ * session which makes place, or this one. */
 void sessions_open(struct sessions *sessions, const struct port *port, uint32_t link,
                    uint64_t now_us);
 
@@ -60,7 +68,8 @@ bool sessions_next(struct sessions *sessions, const struct port *port, uint64_t 
 /* After anything was sent: give the slot back if the session is over. */
 void sessions_settle(struct sessions *sessions, struct mqtt_session *session);
 
-/* Close what has timed out; does nothing before sweep_at_us. */
+/* Close what has timed out, and say DROP of a handshake that has; does nothing before sweep_at_us.
+ */
 void sessions_sweep(struct sessions *sessions, const struct port *port, uint64_t now_us);
 
 #endif
