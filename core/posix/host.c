@@ -319,6 +319,9 @@ static void add_host(struct host *host)
                 host->counts.clock_steps);
     metrics_add(metrics, METRICS_COUNTER, "evidence_failures_total",
                 "pieces of evidence that could not be written", NULL, NULL, host->log.failures);
+    metrics_add(metrics, METRICS_COUNTER, "evidence_spared_total",
+                "refusals and drops of strangers that were counted and not written", NULL, NULL,
+                host->counts.spared);
     metrics_add(metrics, METRICS_GAUGE, "evidence_full", "the evidence log has reached its bound",
                 NULL, NULL, host->log.full);
     metrics_add(metrics, METRICS_GAUGE, "links", "open, or about to be", NULL, NULL,

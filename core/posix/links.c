@@ -186,8 +186,9 @@ static const struct links_address *address_of(const struct links *links, uint32_
 enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us, uint32_t *handle)
 {
     const struct links_address *address = address_of(links, peer);
-    struct link *link =
-        address == NULL || links->next_handle == UINT32_MAX ? NULL : links_take_place(links);
+    struct link *link = address == NULL || links->next_handle == UINT32_MAX
+                            ? NULL
+                            : links_take_place(links, now_us);
     if (link == NULL) {
         return ERR_FULL;
     }
@@ -311,24 +312,31 @@ static struct link *find(const struct links *links, uint32_t handle)
 }
 
 /* Who has to go first when there is no free place; 0: nobody may be sent away for another. */
-static int expendable(const struct link *link)
+static int expendable(const struct link *link, uint64_t now_us)
 {
-    return link->state == LINK_LINGERING                     ? 2
-           : link->state == LINK_SECURING && link->peer == 0 ? 1
-                                                             : 0;
+    if (link->state == LINK_LINGERING) {
+        return 3;
+    }
+    if (link->state != LINK_SECURING || link->peer != 0) {
+        return 0;
+    }
+    const uint64_t kept_until_us = link->until_us - LINKS_HANDSHAKE_US + LINKS_PATIENCE_US;
+    return !link->answered ? 2 : now_us >= kept_until_us ? 1 : 0;
 }
 
-struct link *links_take_place(struct links *links)
+struct link *links_take_place(struct links *links, uint64_t now_us)
 {
     struct link *first = NULL;
+    int before = 0;
     for (uint32_t i = 0; i < links->max; i++) {
         struct link *link = &links->all[i];
         if (link->state == LINK_FREE) {
             return link;
         }
-        const int rank = expendable(link), before = first == NULL ? 0 : expendable(first);
+        const int rank = expendable(link, now_us);
         if (rank > before || (rank == before && rank > 0 && link->until_us < first->until_us)) {
             first = link;
+            before = rank;
         }
     }
     if (first != NULL) {
@@ -338,10 +346,10 @@ struct link *links_take_place(struct links *links)
     return first;
 }
 
-bool links_has_place(const struct links *links)
+bool links_has_place(const struct links *links, uint64_t now_us)
 {
     for (uint32_t i = 0; i < links->max; i++) {
-        if (links->all[i].state == LINK_FREE || expendable(&links->all[i]) > 0) {
+        if (links->all[i].state == LINK_FREE || expendable(&links->all[i], now_us) > 0) {
             return true;
         }
     }

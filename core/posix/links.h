@@ -4,8 +4,10 @@
  * Who is at the other end of an inbound link, the protocol on it tells (core/mqtt). All is bounded:
  * LINKS_SPARE links beyond what the role may have, one read of LINKS_READ_BYTES a round and link,
  * so that nobody who sends much keeps the others waiting. Where there is no place for another
- * inbound link, it waits in the kernel's backlog; but whoever has shown no certificate yet makes
- * place for it, the one that has waited longest first, so that silence keeps nobody out. Of an
+ * inbound link, it waits in the kernel's backlog; but a link whose handshake is under way makes
+ * place for it: of those that have said nothing whole the one that waits longest, else of those
+ * that are LINKS_PATIENCE_US old. So silence keeps nobody out, and whoever answers in that time
+ * comes in. Of an
  * address (an IPv6 one's /64) there are no more inbound links at once than links_limit allows: one
  * more is closed. What the system holds for an inbound link is LINKS_SOCKET_BYTES each way, which
  * Linux doubles.
@@ -40,6 +42,7 @@ enum {
     LINKS_ACCEPT_REST_US = 100000, /* after the system refused another socket */
     LINKS_ADDRESS_BYTES = 64,      /* "[::1]:7002" and its NUL */
     LINKS_HANDSHAKE_US = 10000000, /* from a link's opening until it is up; then it is given up */
+    LINKS_PATIENCE_US = 2000000,   /* in which nobody takes the place of who began a handshake */
     LINKS_SOCKET_BYTES = 65536,
     LINKS_SOURCE_BYTES = 16,
 };
@@ -88,6 +91,7 @@ struct link {
     SSL *tls;                           /* NULL: in the clear */
     bool said_end;                      /* LINGERING: the other end was told */
     bool tls_writes;                    /* SECURING: the handshake waits for room, not for bytes */
+    bool answered;                      /* SECURING: the other end's first word came whole */
     short ready;                        /* what poll said, until it is dealt with */
     uint64_t until_us;                  /* CONNECTING, SECURING, LINGERING: to be ended then */
     uint8_t source[LINKS_SOURCE_BYTES]; /* inbound: where from; IPv4 as ::ffff:a.b.c.d */

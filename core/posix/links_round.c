@@ -61,11 +61,22 @@ static int milliseconds(uint64_t now_us, uint64_t deadline_us)
     return left_ms < LONGEST_MS ? (int)left_ms : LONGEST_MS;
 }
 
+/* No accept for a while. */
+static void rest_for(struct links *links, uint64_t now_us)
+{
+    if (links->accept_after_us <= now_us) {
+        links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
+    }
+}
+
 void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadline_us)
 {
     deadline_us = own_deadline(links, deadline_us);
+    if (links->listener >= 0 && !links_has_place(links, now_us)) {
+        rest_for(links, now_us); /* then somebody's patience may be over */
+    }
     const bool resting = now_us < links->accept_after_us;
-    const bool listens = links->listener >= 0 && !resting && links_has_place(links);
+    const bool listens = links->listener >= 0 && !resting;
     if (resting && links->accept_after_us < deadline_us) {
         deadline_us = links->accept_after_us;
     }
@@ -119,7 +130,7 @@ bool links_next(struct links *links, uint64_t now_us, struct event *event)
             return true;
         }
     }
-    while (links->accepting && links->accepts < LINKS_ACCEPTS && links_has_place(links)) {
+    while (links->accepting && links->accepts < LINKS_ACCEPTS && links_has_place(links, now_us)) {
         links->accepts++;
         if (accept_one(links, now_us, event)) {
             return true;
@@ -140,6 +151,7 @@ static bool secure(struct links *links, struct link *link, struct event *event)
 {
     const enum tls_outcome outcome = tls_handshake(link->tls, links->refusal);
     link->tls_writes = outcome == TLS_WANTS_WRITE;
+    link->answered = tls_answered(link->tls);
     if (outcome == TLS_DONE) {
         link->state = LINK_OPEN;
         links->counts.accepted += link->peer == 0;
@@ -284,12 +296,12 @@ static bool source_is_full(const struct links *links, const uint8_t source[LINKS
 }
 
 /* The system gave no socket. */
-static void rest(struct links *links, uint64_t now_us)
+static void refused_by_system(struct links *links, uint64_t now_us)
 {
     links->accepting = errno == EINTR || errno == ECONNABORTED;
     if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
         links->counts.away[LINKS_AWAY_SYSTEM]++;
-        links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
+        rest_for(links, now_us);
     }
 }
 
@@ -300,7 +312,7 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
     uint8_t source[LINKS_SOURCE_BYTES];
     const int file = accept(links->listener, (struct sockaddr *)&name, &name_bytes);
     if (file < 0) {
-        rest(links, now_us);
+        refused_by_system(links, now_us);
         return false;
     }
     read_source(&name, source);
@@ -309,8 +321,9 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
         (void)close(file);
         return false;
     }
-    struct link *link =
-        links->next_handle < UINT32_MAX && links_prepare(file) ? links_take_place(links) : NULL;
+    struct link *link = links->next_handle < UINT32_MAX && links_prepare(file)
+                            ? links_take_place(links, now_us)
+                            : NULL;
     if (link == NULL) {
         (void)close(file);
         return false;
