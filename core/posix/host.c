@@ -92,7 +92,7 @@ static bool open_links(struct host *host, char *error)
         links_open(&host->links, host->role->links_max(config), secured ? &host->tls : NULL,
                    config->listen.size_bytes > 0 ? &config->listen : NULL, error,
                    CONFIG_ERROR_BYTES);
-    links_limit(&host->links, (uint32_t)config->number[CONFIG_links_from_address]);
+    links_limit_source(&host->links, (uint32_t)config->number[CONFIG_links_from_address]);
     return good;
 }
 
