@@ -32,7 +32,8 @@ int main(int argc, char **argv)
 {
     struct sockets sockets;
     EXPECT(argc == 2 || argc == 3);
-    const uint32_t clients = SERVER_SESSIONS_MAX < SOCKETS_MAX ? SERVER_SESSIONS_MAX : SOCKETS_MAX;
+    _Static_assert(SOCKETS_MAX > SERVER_SESSIONS_MAX, "the broker decides who makes place");
+    const uint32_t clients = SERVER_SESSIONS_MAX;
     const struct broker_config config = {.durable = argc == 3,
                                          .connections_max = clients,
                                          .sessions_max = clients,

@@ -9,7 +9,8 @@
  *   silent   connects and says nothing            garbage  bytes that are neither TLS nor MQTT
  *   drip     a byte a second of a good beginning  huge     a good beginning, of the largest length
  *   half     a TLS handshake that is not ended    claim    CONNECT as device 3, and no answer
- *   deaf     CONNECT, SUBSCRIBE to all, PINGREQ without end, and it reads nothing
+ *   deaf     CONNECT, SUBSCRIBE to what those like it publish, PUBLISH and PINGREQ without end, and
+ *            it reads nothing
  *
  * Prints "at_once N connected N opened N closed N refused N": the most sockets that were open here,
  * and connected, at a time; how many were opened in all; closed by the server; not connected.
@@ -45,7 +46,7 @@ enum {
     TICK_MS = 50,
     EVENTS = 512,
     SCRIPT_BYTES = 1024,
-    DEAF_BYTES = 512,
+    DEAF_TIMES = 8,
     EXIT_SKIPPED = 77,
 };
 
@@ -93,7 +94,7 @@ static uint64_t now_ms(void)
 static struct words {
     uint32_t size_bytes;
     uint8_t bytes[SCRIPT_BYTES];
-} claim_words, deaf_words;
+} claim_words, deaf_words, deaf_noise; /* noise: again and again */
 
 static void add(struct words *words, const struct mqtt_packet *packet)
 {
@@ -107,7 +108,8 @@ static void write_words(void)
     uint8_t bytes[16];
     struct mqtt_packet packet;
     struct mqtt_list list = {bytes, sizeof bytes, 0};
-    const struct mqtt_subscription all = {.filter = mqtt_text("#"), .qos = 0};
+    static const uint8_t payload[900];
+    const struct mqtt_subscription all = {.filter = mqtt_text("deaf"), .qos = 0};
     mqtt_packet_init(&packet, MQTT_CONNECT);
     packet.clean_start = true;
     packet.keep_alive_s = 60;
@@ -123,6 +125,12 @@ static void write_words(void)
     packet.packet_id = 1;
     packet.payload = mqtt_list_slice(&list);
     add(&deaf_words, &packet);
+    mqtt_packet_init(&packet, MQTT_PUBLISH);
+    packet.topic = mqtt_text("deaf");
+    packet.payload = (struct mqtt_slice){payload, sizeof payload};
+    add(&deaf_noise, &packet);
+    mqtt_packet_init(&packet, MQTT_PINGREQ);
+    add(&deaf_noise, &packet);
 }
 
 /* A ClientHello's record and its beginning: 512 bytes are promised, some of them come. */
@@ -228,12 +236,14 @@ static bool talk(struct peer *peer, uint32_t number, uint64_t now)
         peer->said_bytes += (uint32_t)done;
     }
     if (peer->kind == DEAF && now >= peer->say_at_ms) {
-        for (uint32_t i = 0; i < DEAF_BYTES; i += 2) {
-            memcpy(bytes + i, "\xc0\0", 2);
-        }
         peer->say_at_ms = now + TICK_MS;
-        const ssize_t done = send(peer->file, bytes, DEAF_BYTES, MSG_NOSIGNAL);
-        return done >= 0 || errno == EAGAIN || errno == EINTR;
+        for (uint32_t i = 0; i < DEAF_TIMES; i++) {
+            const ssize_t done =
+                send(peer->file, deaf_noise.bytes, deaf_noise.size_bytes, MSG_NOSIGNAL);
+            if (done != (ssize_t)deaf_noise.size_bytes) { /* a part of it would be garbage */
+                return false;
+            }
+        }
     }
     return true;
 }

@@ -6,7 +6,7 @@
 #include "core/event.h"
 #include "core/port.h"
 
-enum { SOCKETS_MAX = 64 };
+enum { SOCKETS_MAX = 600 };
 
 struct sockets {
     struct port port;
