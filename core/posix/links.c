@@ -237,9 +237,8 @@ static const struct links_address *address_of(const struct links *links, uint32_
 enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us, uint32_t *handle)
 {
     const struct links_address *address = address_of(links, peer);
-    struct link *link = address == NULL || links->next_handle == UINT32_MAX
-                            ? NULL
-                            : links_take_place(links, now_us);
+    struct link *link =
+        address == NULL || links->next_handle == UINT32_MAX ? NULL : links_take_place(links);
     if (link == NULL) {
         return ERR_FULL;
     }
@@ -456,26 +455,23 @@ void links_release(struct links *links, struct link *link)
 }
 
 /* Who has to go first when there is no free place; 0: nobody may be sent away for another. */
-static int expendable(const struct link *link, uint64_t now_us)
+static int expendable(const struct link *link)
 {
     if (link->state == LINK_LINGERING) {
         return 3;
     }
-    if (link->state != LINK_SECURING || link->peer != 0) {
-        return 0;
-    }
-    const uint64_t kept_until_us = link->until_us - LINKS_HANDSHAKE_US + LINKS_PATIENCE_US;
-    return !link->answered ? 2 : now_us >= kept_until_us ? 1 : 0;
+    const bool nobody = link->state == LINK_SECURING && link->peer == 0;
+    return !nobody ? 0 : link->answered ? 1 : 2;
 }
 
 /* All that are expendable have a limit. */
-static struct link *first_to_go(const struct links *links, uint64_t now_us)
+static struct link *first_to_go(const struct links *links)
 {
     struct link *first = NULL;
     int before = 0;
     for (uint32_t i = 0; i < links->limited.count; i++) {
         struct link *link = &links->all[links->limited.places[i]];
-        const int rank = expendable(link, now_us);
+        const int rank = expendable(link);
         if (rank > before || (rank == before && rank > 0 && link->until_us < first->until_us)) {
             first = link;
             before = rank;
@@ -484,9 +480,9 @@ static struct link *first_to_go(const struct links *links, uint64_t now_us)
     return first;
 }
 
-struct link *links_take_place(struct links *links, uint64_t now_us)
+struct link *links_take_place(struct links *links)
 {
-    struct link *first = links->free_count > 0 ? NULL : first_to_go(links, now_us);
+    struct link *first = links->free_count > 0 ? NULL : first_to_go(links);
     if (first != NULL) {
         links->counts.away[LINKS_AWAY_PLACE] += first->state == LINK_SECURING;
         links_release(links, first);
@@ -494,9 +490,9 @@ struct link *links_take_place(struct links *links, uint64_t now_us)
     return links->free_count > 0 ? &links->all[links->free[--links->free_count]] : NULL;
 }
 
-bool links_has_place(const struct links *links, uint64_t now_us)
+bool links_has_place(const struct links *links)
 {
-    return links->free_count > 0 || first_to_go(links, now_us) != NULL;
+    return links->free_count > 0 || first_to_go(links) != NULL;
 }
 
 void links_limit(struct links *links, const struct link *link)

@@ -5,11 +5,10 @@
  * LINKS_SPARE links beyond what the role may have, one read of LINKS_READ_BYTES a round and link,
  * so that nobody who sends much keeps the others waiting. Where there is no place for another
  * inbound link, it waits in the kernel's backlog; but a link whose handshake is under way makes
- * place for it: of those that have said nothing whole the one that waits longest, else of those
- * that are LINKS_PATIENCE_US old. So silence keeps nobody out, and whoever answers in that time
- * comes in. Of an address (an IPv6 one's /64) there are no more inbound links at once than
- * links_limit_source allows: one more is closed. What the system holds for an inbound link is
- * LINKS_SOCKET_BYTES each way, which Linux doubles.
+ * place for it: of those that have said nothing whole the one that waits longest, else of the
+ * others. So silence keeps nobody out, and who is up makes no place. Of an address (an IPv6 one's
+ * /64) there are no more inbound links at once than links_limit_source allows: one more is closed.
+ * What the system holds for an inbound link is LINKS_SOCKET_BYTES each way, which Linux doubles.
  *
  * What the role sends leaves with links_flush, behind its step: whatever it said in that step is in
  * its log before anybody can hear of it. With `direct` it leaves at once: for a role whose word is
@@ -47,7 +46,6 @@ enum {
     LINKS_ACCEPT_REST_US = 100000, /* after the system refused another socket */
     LINKS_ADDRESS_BYTES = 64,      /* "[::1]:7002" and its NUL */
     LINKS_HANDSHAKE_US = 10000000, /* from a link's opening until it is up; then it is given up */
-    LINKS_PATIENCE_US = 2000000,   /* in which nobody takes the place of who began a handshake */
     LINKS_SOCKET_BYTES = 65536,
     LINKS_SOURCE_BYTES = 16,
 };

@@ -8,8 +8,8 @@
 bool links_prepare(int file);
 /* A free place, or that of a link that may be sent away for another: one that lingers, or an
  * inbound one whose handshake is under way, as links.h says. NULL: there is none. */
-struct link *links_take_place(struct links *links, uint64_t now_us);
-bool links_has_place(const struct links *links, uint64_t now_us);
+struct link *links_take_place(struct links *links);
+bool links_has_place(const struct links *links);
 /* A link in a place that was taken: from here on its handle is found. Its limit, if it has one, is
  * kept. */
 void links_begin(struct links *links, struct link *link, const struct link *begun);

@@ -82,22 +82,11 @@ static int milliseconds(uint64_t now_us, uint64_t deadline_us)
     return left_ms < LONGEST_MS ? (int)left_ms : LONGEST_MS;
 }
 
-/* No accept for a while. */
-static void rest(struct links *links, uint64_t now_us)
-{
-    if (links->accept_after_us <= now_us) {
-        links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
-    }
-}
-
 /* When something is to be done whatever the system says. */
 static uint64_t prepare(struct links *links, uint64_t now_us)
 {
-    if (links->listener >= 0 && !links_has_place(links, now_us)) {
-        rest(links, now_us); /* then somebody's patience may be over */
-    }
     const bool resting = now_us < links->accept_after_us;
-    watch_listener(links, !resting);
+    watch_listener(links, !resting && links_has_place(links));
     uint64_t deadline_us = links->limit_us;
     if (resting && links->accept_after_us < deadline_us) {
         deadline_us = links->accept_after_us;
@@ -212,7 +201,7 @@ bool links_next(struct links *links, uint64_t now_us, struct event *event)
             return true;
         }
     }
-    while (links->accepting && links->accepts < LINKS_ACCEPTS && links_has_place(links, now_us)) {
+    while (links->accepting && links->accepts < LINKS_ACCEPTS && links_has_place(links)) {
         links->accepts++;
         if (accept_one(links, now_us, event)) {
             return true;
@@ -388,7 +377,7 @@ static void refused_by_system(struct links *links, uint64_t now_us)
     links->accepting = errno == EINTR || errno == ECONNABORTED;
     if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
         links->counts.away[LINKS_AWAY_SYSTEM]++;
-        rest(links, now_us);
+        links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
     }
 }
 
@@ -408,9 +397,8 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
         (void)close(file);
         return false;
     }
-    struct link *link = links->next_handle < UINT32_MAX && links_prepare(file)
-                            ? links_take_place(links, now_us)
-                            : NULL;
+    struct link *link =
+        links->next_handle < UINT32_MAX && links_prepare(file) ? links_take_place(links) : NULL;
     if (link == NULL) {
         (void)close(file);
         return false;

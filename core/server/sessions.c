@@ -11,7 +11,7 @@
 #define SWEEP_EVERY_US 1000000u
 
 static uint32_t sessions_slot(const struct sessions *sessions, const struct mqtt_session *session);
-static struct mqtt_session *sessions_expendable(const struct sessions *sessions, uint64_t now_us);
+static struct mqtt_session *sessions_expendable(const struct sessions *sessions);
 static void sessions_connect(struct sessions *sessions, const struct port *port,
                              struct mqtt_session *session, uint32_t client);
 static void sessions_ready(struct sessions *sessions, const struct port *port,
@@ -56,7 +56,7 @@ void sessions_open(struct sessions *sessions, const struct port *port, uint32_t 
 {
     CHECK(sessions_find(sessions, link) == NULL);
     if (sessions->count == sessions->max) {
-        struct mqtt_session *session = sessions_expendable(sessions, now_us);
+        struct mqtt_session *session = sessions_expendable(sessions);
         port->evidence(port->ctx,
                        &(struct evidence){.kind = EVIDENCE_REFUSE, .value = REFUSAL_SESSIONS});
         if (session == NULL) {
@@ -185,7 +185,7 @@ void sessions_sweep(struct sessions *sessions, const struct port *port, uint64_t
 }
 
 /* Who has to go first when the table is full; 0: it stays. */
-static uint32_t sessions_rank(const struct mqtt_session *session, uint64_t now_us)
+static uint32_t sessions_rank(const struct mqtt_session *session)
 {
     switch (session->state) {
     case MQTT_SESSION_BROKEN: /* its link has failed */
@@ -193,7 +193,7 @@ static uint32_t sessions_rank(const struct mqtt_session *session, uint64_t now_u
     case MQTT_SESSION_OPEN:
         return 2;
     case MQTT_SESSION_CHALLENGED:
-        return now_us - session->opened_us >= SESSIONS_PATIENCE_US ? 1 : 0;
+        return 1;
     case MQTT_SESSION_CLOSED:
     case MQTT_SESSION_ASKED: /* within a step only */
     case MQTT_SESSION_READY:
@@ -203,13 +203,13 @@ static uint32_t sessions_rank(const struct mqtt_session *session, uint64_t now_u
 }
 
 /* Who makes place: of the first rank there is, the one that was opened first. NULL: nobody. */
-static struct mqtt_session *sessions_expendable(const struct sessions *sessions, uint64_t now_us)
+static struct mqtt_session *sessions_expendable(const struct sessions *sessions)
 {
     struct mqtt_session *first = NULL;
     uint32_t first_rank = 0;
     for (uint32_t slot = 0; slot < sessions->max; slot++) {
         struct mqtt_session *session = &sessions->slots[slot];
-        const uint32_t rank = sessions->links[slot] == 0 ? 0 : sessions_rank(session, now_us);
+        const uint32_t rank = sessions->links[slot] == 0 ? 0 : sessions_rank(session);
         if (rank > first_rank ||
             (rank > 0 && rank == first_rank && session->opened_us < first->opened_us)) {
             first = session;

@@ -5,9 +5,9 @@
  * disturbs nobody.
  *
  * A full table takes another link in the place of one that is nobody's yet: of those that have said
- * no CONNECT the one that waits longest; else of those that were challenged SESSIONS_PATIENCE_US
- * ago or more. Who is READY never makes place. So whoever says nothing keeps nobody out, and honest
- * clients that come all at once do not send each other away in the middle of their handshakes.
+ * no CONNECT the one that waits longest, else of those that were challenged. Who is READY never
+ * makes place. So whoever says nothing keeps nobody out, and a client comes in if, while it answers
+ * its challenge, fewer others say CONNECT than there are places beside those of the READY.
  *
  * Use: sessions_open at LINK_UP; for each later event of the link sessions_next until it is false;
  * then, once the session's replies are sent, sessions_settle.
@@ -20,8 +20,6 @@
 
 #include "core/mqtt/session.h"
 #include "core/server/registry.h"
-
-enum { SESSIONS_PATIENCE_US = 2 * 1000 * 1000 };
 
 struct sessions {
     const struct registry *clients; /* borrowed */

@@ -10,7 +10,6 @@
 #include "core/boot.h"
 #include "core/check.h"
 #include "core/mqtt/session.h"
-#include "core/server/sessions.h"
 #include "core/test/fake_peer.h"
 #include "core/test/test.h"
 
@@ -701,22 +700,23 @@ static void claim(struct rig *rig, uint32_t link)
                  .kind = EVENT_LINK_DATA, .link = link, .bytes = bytes, .size_bytes = size_bytes});
 }
 
-static void who_was_challenged_is_waited_for_and_who_is_ready_stays(void)
+static void who_says_nothing_goes_before_who_was_challenged_and_who_is_ready_stays(void)
 {
     struct rig *rig = rig_new();
     uint32_t links[TEST_DEVICES + 2];
     struct fake_peer *device = connected(rig, 0);
     silent_ones(rig, links, TEST_DEVICES);
-    for (uint32_t index = 0; index < TEST_DEVICES; index++) {
+    for (uint32_t index = 0; index + 1 < TEST_DEVICES; index++) {
         claim(rig, links[index]);
     }
-    silent_ones(rig, &links[TEST_DEVICES], 1); /* they might be honest, and are waited for */
-    EXPECT(!fake_port_link(&rig->fake, links[TEST_DEVICES])->open);
+    silent_ones(rig, &links[TEST_DEVICES], 1); /* in the place of the one that said nothing */
+    EXPECT(!fake_port_link(&rig->fake, links[TEST_DEVICES - 1])->open);
     EXPECT(fake_port_link(&rig->fake, links[0])->open);
-    rig->fake.now_us += SESSIONS_PATIENCE_US;
-    silent_ones(rig, &links[TEST_DEVICES + 1], 1);
-    EXPECT(fake_port_link(&rig->fake, links[TEST_DEVICES + 1])->open);
+    claim(rig, links[TEST_DEVICES]);
+    silent_ones(rig, &links[TEST_DEVICES + 1], 1); /* all have: the first of them */
     EXPECT(!fake_port_link(&rig->fake, links[0])->open);
+    EXPECT(fake_port_link(&rig->fake, links[1])->open);
+    EXPECT(fake_port_link(&rig->fake, links[TEST_DEVICES + 1])->open);
     EXPECT_EQUAL(fake_port_count(&rig->fake, EVIDENCE_REFUSE), 2);
     EXPECT_EQUAL(send(rig, device, 1), MQTT_SUCCESS);
     rig_free(rig);
@@ -1106,7 +1106,7 @@ int main(void)
     RUN(the_later_session_of_a_client_takes_over_and_stays);
     RUN(who_only_claims_a_number_disturbs_nobody);
     RUN(a_full_table_sends_the_oldest_silent_one_away_and_the_rest_in_time);
-    RUN(who_was_challenged_is_waited_for_and_who_is_ready_stays);
+    RUN(who_says_nothing_goes_before_who_was_challenged_and_who_is_ready_stays);
     RUN(a_session_whose_link_went_down_gives_its_place_back);
     RUN(hostile_messages_are_dropped_with_their_reason_and_never_queued);
     RUN(a_response_goes_up_at_once_or_not_at_all);
