@@ -130,6 +130,7 @@ void daemon_config_free(struct daemon_config *config)
     free(config->gateways);
     config->devices = NULL;
     config->gateways = NULL;
+    user_file_free(&config->users);
 }
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
@@ -301,7 +302,11 @@ static bool take_value(struct reader *reader, enum config_key key, const char *v
     case PEER:
         return take_peer(reader, key, value);
     case PLACE:
-        return links_parse(value, &config->listen) ||
+        if (value[0] == '\0' && keys[key].min == 0) {
+            return true; /* none */
+        }
+        return links_parse(value, key == CONFIG_broker_listen ? &config->broker_listen
+                                                              : &config->listen) ||
                wrong(reader, "%s = %s: write an address and a port, such as 0.0.0.0:7002",
                      keys[key].name, value);
     case HEX:
@@ -400,6 +405,44 @@ static bool build_cloud(struct reader *reader, const struct port_crypto *crypto)
            wrong(reader, "the crypto library gives no public key");
 }
 
+/* Of a gateway, if it has one. */
+static bool build_broker(struct reader *reader)
+{
+    struct daemon_config *config = reader->config;
+    if (config->broker_listen.size_bytes == 0) {
+        for (unsigned i = CONFIG_broker_listen + 1; i <= CONFIG_broker_keep_alive; i++) {
+            if (reader->there[i]) {
+                return wrong(reader,
+                             "%s is there without broker_listen: say where it listens, or "
+                             "take it out",
+                             keys[i].name);
+            }
+        }
+        return true;
+    }
+    const char *users = config->path[CONFIG_broker_users];
+    if (users[0] != '\0' &&
+        !user_file_read(users, &config->users, reader->error, CONFIG_ERROR_BYTES)) {
+        return false;
+    }
+    config->broker = (struct broker_config){
+        .durable = config->number[CONFIG_broker_durable] != 0,
+        .connections_max = u32(config, CONFIG_broker_connections),
+        .sessions_max = u32(config, CONFIG_broker_sessions),
+        .subscriptions_max = u32(config, CONFIG_broker_subscriptions),
+        .messages_max = u32(config, CONFIG_broker_messages),
+        .copies_max = u32(config, CONFIG_broker_copies),
+        .retained_max = u32(config, CONFIG_broker_retained),
+        .queue_max = u32(config, CONFIG_broker_queue),
+        .session_expiry_max_s =
+            (uint32_t)(config->number[CONFIG_broker_session_expiry] / SECOND_US),
+        .keep_alive_max_s = (uint16_t)(config->number[CONFIG_broker_keep_alive] / SECOND_US),
+        .receive_maximum = MQTT_INFLIGHT_MAX,
+        .users = config->users.users,
+        .user_count = config->users.count};
+    return true;
+}
+
 bool daemon_config_tls(const struct daemon_config *config, struct tls_files *files)
 {
     *files = (struct tls_files){.authority = config->path[CONFIG_tls_authority],
@@ -472,7 +515,7 @@ static bool finish(struct reader *reader, const struct port_crypto *crypto)
     case EVIDENCE_OF_DEVICE:
         return build_device(reader, crypto);
     case EVIDENCE_OF_GATEWAY:
-        return build_gateway(reader, crypto);
+        return build_gateway(reader, crypto) && build_broker(reader);
     case EVIDENCE_OF_CLOUD:
         return build_cloud(reader, crypto);
     }

@@ -63,7 +63,10 @@ bool host_open(struct host *host, const struct daemon_config *config, const stru
         good && (evidence[0] == '\0' ||
                  evidence_log_open(&host->log, evidence, config->number[CONFIG_evidence_bytes_max],
                                    &header, error, CONFIG_ERROR_BYTES));
-    good = good && open_links(host, error);
+    good =
+        good && open_links(host, error) &&
+        broker_host_open(&host->broker, config,
+                         config->path[CONFIG_tls_authority][0] != '\0' ? &host->tls : NULL, error);
     for (uint32_t i = 0; good && i < config->peer_count; i++) {
         good = links_add_peer(&host->links, config->peers[i].number, &config->peers[i].address);
     }
@@ -138,6 +141,11 @@ static void say_up(struct host *host)
     host_word(host, &up);
     say(&host->say, SAY_INFO, "up", "reason=%s port=%u", reasons[host->state.reason],
         (unsigned)links_port(&host->links));
+    if (host->broker.config != NULL) {
+        say(&host->say, SAY_INFO, "broker", "port=%u tls=%d durable=%d",
+            (unsigned)links_port(&host->broker.links), host->broker.links.tls != NULL,
+            host->config->broker.durable);
+    }
     listing_write(host);
 }
 
@@ -161,13 +169,20 @@ static void round_of(struct host *host, int wake, const volatile sig_atomic_t *s
     struct event event;
     uint64_t until_us = after_start(host, host->role->deadline_us(host->memory));
     until_us = host->metrics_at_us < until_us ? host->metrics_at_us : until_us;
-    links_wait(&host->links, wake, host_clock_us(), until_us);
+    struct links *const sets[] = {&host->links, &host->broker.links};
+    const uint64_t broker_us = broker_host_deadline_us(&host->broker);
+    until_us = broker_us < until_us ? broker_us : until_us;
+    links_wait_all(sets, host->broker.config != NULL ? 2 : 1, wake, host_clock_us(), until_us);
     while (*stop == 0 && !host->reset_asked && links_next(&host->links, host_clock_us(), &event)) {
         step(host, &event);
     }
     if (*stop == 0 && !host->reset_asked &&
         after_start(host, host->role->deadline_us(host->memory)) <= host_clock_us()) {
         step(host, &timeout);
+    }
+    if (*stop == 0 && !host->reset_asked) {
+        broker_host_round(&host->broker);
+        host->reset_asked = host->broker.reset_asked;
     }
     look_at_clock(host);
     look_at_links(host);
@@ -190,7 +205,7 @@ enum host_end host_run(struct host *host, int wake, const volatile sig_atomic_t 
     say_up(host);
     host->role->init(host->memory, host->config, &host->port);
     links_flush(&host->links);
-    if (!links_listen(&host->links)) {
+    if (!links_listen(&host->links) || !broker_host_begin(&host->broker, host->start_us)) {
         say(&host->say, SAY_ERROR, "cannot_listen", "why=\"%s\"", strerror(errno));
         return HOST_RESET;
     }
@@ -221,6 +236,7 @@ void host_close(struct host *host, enum host_end end)
             host->counts.steps);
     }
     running = NULL;
+    broker_host_close(&host->broker);
     free(host->memory);
     host->memory = NULL;
     links_free(&host->links);
@@ -348,6 +364,7 @@ static void write_metrics(struct host *host)
                   evidence_role_name(host->role->role), daemon_config_id(host->config));
     add_host(host);
     host->role->figures(host->memory, &host->metrics);
+    broker_host_figures(&host->broker, &host->metrics);
     if (!metrics_end(&host->metrics)) {
         say(&host->say, SAY_WARNING, "metrics_not_written", "why=\"%s\"", strerror(errno));
     }

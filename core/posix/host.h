@@ -13,6 +13,7 @@
  *   evidence  one line of the log for each, before the call returns (evidence_log.h); of refusals
  *             and drops that are about no device, HOST_STRANGERS_A_SECOND a second: no law asks for
  *             them, all are counted, and strangers cannot fill the log
+ * Beside a gateway there may be a broker (broker_host.h), in the same loop.
  * No firmware is managed here: a process has no boot loader, so update and boot are not run.
  */
 #ifndef BROWNOUT_CORE_POSIX_HOST_H
@@ -21,6 +22,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "core/posix/broker_host.h"
 #include "core/posix/daemon_config.h"
 #include "core/posix/evidence_log.h"
 #include "core/posix/flash_file.h"
@@ -64,6 +66,7 @@ struct host {
     uint64_t told_refused; /* handshakes that the log tells of */
     uint64_t told_away;    /* links sent away that the log tells of; again not before: */
     uint64_t tell_away_at_us;
+    struct broker_host broker;
     struct flash_file flash;
     struct state_folder state;
     struct evidence_log log;

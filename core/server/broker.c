@@ -8,7 +8,8 @@
 
 /* Where each table begins in the caller's memory; all of them on 8 bytes. */
 struct layout {
-    uint64_t connections, sessions, subscriptions, messages, copies, retained, end;
+    uint64_t connections, sessions, subscriptions, messages, copies, retained;
+    uint64_t by_link, by_client, by_filter, touched, unsent, end;
 };
 
 static uint64_t table_end(uint64_t begin, uint32_t rows, uint64_t row_bytes)
@@ -27,7 +28,13 @@ static struct layout layout_of(const struct broker_config *config)
         table_end(at.subscriptions, config->subscriptions_max, sizeof(struct broker_subscription));
     at.copies = table_end(at.messages, config->messages_max, sizeof(struct broker_message));
     at.retained = table_end(at.copies, config->copies_max, sizeof(struct broker_copy));
-    at.end = table_end(at.retained, config->retained_max, sizeof(uint32_t));
+    at.by_link = table_end(at.retained, config->retained_max, sizeof(uint32_t));
+    at.by_client = table_end(at.by_link, broker_buckets(config->connections_max), sizeof(uint32_t));
+    at.by_filter = table_end(at.by_client, broker_buckets(config->sessions_max), sizeof(uint32_t));
+    at.touched =
+        table_end(at.by_filter, broker_buckets(config->subscriptions_max), sizeof(uint32_t));
+    at.unsent = table_end(at.touched, config->sessions_max, sizeof(uint32_t));
+    at.end = table_end(at.unsent, config->connections_max, sizeof(uint32_t));
     return at;
 }
 
@@ -39,8 +46,8 @@ uint64_t broker_size_bytes(const struct broker_config *config)
 
 static void config_check(const struct broker_config *config)
 {
-    CHECK(config->connections_max >= 1 && config->connections_max <= SERVER_SESSIONS_MAX);
-    CHECK(config->sessions_max >= 1 && config->sessions_max <= SERVER_SESSIONS_MAX);
+    CHECK(config->connections_max >= 1 && config->connections_max <= BROKER_SESSIONS_MAX);
+    CHECK(config->sessions_max >= 1 && config->sessions_max <= BROKER_SESSIONS_MAX);
     CHECK(config->subscriptions_max >= 1 && config->subscriptions_max <= BROKER_POOL_MAX);
     CHECK(config->messages_max >= 1 && config->messages_max <= BROKER_POOL_MAX);
     CHECK(config->copies_max >= 1 && config->copies_max <= BROKER_POOL_MAX);
@@ -68,6 +75,16 @@ static void tables_init(struct broker *broker, const struct broker_config *confi
     broker->messages = (struct broker_message *)(void *)(memory + at.messages);
     broker->copies = (struct broker_copy *)(void *)(memory + at.copies);
     broker->retained = (uint32_t *)(void *)(memory + at.retained);
+    broker->touched.rows = (uint32_t *)(void *)(memory + at.touched);
+    broker->unsent.rows = (uint32_t *)(void *)(memory + at.unsent);
+    broker_buckets_init(&broker->by_link, (uint32_t *)(void *)(memory + at.by_link),
+                        config->connections_max);
+    broker_buckets_init(&broker->by_client, (uint32_t *)(void *)(memory + at.by_client),
+                        config->sessions_max);
+    broker_buckets_init(&broker->by_filter, (uint32_t *)(void *)(memory + at.by_filter),
+                        config->subscriptions_max);
+    broker->deadline_us = UINT64_MAX;
+    broker->waiting_first = broker->waiting_last = BROKER_NONE;
     for (uint32_t row = 0; row < config->subscriptions_max; row++) {
         broker->subscriptions[row].session = BROKER_NONE;
     }
@@ -127,9 +144,45 @@ void broker_text_set(struct broker_text *text, struct mqtt_slice slice)
     }
 }
 
+static uint64_t silence_us(const struct broker_connection *connection);
+
+/* Behind all others that are to say CONNECT. */
+static void wait_begin(struct broker *broker, uint32_t row)
+{
+    struct broker_connection *connection = &broker->connections[row];
+    connection->waiting = true;
+    connection->waits_behind = broker->waiting_last;
+    connection->waits_before = BROKER_NONE;
+    if (broker->waiting_last == BROKER_NONE) {
+        broker->waiting_first = row;
+    } else {
+        broker->connections[broker->waiting_last].waits_before = row;
+    }
+    broker->waiting_last = row;
+}
+
+void broker_connection_waited(struct broker *broker, struct broker_connection *connection)
+{
+    if (!connection->waiting) {
+        return;
+    }
+    connection->waiting = false;
+    if (connection->waits_behind == BROKER_NONE) {
+        broker->waiting_first = connection->waits_before;
+    } else {
+        broker->connections[connection->waits_behind].waits_before = connection->waits_before;
+    }
+    if (connection->waits_before == BROKER_NONE) {
+        broker->waiting_last = connection->waits_behind;
+    } else {
+        broker->connections[connection->waits_before].waits_behind = connection->waits_behind;
+    }
+}
+
 /* The session goes its own way; what is held back may still leave. */
 static void connection_part(struct broker *broker, struct broker_connection *connection)
 {
+    broker_connection_waited(broker, connection);
     if (connection->connected) {
         connection->connected = false;
         struct broker_session *session = &broker->sessions[connection->session];
@@ -138,18 +191,54 @@ static void connection_part(struct broker *broker, struct broker_connection *con
     }
 }
 
+static void connection_free(struct broker *broker, struct broker_connection *connection)
+{
+    const uint32_t row = (uint32_t)(connection - broker->connections);
+    connection_part(broker, connection);
+    broker_connection_unindex(broker, row);
+    connection->used = false;
+    broker->connection_next = row < broker->connection_next ? row : broker->connection_next;
+}
+
 void broker_close(struct broker *broker, const struct port *port,
                   struct broker_connection *connection)
 {
     CHECK(connection->used);
     port->link_close(port->ctx, connection->link);
-    connection_part(broker, connection);
-    connection->used = false;
+    connection_free(broker, connection);
+}
+
+void broker_session_touch(struct broker *broker, struct broker_session *session)
+{
+    if (!session->touched) {
+        session->touched = true;
+        broker->touched.rows[broker->touched.count++] = broker_session_number(broker, session);
+    }
+}
+
+void broker_session_change(struct broker *broker, struct broker_session *session)
+{
+    session->changed = true;
+    broker_session_touch(broker, session);
+}
+
+void broker_connection_touch(struct broker *broker, struct broker_connection *connection)
+{
+    if (!connection->unsent) {
+        connection->unsent = true;
+        broker->unsent.rows[broker->unsent.count++] = (uint32_t)(connection - broker->connections);
+    }
+}
+
+void broker_wake_at(struct broker *broker, uint64_t time_us)
+{
+    broker->deadline_us = time_us < broker->deadline_us ? time_us : broker->deadline_us;
 }
 
 static bool commit(struct broker *broker)
 {
-    for (uint32_t row = 0; row < broker->config.sessions_max; row++) {
+    for (uint32_t index = 0; index < broker->touched.count; index++) {
+        const uint32_t row = broker->touched.rows[index];
         struct broker_session *session = &broker->sessions[row];
         if (session->used && session->changed) {
             broker_store_put(broker, BROKER_PUT_SESSION, row);
@@ -157,6 +246,7 @@ static bool commit(struct broker *broker)
         }
     }
     if (broker->config.durable && broker->err == ERR_OK) {
+        broker->counts.commits += broker->database.writing;
         broker->err = database_commit(&broker->database);
     }
     return broker->err == ERR_OK;
@@ -168,6 +258,7 @@ void broker_say(struct broker *broker, const struct port *port,
     if (!connection->used || connection->leaving) {
         return; /* nothing goes behind a DISCONNECT [MQTT-3.14.4-1] */
     }
+    broker_connection_touch(broker, connection);
     enum err err = mqtt_outgoing_hold(&connection->outgoing, packet);
     if (err == ERR_FULL && commit(broker)) { /* many answers in one step */
         err = mqtt_outgoing_flush(&connection->outgoing, port, connection->link);
@@ -188,6 +279,7 @@ void broker_refuse(struct broker *broker, const struct port *port,
     packet.reason = reason;
     broker_say(broker, port, connection, &packet);
     connection->leaving = true; /* [MQTT-3.14.4-2] [MQTT-3.2.2-7] [MQTT-4.13.2-1] */
+    broker_connection_touch(broker, connection);
     if (connection->used) {
         connection_part(broker, connection);
     }
@@ -203,100 +295,97 @@ static void flush(struct broker *broker, const struct port *port,
     }
 }
 
+/* Hold back for their connections what is due in the sessions that were touched. */
+static void fill(struct broker *broker)
+{
+    for (uint32_t index = 0; index < broker->touched.count; index++) {
+        struct broker_session *session = &broker->sessions[broker->touched.rows[index]];
+        if (session->used && session->connection != BROKER_NONE) {
+            broker_session_fill(broker, session);
+        }
+    }
+}
+
+static void untouch(struct broker *broker)
+{
+    while (broker->touched.count > 0) {
+        broker->sessions[broker->touched.rows[--broker->touched.count]].touched = false;
+    }
+}
+
+/* Send what is held back. Where that made room there may be more; and where it ended a connection,
+ * a will may be due. */
+static void flush_all(struct broker *broker, const struct port *port)
+{
+    while (broker->unsent.count > 0) {
+        struct broker_connection *connection =
+            &broker->connections[broker->unsent.rows[--broker->unsent.count]];
+        connection->unsent = false;
+        if (connection->used && (connection->outgoing.size_bytes > 0 || connection->leaving)) {
+            const uint32_t held_bytes = connection->outgoing.size_bytes;
+            flush(broker, port, connection);
+            if (connection->connected && connection->outgoing.size_bytes < held_bytes &&
+                broker_session_waits(&broker->sessions[connection->session])) {
+                broker_session_touch(broker, &broker->sessions[connection->session]);
+            }
+        }
+    }
+}
+
 /* Commit, then send, until nothing is due that has room: the queues are finite, and each turn takes
  * something off them. */
 static void settle(struct broker *broker, const struct port *port)
 {
-    bool more = true;
-    while (more) {
-        more = false;
-        for (uint32_t row = 0; row < broker->config.sessions_max; row++) {
-            struct broker_session *session = &broker->sessions[row];
-            if (session->used && session->connection != BROKER_NONE) {
-                more = broker_session_fill(broker, session) || more;
-            }
-        }
+    do { /* at least once: what has ended is in no list, and out of the database */
+        fill(broker);
         if (!commit(broker)) {
             fail(broker, port);
             return;
         }
-        for (uint32_t row = 0; row < broker->config.connections_max; row++) {
-            struct broker_connection *connection = &broker->connections[row];
-            if (connection->used && (connection->outgoing.size_bytes > 0 || connection->leaving)) {
-                const uint32_t held_bytes = connection->outgoing.size_bytes;
-                const bool connected = connection->connected;
-                flush(broker, port, connection);
-                more = more || (connected && !connection->used) ||   /* a will may be due */
-                       connection->outgoing.size_bytes < held_bytes; /* there is room again */
-            }
-        }
-    }
+        untouch(broker);
+        flush_all(broker, port);
+    } while (broker->touched.count > 0 || broker->unsent.count > 0);
 }
 
-/* A free one, or NULL. */
-static struct broker_connection *connection_free(struct broker *broker)
+/* The free row of the lowest number, or connections_max. */
+static uint32_t connection_row(struct broker *broker)
 {
-    for (uint32_t row = 0; row < broker->config.connections_max; row++) {
-        if (!broker->connections[row].used) {
-            return &broker->connections[row];
-        }
+    while (broker->connection_next < broker->config.connections_max &&
+           broker->connections[broker->connection_next].used) {
+        broker->connection_next++;
     }
-    return NULL;
-}
-
-/* Who makes place in a full table: of those that have said no CONNECT the one that waits longest.
- * NULL: all have. */
-static struct broker_connection *connection_expendable(struct broker *broker)
-{
-    struct broker_connection *first = NULL;
-    for (uint32_t row = 0; row < broker->config.connections_max; row++) {
-        struct broker_connection *connection = &broker->connections[row];
-        if (connection->used && !connection->connected && !connection->leaving &&
-            (first == NULL || connection->opened_us < first->opened_us)) {
-            first = connection;
-        }
-    }
-    return first;
-}
-
-static void connection_begin(struct broker_connection *connection, uint32_t link, uint64_t now_us)
-{
-    memset(connection, 0, sizeof *connection);
-    connection->used = true;
-    connection->link = link;
-    connection->session = BROKER_NONE;
-    connection->opened_us = now_us;
-    connection->heard_us = now_us;
-    mqtt_aliases_init(&connection->received, connection->received_memory, BROKER_ALIASES_MAX,
-                      BROKER_TEXT_BYTES_MAX);
-    mqtt_aliases_init(&connection->sent, connection->sent_memory, BROKER_ALIASES_MAX,
-                      BROKER_TEXT_BYTES_MAX);
+    return broker->connection_next;
 }
 
 static void connection_open(struct broker *broker, const struct port *port, uint32_t link)
 {
-    struct broker_connection *connection = connection_free(broker);
-    if (connection == NULL) {
+    if (connection_row(broker) == broker->config.connections_max) {
         port->evidence(port->ctx,
                        &(struct evidence){.kind = EVIDENCE_REFUSE, .value = REFUSAL_SESSIONS});
-        connection = connection_expendable(broker);
-        if (connection == NULL) {
+        if (broker->waiting_first == BROKER_NONE) { /* all have said CONNECT */
             port->link_close(port->ctx, link);
             return;
         }
-        broker_close(broker, port, connection);
+        broker_close(broker, port, &broker->connections[broker->waiting_first]);
+        (void)connection_row(broker);
     }
-    connection_begin(connection, link, broker->now_us);
-}
-
-static struct broker_connection *connection_find(struct broker *broker, uint32_t link)
-{
-    for (uint32_t row = 0; row < broker->config.connections_max; row++) {
-        if (broker->connections[row].used && broker->connections[row].link == link) {
-            return &broker->connections[row];
-        }
-    }
-    return NULL;
+    const uint32_t row = broker->connection_next++;
+    struct broker_connection *connection = &broker->connections[row];
+    const bool unsent = connection->unsent;
+    memset(connection, 0, sizeof *connection);
+    connection->used = true;
+    connection->unsent = unsent;
+    connection->link = link;
+    connection->session = BROKER_NONE;
+    connection->opened_us = broker->now_us;
+    connection->heard_us = broker->now_us;
+    mqtt_aliases_init(&connection->received, connection->received_memory, BROKER_ALIASES_MAX,
+                      BROKER_TEXT_BYTES_MAX);
+    mqtt_aliases_init(&connection->sent, connection->sent_memory, BROKER_ALIASES_MAX,
+                      BROKER_TEXT_BYTES_MAX);
+    broker_connection_index(broker, row);
+    broker_wake_at(broker, silence_us(connection));
+    wait_begin(broker, row);
 }
 
 static void take_packets(struct broker *broker, const struct port *port,
@@ -312,6 +401,9 @@ static void take_packets(struct broker *broker, const struct port *port,
         }
         if (err == ERR_OK) {
             connection->heard_us = broker->now_us;
+            if (connection->connected) { /* an answer is due, or there is room for more */
+                broker_session_touch(broker, &broker->sessions[connection->session]);
+            }
             reason = broker_take(broker, port, connection, &packet);
         }
         if (reason == MQTT_UNSUPPORTED_PROTOCOL_VERSION && connection->connected) {
@@ -356,6 +448,56 @@ static void connections_sweep(struct broker *broker, const struct port *port)
     }
 }
 
+/* All that ends at a time; what is heard puts an end off, and is not looked at until then. */
+static void sweep(struct broker *broker, const struct port *port)
+{
+    if (broker->deadline_us > broker->now_us) {
+        return;
+    }
+    connections_sweep(broker, port);
+    broker_sessions_sweep(broker);
+    broker->deadline_us = UINT64_MAX;
+    for (uint32_t row = 0; row < broker->config.connections_max; row++) {
+        const struct broker_connection *connection = &broker->connections[row];
+        if (connection->used && !connection->leaving) {
+            broker_wake_at(broker, silence_us(connection));
+        }
+    }
+    for (uint32_t row = 0; row < broker->config.sessions_max; row++) {
+        const struct broker_session *session = &broker->sessions[row];
+        if (session->used) {
+            broker_wake_at(broker, session->ends_at_us);
+            broker_wake_at(broker, session->will_at_us);
+        }
+    }
+}
+
+static void take_event(struct broker *broker, const struct port *port, const struct event *event)
+{
+    if (event->kind == EVENT_LINK_UP && event->inbound) {
+        connection_open(broker, port, event->link);
+        return;
+    }
+    struct broker_connection *connection = event->kind == EVENT_LINK_DATA ||
+                                                   event->kind == EVENT_LINK_WRITABLE ||
+                                                   event->kind == EVENT_LINK_DOWN
+                                               ? broker_connection_find(broker, event->link)
+                                               : NULL;
+    if (connection == NULL) {
+        return;
+    }
+    if (event->kind == EVENT_LINK_DATA) {
+        take_packets(broker, port, connection, event);
+    } else if (event->kind == EVENT_LINK_DOWN) {
+        connection_free(broker, connection); /* the handle is dead: nothing to close */
+    } else {
+        broker_connection_touch(broker, connection);
+        if (connection->connected) {
+            broker_session_touch(broker, &broker->sessions[connection->session]);
+        }
+    }
+}
+
 void broker_step(struct broker *broker, const struct port *port, const struct event *event)
 {
     CHECK(event != NULL);
@@ -364,46 +506,17 @@ void broker_step(struct broker *broker, const struct port *port, const struct ev
         return;
     }
     broker->now_us = now.monotonic_us;
-    broker->err = ERR_OK;
-    if (event->kind == EVENT_LINK_UP && event->inbound) {
-        connection_open(broker, port, event->link);
-    } else if (event->kind == EVENT_LINK_DATA || event->kind == EVENT_LINK_WRITABLE ||
-               event->kind == EVENT_LINK_DOWN) {
-        struct broker_connection *connection = connection_find(broker, event->link);
-        if (connection != NULL && event->kind == EVENT_LINK_DATA) {
-            take_packets(broker, port, connection, event);
-        } else if (connection != NULL && event->kind == EVENT_LINK_DOWN) {
-            connection_part(broker, connection); /* the handle is dead: nothing to close */
-            connection->used = false;
-        } /* WRITABLE: settle sends */
+    take_event(broker, port, event);
+    broker->unsettled = event->more && broker->err == ERR_OK;
+    if (!broker->unsettled) {
+        sweep(broker, port);
+        settle(broker, port);
     }
-    connections_sweep(broker, port);
-    broker_sessions_sweep(broker);
-    settle(broker, port);
 }
 
 uint64_t broker_deadline_us(const struct broker *broker)
 {
-    uint64_t deadline_us = UINT64_MAX;
-    if (broker->failed) {
-        return deadline_us;
-    }
-    for (uint32_t row = 0; row < broker->config.connections_max; row++) {
-        const struct broker_connection *connection = &broker->connections[row];
-        if (connection->used && silence_us(connection) < deadline_us) {
-            deadline_us = silence_us(connection);
-        }
-    }
-    for (uint32_t row = 0; row < broker->config.sessions_max; row++) {
-        const struct broker_session *session = &broker->sessions[row];
-        if (session->used && session->ends_at_us < deadline_us) {
-            deadline_us = session->ends_at_us;
-        }
-        if (session->used && session->will_at_us < deadline_us) {
-            deadline_us = session->will_at_us;
-        }
-    }
-    return deadline_us;
+    return broker->failed ? UINT64_MAX : broker->unsettled ? 0 : broker->deadline_us;
 }
 
 void broker_view(const struct broker *broker, struct broker_view *out)
@@ -415,15 +528,9 @@ void broker_view(const struct broker *broker, struct broker_view *out)
     for (uint32_t row = 0; row < broker->config.sessions_max; row++) {
         out->sessions += broker->sessions[row].used;
     }
-    for (uint32_t row = 0; row < broker->config.subscriptions_max; row++) {
-        out->subscriptions += broker->subscriptions[row].session != BROKER_NONE;
-    }
-    for (uint32_t row = 0; row < broker->config.messages_max; row++) {
-        out->messages += broker->messages[row].references > 0;
-    }
-    for (uint32_t row = 0; row < broker->config.copies_max; row++) {
-        out->copies += broker->copies[row].message != BROKER_NONE;
-    }
+    out->subscriptions = broker->subscriptions_used;
+    out->messages = broker->messages_used;
+    out->copies = broker->copies_used;
     for (uint32_t row = 0; row < broker->config.retained_max; row++) {
         out->retained += broker->retained[row] != BROKER_NONE;
     }

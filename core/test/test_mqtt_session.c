@@ -192,7 +192,8 @@ static void note(struct seen *seen, const struct mqtt_happening *happening)
 
 static void client_event(enum event_kind kind, const uint8_t *bytes, uint32_t size_bytes)
 {
-    const struct event event = {kind, false, LINK, bytes, size_bytes};
+    const struct event event = {
+        .kind = kind, .link = LINK, .bytes = bytes, .size_bytes = size_bytes};
     struct mqtt_input input = {bytes, size_bytes};
     struct mqtt_happening happening;
     do {
@@ -207,7 +208,8 @@ static void client_event(enum event_kind kind, const uint8_t *bytes, uint32_t si
 
 static void session_event(enum event_kind kind, const uint8_t *bytes, uint32_t size_bytes)
 {
-    const struct event event = {kind, true, LINK, bytes, size_bytes};
+    const struct event event = {
+        .kind = kind, .inbound = true, .link = LINK, .bytes = bytes, .size_bytes = size_bytes};
     struct mqtt_input input = {bytes, size_bytes};
     struct mqtt_happening happening;
     const struct port *port = &world.session_end.port;
