@@ -32,6 +32,7 @@ struct client {
     struct mqtt_framer framer;
     uint32_t out_bytes;
     uint8_t *out; /* [OUT_BYTES] */
+    bool listed;  /* it has something to send, or to publish */
 };
 
 struct run {
@@ -40,7 +41,10 @@ struct run {
     int epoll;
     uint32_t ready;     /* clients that are subscribed */
     uint32_t published; /* in all */
+    uint32_t *listed;   /* [clients] */
+    uint32_t listed_count;
     uint64_t arrived, acked, released;
+    bool begun; /* to publish */
     bool failed;
 };
 
@@ -78,6 +82,14 @@ static void fail(struct run *run, const char *what, unsigned number)
         fprintf(stderr, "bench: %s (%u), port %u\n", what, number, run->load->port);
     }
     run->failed = true;
+}
+
+static void list(struct run *run, uint32_t number)
+{
+    if (!run->clients[number].listed) {
+        run->clients[number].listed = true;
+        run->listed[run->listed_count++] = number;
+    }
 }
 
 static void say(struct run *run, struct client *client, const struct mqtt_packet *packet)
@@ -148,7 +160,20 @@ static void publish(struct run *run, uint32_t number)
         run->published++;
         say(run, client, &packet);
     }
-    flush(run, client);
+}
+
+/* Once for all that came in a turn. */
+static void send_listed(struct run *run)
+{
+    while (run->listed_count > 0) {
+        const uint32_t number = run->listed[--run->listed_count];
+        struct client *client = &run->clients[number];
+        client->listed = false;
+        if (client->stage == READY && run->ready == run->load->clients && run->begun) {
+            publish(run, number);
+        }
+        flush(run, client);
+    }
 }
 
 static void subscribe(struct run *run, uint32_t number)
@@ -181,9 +206,7 @@ static void arrived(struct run *run, uint32_t number, const struct mqtt_packet *
         answer(run, &run->clients[number], packet->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC,
                packet->packet_id);
     }
-    if (from != number) {
-        publish(run, from);
-    }
+    list(run, from);
 }
 
 static void take(struct run *run, uint32_t number, const struct mqtt_packet *packet)
@@ -247,10 +270,7 @@ static void receive(struct run *run, uint32_t number)
         }
         take(run, number, &packet);
     }
-    if (client->stage == READY && run->published > 0) {
-        publish(run, number);
-    }
-    flush(run, client);
+    list(run, number);
 }
 
 /* What happens within some milliseconds. */
@@ -268,6 +288,7 @@ static void turn(struct run *run)
         }
         receive(run, number);
     }
+    send_listed(run);
 }
 
 /* Loopback: it connects at once, or the server is not there. */
@@ -336,7 +357,9 @@ bool load_run(const struct load *load, struct load_result *result)
     struct rlimit files;
     struct run run = {.load = load, .epoll = epoll_create1(EPOLL_CLOEXEC)};
     run.clients = calloc(load->clients, sizeof run.clients[0]);
-    CHECK(run.clients != NULL && run.epoll >= 0 && load->payload_bytes <= PAYLOAD_MAX);
+    run.listed = calloc(load->clients, sizeof run.listed[0]);
+    CHECK(run.clients != NULL && run.listed != NULL && run.epoll >= 0 &&
+          load->payload_bytes <= PAYLOAD_MAX);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < load->clients + 64u) {
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
@@ -353,9 +376,11 @@ bool load_run(const struct load *load, struct load_result *result)
         }
     }
     const double start_s = clock_s(CLOCK_MONOTONIC), start_cpu_s = cpu_s(load->server);
+    run.begun = true;
     for (uint32_t number = 0; number < load->clients && !run.failed; number++) {
-        publish(&run, number);
+        list(&run, number);
     }
+    send_listed(&run);
     while (!is_done(&run) && !run.failed) {
         turn(&run);
         if (clock_s(CLOCK_MONOTONIC) > give_up_s) {
@@ -367,6 +392,7 @@ bool load_run(const struct load *load, struct load_result *result)
     result->rss_bytes = load_rss_bytes(load->server);
     close_all(&run);
     free(run.clients);
+    free(run.listed);
     (void)close(run.epoll);
     return !run.failed;
 }

@@ -10,7 +10,10 @@
 #include "core/check.h"
 #include "core/posix/host.h"
 
-enum { OTHER_FILES = 1024 /* of the daemon beside the broker: links, database, logs */ };
+enum {
+    OTHER_FILES = 1024, /* of the daemon beside the broker: links, database, logs */
+    GROUP = 32,         /* events that share a settling, where there is no commit to share */
+};
 
 /* ---- The port -------------------------------------------------------------------------------- */
 
@@ -154,10 +157,10 @@ void broker_host_round(struct broker_host *host)
         return;
     }
     while (!host->reset_asked && links_next(&host->links, now_us, &event)) {
-        event.more = true; /* the TIMEOUT below */
-        broker_step(host->broker, &host->port, &event);
         host->steps++;
-        any = true;
+        any = host->config->broker.durable || host->steps % GROUP != 0;
+        event.more = any; /* it, or the TIMEOUT below */
+        broker_step(host->broker, &host->port, &event);
     }
     if (!host->reset_asked && (any || broker_host_deadline_us(host) <= now_us)) {
         broker_step(host->broker, &host->port, &(struct event){.kind = EVENT_TIMEOUT});

@@ -9,7 +9,9 @@
 /* Where each table begins in the caller's memory; all of them on 8 bytes. */
 struct layout {
     uint64_t connections, sessions, subscriptions, messages, copies, retained;
-    uint64_t by_link, by_client, by_filter, touched, unsent, end;
+    uint64_t by_link, by_client, by_filter, touched, unsent;
+    uint64_t free_framers, free_outgoings, free_messages, free_copies;
+    uint64_t aliases, framers, outgoings, small_bytes, large_bytes, end;
 };
 
 static uint64_t table_end(uint64_t begin, uint32_t rows, uint64_t row_bytes)
@@ -34,7 +36,16 @@ static struct layout layout_of(const struct broker_config *config)
     at.touched =
         table_end(at.by_filter, broker_buckets(config->subscriptions_max), sizeof(uint32_t));
     at.unsent = table_end(at.touched, config->sessions_max, sizeof(uint32_t));
-    at.end = table_end(at.unsent, config->connections_max, sizeof(uint32_t));
+    at.free_framers = table_end(at.unsent, config->connections_max, sizeof(uint32_t));
+    at.free_outgoings = table_end(at.free_framers, config->connections_max, sizeof(uint32_t));
+    at.free_messages = table_end(at.free_outgoings, config->connections_max, sizeof(uint32_t));
+    at.free_copies = table_end(at.free_messages, config->messages_max, sizeof(uint32_t));
+    at.aliases = table_end(at.free_copies, config->copies_max, sizeof(uint32_t));
+    at.framers = table_end(at.aliases, config->connections_max, sizeof(struct broker_aliases));
+    at.outgoings = table_end(at.framers, config->connections_max, sizeof(struct mqtt_framer));
+    at.small_bytes = table_end(at.outgoings, config->connections_max, sizeof(struct mqtt_outgoing));
+    at.large_bytes = table_end(at.small_bytes, config->messages_max, BROKER_SMALL_BYTES_MAX);
+    at.end = table_end(at.large_bytes, config->messages_max, BROKER_MESSAGE_BYTES_MAX);
     return at;
 }
 
@@ -63,26 +74,57 @@ static void fail(struct broker *broker, const struct port *port)
     port->reset(port->ctx);
 }
 
+static uint32_t *rows_at(uint8_t *memory, uint64_t at)
+{
+    return (uint32_t *)(void *)(memory + at);
+}
+
+/* All rows are free, and the first ones go first. */
+static void list_fill(struct broker_list *list, uint32_t count)
+{
+    for (list->count = 0; list->count < count; list->count++) {
+        list->rows[list->count] = count - 1 - list->count;
+    }
+}
+
+static void lists_init(struct broker *broker, uint8_t *memory, const struct layout *at)
+{
+    const struct broker_config *config = &broker->config;
+    broker->touched.rows = rows_at(memory, at->touched);
+    broker->unsent.rows = rows_at(memory, at->unsent);
+    broker->free_framers.rows = rows_at(memory, at->free_framers);
+    broker->free_outgoings.rows = rows_at(memory, at->free_outgoings);
+    broker->free_messages.rows = rows_at(memory, at->free_messages);
+    broker->free_copies.rows = rows_at(memory, at->free_copies);
+    list_fill(&broker->free_framers, config->connections_max);
+    list_fill(&broker->free_outgoings, config->connections_max);
+    list_fill(&broker->free_messages, config->messages_max);
+    list_fill(&broker->free_copies, config->copies_max);
+    broker_buckets_init(&broker->by_link, rows_at(memory, at->by_link), config->connections_max);
+    broker_buckets_init(&broker->by_client, rows_at(memory, at->by_client), config->sessions_max);
+    broker_buckets_init(&broker->by_filter, rows_at(memory, at->by_filter),
+                        config->subscriptions_max);
+}
+
+/* What is behind the lists is written before it is read, and is left alone. */
 static void tables_init(struct broker *broker, const struct broker_config *config)
 {
     const struct layout at = layout_of(config);
     uint8_t *memory = (uint8_t *)broker;
-    memset(memory, 0, (size_t)at.end);
+    memset(memory, 0, (size_t)at.by_link);
     broker->config = *config;
     broker->connections = (struct broker_connection *)(void *)(memory + at.connections);
     broker->sessions = (struct broker_session *)(void *)(memory + at.sessions);
     broker->subscriptions = (struct broker_subscription *)(void *)(memory + at.subscriptions);
     broker->messages = (struct broker_message *)(void *)(memory + at.messages);
     broker->copies = (struct broker_copy *)(void *)(memory + at.copies);
-    broker->retained = (uint32_t *)(void *)(memory + at.retained);
-    broker->touched.rows = (uint32_t *)(void *)(memory + at.touched);
-    broker->unsent.rows = (uint32_t *)(void *)(memory + at.unsent);
-    broker_buckets_init(&broker->by_link, (uint32_t *)(void *)(memory + at.by_link),
-                        config->connections_max);
-    broker_buckets_init(&broker->by_client, (uint32_t *)(void *)(memory + at.by_client),
-                        config->sessions_max);
-    broker_buckets_init(&broker->by_filter, (uint32_t *)(void *)(memory + at.by_filter),
-                        config->subscriptions_max);
+    broker->retained = rows_at(memory, at.retained);
+    broker->aliases = (struct broker_aliases *)(void *)(memory + at.aliases);
+    broker->framers = (struct mqtt_framer *)(void *)(memory + at.framers);
+    broker->outgoings = (struct mqtt_outgoing *)(void *)(memory + at.outgoings);
+    broker->small_bytes = (uint8_t(*)[BROKER_SMALL_BYTES_MAX])(memory + at.small_bytes);
+    broker->large_bytes = (uint8_t(*)[BROKER_MESSAGE_BYTES_MAX])(memory + at.large_bytes);
+    lists_init(broker, memory, &at);
     broker->deadline_us = UINT64_MAX;
     broker->waiting_first = broker->waiting_last = BROKER_NONE;
     for (uint32_t row = 0; row < config->subscriptions_max; row++) {
@@ -93,6 +135,21 @@ static void tables_init(struct broker *broker, const struct broker_config *confi
     }
     for (uint32_t row = 0; row < config->retained_max; row++) {
         broker->retained[row] = BROKER_NONE;
+    }
+}
+
+void broker_free_rows(struct broker *broker)
+{
+    broker->free_messages.count = broker->free_copies.count = 0;
+    for (uint32_t row = broker->config.messages_max; row-- > 0;) {
+        if (broker->messages[row].references == 0) {
+            broker->free_messages.rows[broker->free_messages.count++] = row;
+        }
+    }
+    for (uint32_t row = broker->config.copies_max; row-- > 0;) {
+        if (broker->copies[row].message == BROKER_NONE) {
+            broker->free_copies.rows[broker->free_copies.count++] = row;
+        }
     }
 }
 
@@ -146,6 +203,16 @@ void broker_text_set(struct broker_text *text, struct mqtt_slice slice)
 
 static uint64_t silence_us(const struct broker_connection *connection);
 
+/* The free row of the lowest number, or connections_max. */
+static uint32_t connection_row(struct broker *broker)
+{
+    while (broker->connection_next < broker->config.connections_max &&
+           broker->connections[broker->connection_next].used) {
+        broker->connection_next++;
+    }
+    return broker->connection_next;
+}
+
 /* Behind all others that are to say CONNECT. */
 static void wait_begin(struct broker *broker, uint32_t row)
 {
@@ -191,9 +258,39 @@ static void connection_part(struct broker *broker, struct broker_connection *con
     }
 }
 
+struct mqtt_outgoing *broker_outgoing(struct broker *broker, struct broker_connection *connection)
+{
+    if (connection->outgoing == BROKER_NONE) { /* there are as many as connections */
+        CHECK(broker->free_outgoings.count > 0);
+        connection->outgoing = broker->free_outgoings.rows[--broker->free_outgoings.count];
+        struct mqtt_outgoing *outgoing = &broker->outgoings[connection->outgoing];
+        outgoing->size_bytes = 0;
+        outgoing->packet_bytes_max = connection->packet_bytes_max;
+    }
+    broker_connection_touch(broker, connection);
+    return &broker->outgoings[connection->outgoing];
+}
+
+static uint32_t held_bytes_of(const struct broker *broker,
+                              const struct broker_connection *connection)
+{
+    return connection->outgoing == BROKER_NONE ? 0
+                                               : broker->outgoings[connection->outgoing].size_bytes;
+}
+
+static void give_back(uint32_t *row, struct broker_list *list)
+{
+    if (*row != BROKER_NONE) {
+        list->rows[list->count++] = *row;
+        *row = BROKER_NONE;
+    }
+}
+
 static void connection_free(struct broker *broker, struct broker_connection *connection)
 {
     const uint32_t row = (uint32_t)(connection - broker->connections);
+    give_back(&connection->framer, &broker->free_framers);
+    give_back(&connection->outgoing, &broker->free_outgoings);
     connection_part(broker, connection);
     broker_connection_unindex(broker, row);
     connection->used = false;
@@ -258,12 +355,12 @@ void broker_say(struct broker *broker, const struct port *port,
     if (!connection->used || connection->leaving) {
         return; /* nothing goes behind a DISCONNECT [MQTT-3.14.4-1] */
     }
-    broker_connection_touch(broker, connection);
-    enum err err = mqtt_outgoing_hold(&connection->outgoing, packet);
+    struct mqtt_outgoing *outgoing = broker_outgoing(broker, connection);
+    enum err err = mqtt_outgoing_hold(outgoing, packet);
     if (err == ERR_FULL && commit(broker)) { /* many answers in one step */
-        err = mqtt_outgoing_flush(&connection->outgoing, port, connection->link);
+        err = mqtt_outgoing_flush(outgoing, port, connection->link);
         if (err == ERR_OK) {
-            err = mqtt_outgoing_hold(&connection->outgoing, packet);
+            err = mqtt_outgoing_hold(outgoing, packet);
         }
     }
     if (err != ERR_OK && err != ERR_RANGE) { /* too large for it: as if sent [MQTT-3.1.2-24] */
@@ -289,9 +386,14 @@ void broker_refuse(struct broker *broker, const struct port *port,
 static void flush(struct broker *broker, const struct port *port,
                   struct broker_connection *connection)
 {
-    const enum err err = mqtt_outgoing_flush(&connection->outgoing, port, connection->link);
+    const enum err err =
+        connection->outgoing == BROKER_NONE
+            ? ERR_OK
+            : mqtt_outgoing_flush(&broker->outgoings[connection->outgoing], port, connection->link);
     if (err != ERR_OK || connection->leaving) {
         broker_close(broker, port, connection);
+    } else if (held_bytes_of(broker, connection) == 0) {
+        give_back(&connection->outgoing, &broker->free_outgoings);
     }
 }
 
@@ -321,10 +423,10 @@ static void flush_all(struct broker *broker, const struct port *port)
         struct broker_connection *connection =
             &broker->connections[broker->unsent.rows[--broker->unsent.count]];
         connection->unsent = false;
-        if (connection->used && (connection->outgoing.size_bytes > 0 || connection->leaving)) {
-            const uint32_t held_bytes = connection->outgoing.size_bytes;
+        if (connection->used) {
+            const uint32_t held_bytes = held_bytes_of(broker, connection);
             flush(broker, port, connection);
-            if (connection->connected && connection->outgoing.size_bytes < held_bytes &&
+            if (connection->connected && held_bytes_of(broker, connection) < held_bytes &&
                 broker_session_waits(&broker->sessions[connection->session])) {
                 broker_session_touch(broker, &broker->sessions[connection->session]);
             }
@@ -345,16 +447,6 @@ static void settle(struct broker *broker, const struct port *port)
         untouch(broker);
         flush_all(broker, port);
     } while (broker->touched.count > 0 || broker->unsent.count > 0);
-}
-
-/* The free row of the lowest number, or connections_max. */
-static uint32_t connection_row(struct broker *broker)
-{
-    while (broker->connection_next < broker->config.connections_max &&
-           broker->connections[broker->connection_next].used) {
-        broker->connection_next++;
-    }
-    return broker->connection_next;
 }
 
 static void connection_open(struct broker *broker, const struct port *port, uint32_t link)
@@ -379,9 +471,10 @@ static void connection_open(struct broker *broker, const struct port *port, uint
     connection->session = BROKER_NONE;
     connection->opened_us = broker->now_us;
     connection->heard_us = broker->now_us;
-    mqtt_aliases_init(&connection->received, connection->received_memory, BROKER_ALIASES_MAX,
+    connection->framer = connection->outgoing = BROKER_NONE;
+    mqtt_aliases_init(&connection->received, broker->aliases[row].bytes[0], BROKER_ALIASES_MAX,
                       BROKER_TEXT_BYTES_MAX);
-    mqtt_aliases_init(&connection->sent, connection->sent_memory, BROKER_ALIASES_MAX,
+    mqtt_aliases_init(&connection->sent, broker->aliases[row].bytes[1], BROKER_ALIASES_MAX,
                       BROKER_TEXT_BYTES_MAX);
     broker_connection_index(broker, row);
     broker_wake_at(broker, silence_us(connection));
@@ -389,13 +482,14 @@ static void connection_open(struct broker *broker, const struct port *port, uint
 }
 
 static void take_packets(struct broker *broker, const struct port *port,
-                         struct broker_connection *connection, const struct event *event)
+                         struct broker_connection *connection, struct mqtt_framer *framer,
+                         const struct event *event)
 {
     struct mqtt_input input = {event->bytes, event->size_bytes};
     while (connection->used && !connection->leaving && broker->err == ERR_OK) { /* [MQTT-3.1.4-6] */
         struct mqtt_packet packet;
         uint8_t reason = MQTT_SUCCESS;
-        const enum err err = mqtt_framer_next(&connection->framer, &input, &packet, &reason);
+        const enum err err = mqtt_framer_next(framer, &input, &packet, &reason);
         if (err == ERR_NOT_FOUND) {
             return;
         }
@@ -418,6 +512,22 @@ static void take_packets(struct broker *broker, const struct port *port,
                                                                             : REFUSAL_PROTOCOL});
             broker_refuse(broker, port, connection, reason);
         }
+    }
+}
+
+/* With a framer of its own while a packet is not whole: most come whole. */
+static void take_bytes(struct broker *broker, const struct port *port,
+                       struct broker_connection *connection, const struct event *event)
+{
+    if (connection->framer == BROKER_NONE) { /* there are as many as connections */
+        CHECK(broker->free_framers.count > 0);
+        connection->framer = broker->free_framers.rows[--broker->free_framers.count];
+        broker->framers[connection->framer].size_bytes = 0;
+    }
+    struct mqtt_framer *framer = &broker->framers[connection->framer];
+    take_packets(broker, port, connection, framer, event);
+    if (connection->used && framer->size_bytes == 0) {
+        give_back(&connection->framer, &broker->free_framers);
     }
 }
 
@@ -487,7 +597,7 @@ static void take_event(struct broker *broker, const struct port *port, const str
         return;
     }
     if (event->kind == EVENT_LINK_DATA) {
-        take_packets(broker, port, connection, event);
+        take_bytes(broker, port, connection, event);
     } else if (event->kind == EVENT_LINK_DOWN) {
         connection_free(broker, connection); /* the handle is dead: nothing to close */
     } else {
@@ -529,8 +639,8 @@ void broker_view(const struct broker *broker, struct broker_view *out)
         out->sessions += broker->sessions[row].used;
     }
     out->subscriptions = broker->subscriptions_used;
-    out->messages = broker->messages_used;
-    out->copies = broker->copies_used;
+    out->messages = broker->config.messages_max - broker->free_messages.count;
+    out->copies = broker->config.copies_max - broker->free_copies.count;
     for (uint32_t row = 0; row < broker->config.retained_max; row++) {
         out->retained += broker->retained[row] != BROKER_NONE;
     }

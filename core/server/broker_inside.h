@@ -18,6 +18,7 @@ enum {
     /* A PUBLISH with its topic in the place of an alias, which leaves room in a packet for what is
      * added on the way out: alias, packet identifier, subscription identifier. */
     BROKER_MESSAGE_BYTES_MAX = MQTT_PACKET_BYTES_MAX - 16,
+    BROKER_SMALL_BYTES_MAX = 192,
     /* What clients are told: whatever is not larger can be sent on. */
     BROKER_PACKET_BYTES_MAX = BROKER_MESSAGE_BYTES_MAX - BROKER_TEXT_BYTES_MAX,
     BROKER_HANDSHAKE_US = 10 * 1000 * 1000, /* from the link's opening to CONNECT */
@@ -29,13 +30,13 @@ struct broker_text {
 };
 _Static_assert(BROKER_TEXT_BYTES_MAX <= UINT8_MAX, "its size fits");
 
-/* A PUBLISH as it came, encoded: QoS 0, no alias, no identifier; RETAIN as the publisher had it. */
+/* A PUBLISH as it came, encoded: QoS 0, no alias, no identifier; RETAIN as the publisher had it.
+ * Its bytes are in one of two tables: most are small, and what is never used is never touched. */
 struct broker_message {
     uint32_t references; /* copies, a retained row, a will; 0 = free */
     bool stored;         /* there is a row in the database */
     uint64_t arrived_us;
     uint32_t size_bytes;
-    uint8_t bytes[BROKER_MESSAGE_BYTES_MAX];
 };
 
 /* A message for one session, by one of its subscriptions. */
@@ -101,11 +102,15 @@ struct broker_connection {
     uint16_t keep_alive_s; /* in force */
     uint64_t opened_us;
     uint64_t heard_us;
+    uint32_t packet_bytes_max; /* the client's Maximum Packet Size */
     struct mqtt_aliases received, sent;
-    uint8_t received_memory[MQTT_ALIASES_BYTES(BROKER_ALIASES_MAX, BROKER_TEXT_BYTES_MAX)];
-    uint8_t sent_memory[MQTT_ALIASES_BYTES(BROKER_ALIASES_MAX, BROKER_TEXT_BYTES_MAX)];
-    struct mqtt_framer framer;
-    struct mqtt_outgoing outgoing;
+    uint32_t framer;   /* while a packet is not whole: its row, else BROKER_NONE */
+    uint32_t outgoing; /* while something is held back: its row, else BROKER_NONE */
+};
+
+/* Both ways of a connection. */
+struct broker_aliases {
+    uint8_t bytes[2][MQTT_ALIASES_BYTES(BROKER_ALIASES_MAX, BROKER_TEXT_BYTES_MAX)];
 };
 
 /* First rows of chains, BROKER_NONE: empty. */
@@ -114,7 +119,7 @@ struct broker_buckets {
     uint32_t count;  /* a power of 2 */
 };
 
-/* Rows to be looked at before the step is over, each once. */
+/* Rows to be looked at before the step is over, each once; or rows that are free. */
 struct broker_list {
     uint32_t *rows;
     uint32_t count;
@@ -142,9 +147,8 @@ struct broker {
     bool unsettled;       /* events were taken whose effect nobody has seen yet */
     uint64_t deadline_us; /* no connection, session or will ends before it */
     uint64_t order_next;
-    uint32_t message_next, copy_next; /* where the search for a free row begins */
     uint32_t connection_next, session_next, subscription_next; /* below it no row is free */
-    uint32_t messages_used, copies_used, subscriptions_used;
+    uint32_t subscriptions_used;
     struct broker_view counts;
     struct database database;
     sqlite3_stmt *statements[BROKER_STATEMENTS];
@@ -158,6 +162,14 @@ struct broker {
     struct broker_list touched;           /* sessions */
     struct broker_list unsent;            /* connections */
     uint32_t waiting_first, waiting_last; /* connections without a CONNECT, the oldest first */
+    /* What few connections need at once, each by itself: the rows that were used last go first, so
+     * that those which were never needed stay untouched. */
+    struct broker_aliases *aliases; /* of the connections, by their rows */
+    struct mqtt_framer *framers;
+    struct mqtt_outgoing *outgoings;
+    uint8_t (*small_bytes)[BROKER_SMALL_BYTES_MAX]; /* of messages, by their rows */
+    uint8_t (*large_bytes)[BROKER_MESSAGE_BYTES_MAX];
+    struct broker_list free_framers, free_outgoings, free_messages, free_copies;
 };
 
 /* --- broker_index.c: a row is put in when it is whole, and taken out before its key goes */
@@ -193,6 +205,10 @@ void broker_session_touch(struct broker *broker, struct broker_session *session)
 void broker_session_change(struct broker *broker, struct broker_session *session);
 /* It has something to send, or is to be closed. */
 void broker_connection_touch(struct broker *broker, struct broker_connection *connection);
+/* What is held back for the connection, to be added to. */
+struct mqtt_outgoing *broker_outgoing(struct broker *broker, struct broker_connection *connection);
+/* Messages and copies that are free, after a load. */
+void broker_free_rows(struct broker *broker);
 /* Something ends then. */
 void broker_wake_at(struct broker *broker, uint64_t time_us);
 /* Hold a packet back for this connection; one that does not even have room for that is closed. */
@@ -239,6 +255,11 @@ void broker_message_read(const struct broker *broker, uint32_t message,
                          struct mqtt_packet *publish);
 void broker_message_hold(struct broker *broker, uint32_t message, bool durable);
 void broker_message_release(struct broker *broker, uint32_t message);
+/* Encoded, size_bytes of the row. */
+const uint8_t *broker_message_bytes(const struct broker *broker, uint32_t message);
+/* The row is this message now. */
+void broker_message_set(struct broker *broker, uint32_t message, const uint8_t *bytes,
+                        uint32_t size_bytes);
 /* One reference more, of what is stored already. */
 void broker_message_refer(struct broker *broker, uint32_t message);
 /* What is left of its expiry; false: it has passed, and is not to be sent for the first time. */

@@ -175,12 +175,13 @@ static uint8_t take_connect(struct broker *broker, const struct port *port,
         (packet->keep_alive_s == 0 || packet->keep_alive_s > config->keep_alive_max_s);
     connection->keep_alive_s = /* [MQTT-3.2.2-22] */
         capped ? config->keep_alive_max_s : packet->keep_alive_s;
-    connection->outgoing.packet_bytes_max = properties->maximum_packet_bytes;
+    connection->packet_bytes_max = properties->maximum_packet_bytes;
     connection->session = broker_session_number(broker, session);
     connection->connected = true;
     broker_connection_waited(broker, connection);
-    mqtt_aliases_receive(&connection->received, BROKER_ALIASES_MAX);
-    mqtt_aliases_send(&connection->sent, properties->topic_alias_maximum);
+    if (properties->topic_alias_maximum > 0) {
+        mqtt_aliases_send(&connection->sent, properties->topic_alias_maximum);
+    }
     session->connection = (uint32_t)(connection - broker->connections);
     session->ends_at_us = UINT64_MAX; /* [MQTT-4.1.0-1] */
     broker_session_change(broker, session);
@@ -200,6 +201,10 @@ static uint8_t take_publish(struct broker *broker, struct broker_connection *con
     enum mqtt_arrived arrived = MQTT_ARRIVED_NEW;
     if ((packet->properties.present & identifier) != 0) { /* [MQTT-3.3.4-6] */
         return MQTT_PROTOCOL_ERROR;
+    }
+    if (connection->received.maximum == 0 && /* with the first one, so that few have the memory */
+        (packet->properties.present & MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS)) != 0) {
+        mqtt_aliases_receive(&connection->received, BROKER_ALIASES_MAX);
     }
     uint8_t reason = mqtt_aliases_resolve(&connection->received, packet); /* [MQTT-3.3.2-12] */
     if (reason == MQTT_SUCCESS && packet->topic.size_bytes > BROKER_TEXT_BYTES_MAX) {

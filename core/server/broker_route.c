@@ -7,27 +7,29 @@
 #include "core/mqtt/list.h"
 #include "core/server/broker_inside.h"
 
-static uint32_t message_free_row(struct broker *broker)
+const uint8_t *broker_message_bytes(const struct broker *broker, uint32_t message)
 {
-    if (broker->messages_used == broker->config.messages_max) {
-        return BROKER_NONE;
-    }
-    for (uint32_t tries = 0; tries < broker->config.messages_max; tries++) {
-        const uint32_t row = broker->message_next;
-        broker->message_next = row + 1 == broker->config.messages_max ? 0 : row + 1;
-        if (broker->messages[row].references == 0) {
-            return row;
-        }
-    }
-    return BROKER_NONE;
+    return broker->messages[message].size_bytes <= BROKER_SMALL_BYTES_MAX
+               ? broker->small_bytes[message]
+               : broker->large_bytes[message];
+}
+
+void broker_message_set(struct broker *broker, uint32_t message, const uint8_t *bytes,
+                        uint32_t size_bytes)
+{
+    CHECK(size_bytes <= BROKER_MESSAGE_BYTES_MAX);
+    memcpy(size_bytes <= BROKER_SMALL_BYTES_MAX ? broker->small_bytes[message]
+                                                : broker->large_bytes[message],
+           bytes, size_bytes);
+    broker->messages[message].size_bytes = size_bytes;
 }
 
 uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *publish)
 {
-    const uint32_t row = message_free_row(broker);
-    if (row == BROKER_NONE) {
+    if (broker->free_messages.count == 0) {
         return BROKER_NONE;
     }
+    const uint32_t row = broker->free_messages.rows[broker->free_messages.count - 1];
     struct broker_message *message = &broker->messages[row];
     /* All else stays as it is, and in its order [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
      * [MQTT-3.3.2-17] [MQTT-3.3.2-20] [MQTT-3.1.3-10]. */
@@ -39,10 +41,12 @@ uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *pub
     packet.properties.present &=
         ~(MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS) | MQTT_PROPERTY_BIT(MQTT_SUBSCRIPTION_IDENTIFIER) |
           MQTT_PROPERTY_BIT(MQTT_WILL_DELAY_INTERVAL));
-    message->size_bytes = BROKER_MESSAGE_BYTES_MAX;
-    if (mqtt_encode(&packet, message->bytes, &message->size_bytes) != ERR_OK) {
+    uint8_t bytes[BROKER_MESSAGE_BYTES_MAX];
+    uint32_t size_bytes = sizeof bytes;
+    if (mqtt_encode(&packet, bytes, &size_bytes) != ERR_OK) {
         return BROKER_NONE;
     }
+    broker_message_set(broker, row, bytes, size_bytes);
     message->arrived_us = broker->now_us;
     message->stored = false;
     return row;
@@ -52,13 +56,18 @@ void broker_message_read(const struct broker *broker, uint32_t message, struct m
 {
     uint8_t reason = 0;
     const struct broker_message *row = &broker->messages[message];
-    const enum err err = mqtt_decode(row->bytes, row->size_bytes, publish, &reason);
+    const enum err err =
+        mqtt_decode(broker_message_bytes(broker, message), row->size_bytes, publish, &reason);
     CHECK(err == ERR_OK); /* it was encoded here, or checked when it was loaded */
 }
 
 void broker_message_refer(struct broker *broker, uint32_t message)
 {
-    broker->messages_used += broker->messages[message].references++ == 0;
+    struct broker_list *list = &broker->free_messages;
+    if (broker->messages[message].references++ == 0 && list->count > 0) { /* 0: of a load */
+        CHECK(list->rows[list->count - 1] == message);
+        list->count--;
+    }
 }
 
 void broker_message_hold(struct broker *broker, uint32_t message, bool durable)
@@ -76,7 +85,7 @@ void broker_message_release(struct broker *broker, uint32_t message)
     if (--broker->messages[message].references > 0) {
         return;
     }
-    broker->messages_used--;
+    broker->free_messages.rows[broker->free_messages.count++] = message;
     if (broker->messages[message].stored) {
         broker->messages[message].stored = false;
         broker_store_delete(broker, BROKER_DELETE_MESSAGE, message);
@@ -127,31 +136,15 @@ void broker_copy_free(struct broker *broker, uint32_t copy)
     broker_message_release(broker, row->message);
     memset(row, 0, sizeof *row);
     row->message = BROKER_NONE;
-    broker->copies_used--;
-}
-
-static uint32_t copy_free_row(struct broker *broker)
-{
-    if (broker->copies_used == broker->config.copies_max) {
-        return BROKER_NONE;
-    }
-    for (uint32_t tries = 0; tries < broker->config.copies_max; tries++) {
-        const uint32_t row = broker->copy_next;
-        broker->copy_next = row + 1 == broker->config.copies_max ? 0 : row + 1;
-        if (broker->copies[row].message == BROKER_NONE) {
-            return row;
-        }
-    }
-    return BROKER_NONE;
+    broker->free_copies.rows[broker->free_copies.count++] = copy;
 }
 
 /* Of QoS 0 nothing is promised: what waits for a client that does not read takes no more than it
  * leaves free, so that n of them leave one part in n + 1 of the room to the others. */
 static bool takes_too_much(const struct broker *broker, const struct broker_session *session)
 {
-    const uint32_t copies = broker->config.copies_max - broker->copies_used;
-    const uint32_t messages = broker->config.messages_max - broker->messages_used;
-    return session->queue_count >= copies || session->queue_count >= messages;
+    return session->queue_count >= broker->free_copies.count ||
+           session->queue_count >= broker->free_messages.count;
 }
 
 /* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
@@ -168,12 +161,11 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
         broker->counts.dropped++;
         return;
     }
-    const uint32_t row = copy_free_row(broker);
-    if (row == BROKER_NONE) { /* broker_route has looked; retained ones may not fit */
+    if (broker->free_copies.count == 0) { /* broker_route has looked; retained ones may not fit */
         broker->counts.dropped++;
         return;
     }
-    broker->copies_used++;
+    const uint32_t row = broker->free_copies.rows[--broker->free_copies.count];
     broker_session_touch(broker, session);
     const bool durable = qos > 0 && session->expiry_s > 0;
     broker->copies[row] = (struct broker_copy){.message = message,
@@ -242,7 +234,7 @@ static void retain(struct broker *broker, uint32_t row, uint32_t message, bool e
 
 static bool room_for_copies(const struct broker *broker, struct mqtt_slice topic)
 {
-    const uint32_t free_rows = broker->config.copies_max - broker->copies_used;
+    const uint32_t free_rows = broker->free_copies.count;
     uint32_t wanted = 0;
     struct broker_matches matches;
     if (free_rows >= broker->subscriptions_used) {

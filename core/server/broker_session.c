@@ -157,8 +157,7 @@ static enum err hold_copy(struct broker *broker, struct broker_connection *conne
     if (!packet.dup) { /* what is sent again has its whole topic */
         mqtt_aliases_choose(&connection->sent, &packet);
     }
-    broker_connection_touch(broker, connection);
-    const enum err err = mqtt_outgoing_hold(&connection->outgoing, &packet);
+    const enum err err = mqtt_outgoing_hold(broker_outgoing(broker, connection), &packet);
     if (err == ERR_OK) {
         mqtt_aliases_sent(&connection->sent, &packet);
     }
@@ -169,11 +168,10 @@ static bool hold(struct broker *broker, struct broker_connection *connection, en
                  uint16_t packet_id, uint8_t reason)
 {
     struct mqtt_packet packet;
-    broker_connection_touch(broker, connection);
     mqtt_packet_init(&packet, type);
     packet.packet_id = packet_id;
     packet.reason = reason;
-    return mqtt_outgoing_hold(&connection->outgoing, &packet) != ERR_FULL;
+    return mqtt_outgoing_hold(broker_outgoing(broker, connection), &packet) != ERR_FULL;
 }
 
 /* What is due of what is known already, as far as there is room. */

@@ -115,7 +115,7 @@ void broker_store_put(struct broker *broker, enum broker_statement what, uint32_
         put_subscription(&body, &broker->subscriptions[row]);
         break;
     case BROKER_PUT_MESSAGE:
-        mqtt_put_bytes(&body, broker->messages[row].bytes, broker->messages[row].size_bytes);
+        mqtt_put_bytes(&body, broker_message_bytes(broker, row), broker->messages[row].size_bytes);
         break;
     case BROKER_PUT_COPY:
         put_copy(&body, &broker->copies[row]);
@@ -163,8 +163,7 @@ static bool read_message(struct broker *broker, uint32_t row, struct mqtt_cursor
         return false;
     }
     struct broker_message *message = &broker->messages[row];
-    memcpy(message->bytes, body->bytes, body->size_bytes);
-    message->size_bytes = body->size_bytes;
+    broker_message_set(broker, row, body->bytes, body->size_bytes);
     message->arrived_us = broker->now_us;
     message->stored = true;
     body->size_bytes = 0;
@@ -275,7 +274,6 @@ static bool read_copy(struct broker *broker, uint32_t row, struct mqtt_cursor *b
         return false;
     }
     broker->copies[row] = read;
-    broker->copies_used++;
     broker_message_refer(broker, read.message);
     broker->order_next = read.order >= broker->order_next ? read.order + 1 : broker->order_next;
     return true;
@@ -357,6 +355,12 @@ static void link_queues(struct broker *broker)
 /* All clients are away, and whatever was only of the old life goes. */
 static void begin(struct broker *broker)
 {
+    for (uint32_t row = 0; row < broker->config.messages_max; row++) {
+        if (broker->messages[row].stored && broker->messages[row].references == 0) {
+            broker->messages[row].stored = false;
+            broker_store_delete(broker, BROKER_DELETE_MESSAGE, row);
+        }
+    }
     for (uint32_t number = 0; number < broker->config.sessions_max; number++) {
         if (broker->sessions[number].used) {
             broker->sessions[number].ends_at_us = UINT64_MAX;
@@ -371,16 +375,11 @@ static void begin(struct broker *broker)
             broker->sessions[number].changed = false;
         }
     }
-    for (uint32_t row = 0; row < broker->config.messages_max; row++) {
-        if (broker->messages[row].stored && broker->messages[row].references == 0) {
-            broker->messages[row].stored = false;
-            broker_store_delete(broker, BROKER_DELETE_MESSAGE, row);
-        }
-    }
 }
 
 enum err broker_store_open(struct broker *broker, const struct port *port)
 {
+    broker->free_messages.count = broker->free_copies.count = 0; /* until it is known which are */
     enum err err = database_open(&broker->database, port, schema);
     for (uint32_t what = 0; err == ERR_OK && what < BROKER_STATEMENTS; what++) {
         err = database_prepare(&broker->database, statements[what], &broker->statements[what]);
@@ -403,6 +402,7 @@ enum err broker_store_open(struct broker *broker, const struct port *port)
     }
     if (err == ERR_OK) {
         link_queues(broker);
+        broker_free_rows(broker);
         begin(broker);
         err = broker->err;
     }
