@@ -66,6 +66,7 @@
 ---| "flash_wear" # worn: from so many erases since new on a sector refuses to be written
 ---| "left_dark" # not healed: from heal on without power, for good
 ---| "left_cut" # not healed: from heal on nothing passes, either way, for good
+---| "attack_flood" # rogue gateway: so many hostile links to each honest gateway, which say nothing, little, or garbage
 
 ---What a run counts.
 ---@alias Figure
@@ -329,6 +330,7 @@
 ---@field flash_wear? Duration|Fault worn: from so many erases since new on a sector refuses to be written
 ---@field left_dark? Duration|Fault not healed: from heal on without power, for good
 ---@field left_cut? Duration|Fault not healed: from heal on nothing passes, either way, for good
+---@field attack_flood? Duration|Fault rogue gateway: so many hostile links to each honest gateway, which say nothing, little, or garbage
 
 ---Where a strike falls: at a time, inside an operation, or on a piece of evidence. Without any of
 ---them: now.
@@ -650,6 +652,13 @@ function World:left_dark(on, options) end
 ---@param on Targets
 ---@param options? StrikeOptions
 function World:left_cut(on, options) end
+
+---Rogue gateway: so many hostile links to each honest gateway, which say nothing, little, or garbage
+---@param on Targets
+---@param amount integer how many
+---@param lasts Duration
+---@param options? StrikeOptions
+function World:attack_flood(on, amount, lasts, options) end
 
 -- The life of one device, for `brownout cuts`: every power cut of it, nested to any depth.
 --

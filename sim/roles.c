@@ -235,7 +235,8 @@ static size_t role_rogue_view(const void *memory, struct world_view *out, size_t
     at = put(out, capacity, at, "duplicated", counts->duplicated);
     at = put(out, capacity, at, "delayed", counts->delayed);
     at = put(out, capacity, at, "corrupted", counts->corrupted);
-    return put(out, capacity, at, "dropped", counts->dropped);
+    at = put(out, capacity, at, "dropped", counts->dropped);
+    return put(out, capacity, at, "flooded", counts->flooded);
 }
 
 static const struct role roles[] = {

@@ -94,8 +94,10 @@ struct broker_connection {
     bool used;
     bool connected; /* CONNACK was sent, and `session` is one */
     bool leaving;   /* its last packet is held back: close behind the next flush */
-    bool unsent;    /* it is in the list of those that settle flushes, whoever has its row */
-    uint32_t next;  /* in the bucket of its link */
+    bool waiting;   /* it has said no CONNECT; the list of such, by the time they came: */
+    uint32_t waits_behind, waits_before; /* rows, or BROKER_NONE */
+    bool unsent;   /* it is in the list of those that settle flushes, whoever has its row */
+    uint32_t next; /* in the bucket of its link */
     uint32_t link;
     uint32_t session;
     uint16_t keep_alive_s; /* in force */
@@ -158,8 +160,9 @@ struct broker {
     struct broker_copy *copies;
     uint32_t *retained; /* messages, or BROKER_NONE */
     struct broker_buckets by_link, by_client, by_filter;
-    struct broker_list touched; /* sessions */
-    struct broker_list unsent;  /* connections */
+    struct broker_list touched;           /* sessions */
+    struct broker_list unsent;            /* connections */
+    uint32_t waiting_first, waiting_last; /* connections without a CONNECT, the oldest first */
     /* What few connections need at once, each by itself: the rows that were used last go first, so
      * that those which were never needed stay untouched. */
     struct broker_aliases *aliases; /* of the connections, by their rows */
@@ -218,6 +221,9 @@ void broker_close(struct broker *broker, const struct port *port,
 /* DISCONNECT (CONNACK before there was one) of this reason, and close. */
 void broker_refuse(struct broker *broker, const struct port *port,
                    struct broker_connection *connection, uint8_t reason);
+
+/* It is nobody's no more: it makes no place for another. */
+void broker_connection_waited(struct broker *broker, struct broker_connection *connection);
 
 /* --- broker_packet.c: the reason to refuse the packet, or 0 */
 uint8_t broker_take(struct broker *broker, const struct port *port,

@@ -178,6 +178,7 @@ static uint8_t take_connect(struct broker *broker, const struct port *port,
     connection->packet_bytes_max = properties->maximum_packet_bytes;
     connection->session = broker_session_number(broker, session);
     connection->connected = true;
+    broker_connection_waited(broker, connection);
     if (properties->topic_alias_maximum > 0) {
         mqtt_aliases_send(&connection->sent, properties->topic_alias_maximum);
     }

@@ -140,6 +140,14 @@ void broker_copy_free(struct broker *broker, uint32_t copy)
     broker->free_copies.rows[broker->free_copies.count++] = copy;
 }
 
+/* Of QoS 0 nothing is promised: what waits for a client that does not read takes no more than it
+ * leaves free, so that n of them leave one part in n + 1 of the room to the others. */
+static bool takes_too_much(const struct broker *broker, const struct broker_session *session)
+{
+    return session->queue_count >= broker->free_copies.count ||
+           session->queue_count >= broker->free_messages.count;
+}
+
 /* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
  * if that is full. */
 static void enqueue(struct broker *broker, uint32_t number, uint32_t message, uint8_t qos,
@@ -149,7 +157,8 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     if (qos == 0 && session->connection == BROKER_NONE) {
         return; /* section 4.1: may be kept, is not */
     }
-    if (session->queue_count >= broker->config.queue_max) {
+    if (session->queue_count >= broker->config.queue_max ||
+        (qos == 0 && takes_too_much(broker, session))) {
         broker->counts.dropped++;
         return;
     }

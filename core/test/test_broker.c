@@ -325,6 +325,42 @@ static void what_a_client_may_not_say_ends_its_connection_with_a_reason(void)
 }
 
 /* [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16] [MQTT-3.2.2-21] */
+static void who_says_nothing_makes_place_and_has_a_limit(void)
+{
+    enum { CONNECTIONS = 8 };
+    uint32_t links[CONNECTIONS];
+    rig_init(false);
+    const uint32_t honest = fresh("honest");
+    for (uint32_t index = 0; index < CONNECTIONS - 1; index++) {
+        links[index] = link_up();
+        rig.fake.now_us++;
+    }
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_REFUSE), 0);
+    links[CONNECTIONS - 1] = link_up();
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_REFUSE), 1);
+    EXPECT_EQUAL(fake_port_last(&rig.fake, EVIDENCE_REFUSE)->value, REFUSAL_SESSIONS);
+    EXPECT(!is_open(links[0]) && is_open(links[1]) && is_open(links[CONNECTIONS - 1]));
+    const uint32_t second = fresh("second");
+    EXPECT(!is_open(links[1]) && is_open(links[2]));
+    pass(11); /* CONNECT has 10 s */
+    for (uint32_t index = 0; index < CONNECTIONS; index++) {
+        EXPECT(!is_open(links[index]));
+    }
+    EXPECT_EQUAL(fake_port_last(&rig.fake, EVIDENCE_DROP)->value, REFUSAL_LATE);
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_DROP), CONNECTIONS - 2);
+    EXPECT(is_open(honest) && is_open(second));
+    /* Who is connected makes place for nobody. */
+    for (uint32_t index = 0; index < CONNECTIONS - 2; index++) {
+        char name[16];
+        snprintf(name, sizeof name, "more%u", (unsigned)index);
+        links[index] = fresh(name);
+        EXPECT(is_open(links[index]));
+    }
+    EXPECT(!is_open(link_up()));
+    EXPECT(is_open(honest) && is_open(second) && is_open(links[0]));
+    rig_drop();
+}
+
 static void a_connack_says_what_the_client_asked_for_and_did_not_get(void)
 {
     rig_init(false);
@@ -919,7 +955,9 @@ static void what_has_no_room_is_refused_or_counted(void)
     for (uint32_t index = 0; index < 4; index++) {
         (void)link_up();
     }
-    EXPECT(!is_open(link_up())); /* eight connections */
+    EXPECT_EQUAL(view().connections, 8);
+    (void)link_up(); /* in the place of the first that said nothing */
+    EXPECT_EQUAL(view().connections, 8);
     pass(11);
     EXPECT_EQUAL(view().connections, 4); /* those that said nothing are gone */
     rig_drop();
@@ -1156,6 +1194,7 @@ static void stored_rows_that_nobody_stored_are_given_up(void)
 int main(void)
 {
     RUN(what_a_client_may_not_say_ends_its_connection_with_a_reason);
+    RUN(who_says_nothing_makes_place_and_has_a_limit);
     RUN(a_connack_says_what_the_client_asked_for_and_did_not_get);
     RUN(a_message_reaches_those_who_subscribed_and_nobody_else);
     RUN(options_of_a_subscription_are_kept);
