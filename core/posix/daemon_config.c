@@ -5,11 +5,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/check.h"
 #include "core/posix/key_file.h"
 
 enum kind { COUNT, TIME, FILE_NAME, PLACE, HEX, PEER };
+
+/* Descriptors beside those of links: logs, folders, the database and its log, spares. */
+enum { FILES_BESIDE = 64 };
 
 enum { PROGRAM_BYTES = 8, ERASED_VALUE = 0xFF, DECIMAL = 10, SECOND_US = 1000000 };
 
@@ -469,6 +473,25 @@ static bool check_tls(struct reader *reader)
     return true;
 }
 
+bool daemon_config_descriptors(const struct daemon_config *config, char *error)
+{
+    struct rlimit limit;
+    const rlim_t needed = (rlim_t)config->number[CONFIG_sessions] + LINKS_SPARE + FILES_BESIDE;
+    if (config->role == EVIDENCE_OF_DEVICE || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur >= needed) {
+        return true;
+    }
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    if (limit.rlim_cur >= needed && setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        return true;
+    }
+    snprintf(error, CONFIG_ERROR_BYTES,
+             "%u sessions may need %u descriptors, and the system grants %u: lower `sessions`, or "
+             "raise the limit (ulimit -Hn, LimitNOFILE of systemd)",
+             u32(config, CONFIG_sessions), (unsigned)needed, (unsigned)limit.rlim_max);
+    return false;
+}
+
 static bool finish(struct reader *reader, const struct port_crypto *crypto)
 {
     struct daemon_config *config = reader->config;
@@ -485,7 +508,7 @@ static bool finish(struct reader *reader, const struct port_crypto *crypto)
         config->number[CONFIG_backoff_base] > config->number[CONFIG_backoff_cap]) {
         return wrong(reader, "backoff_base is above backoff_cap: lower it");
     }
-    if (!check_tls(reader)) {
+    if (!check_tls(reader) || !daemon_config_descriptors(config, reader->error)) {
         return false;
     }
     switch (config->role) {

@@ -81,6 +81,8 @@ enum { OF_DEVICE = 1, OF_GATEWAY = 2, OF_CLOUD = 4, OF_SERVERS = 6, OF_SENDERS =
     X(queue, OF_GATEWAY, COUNT, 1024, 1, GATEWAY_QUEUE_MAX, "messages in custody")                 \
     X(share, OF_GATEWAY, COUNT, 256, 1, GATEWAY_QUEUE_MAX, "messages of one device in custody")    \
     X(sessions, OF_SERVERS, COUNT, 128, 1, SERVER_SESSIONS_MAX, "sessions at once")                \
+    X(links_from_address, OF_SERVERS, COUNT, 0, 0, SERVER_SESSIONS_MAX,                            \
+      "links from one address at once, an IPv6 one's /64; 0: as many as there is place for")       \
     X(backoff_base, OF_SENDERS, TIME, 1000000, 1000, 3600000000, "first reconnect delay, at most") \
     X(backoff_cap, OF_SENDERS, TIME, 120000000, 1000, 86400000000, "reconnect delay, at most")     \
     X(keep_alive, OF_SENDERS, TIME, 60000000, 1000000, 65535000000, "MQTT keep alive, in seconds") \
@@ -144,6 +146,10 @@ void daemon_config_free(struct daemon_config *config);
 
 /* What TLS is to be opened with; borrowed from config. False: links are in the clear. */
 bool daemon_config_tls(const struct daemon_config *config, struct tls_files *files);
+
+/* Let this process have as many descriptors as its links and its files may need. False: the system
+ * does not; `error` (CONFIG_ERROR_BYTES) says what to do. */
+bool daemon_config_descriptors(const struct daemon_config *config, char *error);
 
 uint32_t daemon_config_id(const struct daemon_config *config);
 /* What the evidence log says of this node. */

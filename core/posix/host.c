@@ -89,10 +89,14 @@ static bool open_links(struct host *host, char *error)
     const struct daemon_config *config = host->config;
     struct tls_files files;
     const bool secured = daemon_config_tls(config, &files);
-    return (!secured || tls_open(&host->tls, &files, error, CONFIG_ERROR_BYTES)) &&
-           links_open(&host->links, host->role->links_max(config), secured ? &host->tls : NULL,
-                      config->listen.size_bytes > 0 ? &config->listen : NULL, error,
-                      CONFIG_ERROR_BYTES);
+    const bool good =
+        daemon_config_descriptors(config, error) &&
+        (!secured || tls_open(&host->tls, &files, error, CONFIG_ERROR_BYTES)) &&
+        links_open(&host->links, host->role->links_max(config), secured ? &host->tls : NULL,
+                   config->listen.size_bytes > 0 ? &config->listen : NULL, error,
+                   CONFIG_ERROR_BYTES);
+    links_limit_source(&host->links, (uint32_t)config->number[CONFIG_links_from_address]);
+    return good;
 }
 
 /* Counters first: whoever is killed in between has them, and a node without is refused. */
@@ -264,6 +268,34 @@ static void look_at_links(struct host *host)
         say(&host->say, SAY_WARNING, "tls_refused", "count=%" PRIu64 " why=\"%s\"",
             host->told_refused, host->links.refusal);
     }
+    uint64_t away = 0;
+    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
+        away += host->links.counts.away[i];
+    }
+    const uint64_t now_us = host_clock_us();
+    if (away != host->told_away && now_us >= host->tell_away_at_us) {
+        const uint64_t *by = host->links.counts.away;
+        host->told_away = away;
+        host->tell_away_at_us = now_us + SECOND_US;
+        say(&host->say, SAY_WARNING, "links_away",
+            "place=%" PRIu64 " address=%" PRIu64 " late=%" PRIu64 " system=%" PRIu64,
+            by[LINKS_AWAY_PLACE], by[LINKS_AWAY_ADDRESS], by[LINKS_AWAY_LATE],
+            by[LINKS_AWAY_SYSTEM]);
+    }
+}
+
+static void add_away(struct host *host)
+{
+    static const char *const words[] = {
+#define WORD(NAME, name) #name,
+        LINKS_AWAY_LIST(WORD)
+#undef WORD
+    };
+    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
+        metrics_add(&host->metrics, METRICS_COUNTER, "links_away_total",
+                    "inbound links that were sent away, or had to wait (system), by rule", "reason",
+                    words[i], host->links.counts.away[i]);
+    }
 }
 
 static void add_reasons(struct host *host, const char *name, const char *help,
@@ -303,6 +335,9 @@ static void add_host(struct host *host)
                 host->counts.clock_steps);
     metrics_add(metrics, METRICS_COUNTER, "evidence_failures_total",
                 "pieces of evidence that could not be written", NULL, NULL, host->log.failures);
+    metrics_add(metrics, METRICS_COUNTER, "evidence_spared_total",
+                "refusals and drops of strangers that were counted and not written", NULL, NULL,
+                host->counts.spared);
     metrics_add(metrics, METRICS_GAUGE, "evidence_full", "the evidence log has reached its bound",
                 NULL, NULL, host->log.full);
     metrics_add(metrics, METRICS_GAUGE, "links", "open, or about to be", NULL, NULL,
@@ -313,6 +348,7 @@ static void add_host(struct host *host)
                 links->accepted);
     metrics_add(metrics, METRICS_COUNTER, "links_failed_total", "refused, reset or timed out", NULL,
                 NULL, links->failed);
+    add_away(host);
     metrics_add(metrics, METRICS_COUNTER, "tls_refused_total",
                 "handshakes that failed: no certificate of ours, expired, revoked, or no TLS 1.3",
                 NULL, NULL, links->refused);

@@ -75,10 +75,12 @@ bool links_prepare(int file)
 
 static bool open_listener(struct links *links, const struct links_address *listen_at)
 {
-    const int one = 1;
+    const int one = 1, bytes = LINKS_SOCKET_BYTES; /* who is accepted inherits them */
     links->listener = socket(listen_at->socket.ss_family, SOCK_STREAM, 0);
     return links->listener >= 0 &&
            setsockopt(links->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+           setsockopt(links->listener, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0 &&
+           setsockopt(links->listener, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0 &&
            links_prepare(links->listener) &&
            bind(links->listener, (const struct sockaddr *)&listen_at->socket,
                 listen_at->size_bytes) == 0;
@@ -143,6 +145,11 @@ bool links_open(struct links *links, uint32_t max, struct tls *tls,
         return false;
     }
     return true;
+}
+
+void links_limit_source(struct links *links, uint32_t source_max)
+{
+    links->source_max = source_max;
 }
 
 bool links_listen(struct links *links)
@@ -450,20 +457,24 @@ void links_release(struct links *links, struct link *link)
 /* Who has to go first when there is no free place; 0: nobody may be sent away for another. */
 static int expendable(const struct link *link)
 {
-    return link->state == LINK_LINGERING                     ? 2
-           : link->state == LINK_SECURING && link->peer == 0 ? 1
-                                                             : 0;
+    if (link->state == LINK_LINGERING) {
+        return 3;
+    }
+    const bool nobody = link->state == LINK_SECURING && link->peer == 0;
+    return !nobody ? 0 : link->answered ? 1 : 2;
 }
 
 /* All that are expendable have a limit. */
 static struct link *first_to_go(const struct links *links)
 {
     struct link *first = NULL;
+    int before = 0;
     for (uint32_t i = 0; i < links->limited.count; i++) {
         struct link *link = &links->all[links->limited.places[i]];
-        const int rank = expendable(link), before = first == NULL ? 0 : expendable(first);
+        const int rank = expendable(link);
         if (rank > before || (rank == before && rank > 0 && link->until_us < first->until_us)) {
             first = link;
+            before = rank;
         }
     }
     return first;
@@ -473,6 +484,7 @@ struct link *links_take_place(struct links *links)
 {
     struct link *first = links->free_count > 0 ? NULL : first_to_go(links);
     if (first != NULL) {
+        links->counts.away[LINKS_AWAY_PLACE] += first->state == LINK_SECURING;
         links_release(links, first);
     }
     return links->free_count > 0 ? &links->all[links->free[--links->free_count]] : NULL;

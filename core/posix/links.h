@@ -4,8 +4,11 @@
  * Who is at the other end of an inbound link, the protocol on it tells (core/mqtt). All is bounded:
  * LINKS_SPARE links beyond what the role may have, one read of LINKS_READ_BYTES a round and link,
  * so that nobody who sends much keeps the others waiting. Where there is no place for another
- * inbound link, it waits in the kernel's backlog; but whoever has shown no certificate yet makes
- * place for it, the one that has waited longest first, so that silence keeps nobody out.
+ * inbound link, it waits in the kernel's backlog; but a link whose handshake is under way makes
+ * place for it: of those that have said nothing whole the one that waits longest, else of the
+ * others. So silence keeps nobody out, and who is up makes no place. Of an address (an IPv6 one's
+ * /64) there are no more inbound links at once than links_limit_source allows: one more is closed.
+ * What the system holds for an inbound link is LINKS_SOCKET_BYTES each way, which Linux doubles.
  *
  * What the role sends leaves with links_flush, behind its step: whatever it said in that step is in
  * its log before anybody can hear of it. With `direct` it leaves at once: for a role whose word is
@@ -43,6 +46,22 @@ enum {
     LINKS_ACCEPT_REST_US = 100000, /* after the system refused another socket */
     LINKS_ADDRESS_BYTES = 64,      /* "[::1]:7002" and its NUL */
     LINKS_HANDSHAKE_US = 10000000, /* from a link's opening until it is up; then it is given up */
+    LINKS_SOCKET_BYTES = 65536,
+    LINKS_SOURCE_BYTES = 16,
+};
+
+/* Why an inbound link was sent away. */
+#define LINKS_AWAY_LIST(X)                                                                         \
+    X(PLACE, place)     /* it had shown no certificate yet, and another one needed its place */    \
+    X(ADDRESS, address) /* its address has as many as it may have */                               \
+    X(LATE, late)       /* its handshake was not over within LINKS_HANDSHAKE_US */                 \
+    X(SYSTEM, system)   /* the system had no descriptor or no memory for it; it waits */
+
+enum links_away {
+#define LINKS_AWAY_ENUM(NAME, name) LINKS_AWAY_##NAME,
+    LINKS_AWAY_LIST(LINKS_AWAY_ENUM)
+#undef LINKS_AWAY_ENUM
+        LINKS_AWAY_COUNT
 };
 
 struct links_address {
@@ -75,10 +94,12 @@ struct link {
     SSL *tls;          /* NULL: in the clear */
     bool said_end;     /* LINGERING: the other end was told */
     bool tls_writes;   /* SECURING: the handshake waits for room, not for bytes */
+    bool answered;     /* SECURING: the other end's first word came whole */
     uint32_t ready;    /* what epoll said, until it is dealt with */
     uint32_t watched;  /* what epoll was asked for */
     uint64_t until_us; /* CONNECTING, SECURING, LINGERING: to be ended then */
     uint32_t chain;    /* the next place whose handle has the same bucket, + 1; 0: none */
+    uint8_t source[LINKS_SOURCE_BYTES]; /* inbound: where from; IPv4 as ::ffff:a.b.c.d */
 };
 
 /* Places that are to be looked at: each once, and it may be another link's by then. */
@@ -92,8 +113,9 @@ struct links {
     uint32_t peer_count;
     struct links_peer peers[LINKS_PEERS_MAX];
     uint32_t max;
-    struct link *all; /* [max] */
-    uint32_t *free;   /* [max]: places that are free */
+    uint32_t source_max; /* inbound links of an address; 0: as many as there is place for */
+    struct link *all;    /* [max] */
+    uint32_t *free;      /* [max]: places that are free */
     uint32_t free_count;
     uint32_t *buckets;     /* [bucket_count]: by handle, the first place + 1; 0: none */
     uint32_t bucket_count; /* a power of 2 */
@@ -120,6 +142,7 @@ struct links {
     struct links_counts {
         uint64_t opened, accepted, failed, refused, received_bytes,
             sent_bytes; /* refused: by TLS */
+        uint64_t away[LINKS_AWAY_COUNT];
     } counts;
 };
 
@@ -131,6 +154,8 @@ bool links_parse(const char *text, struct links_address *address);
  * links_listen. False: `error`. */
 bool links_open(struct links *links, uint32_t max, struct tls *tls,
                 const struct links_address *listen, char *error, size_t error_bytes);
+/* How many inbound links an address may have at once; 0: as many as there is place for. */
+void links_limit_source(struct links *links, uint32_t source_max);
 /* From here on links are taken. False: errno. */
 bool links_listen(struct links *links);
 bool links_add_peer(struct links *links, uint32_t number, const struct links_address *address);

@@ -7,7 +7,7 @@
 /* A socket is never waited for, is not inherited, and does not hold back small packets. */
 bool links_prepare(int file);
 /* A free place, or that of a link that may be sent away for another: one that lingers, or an
- * inbound one whose handshake is under way, the oldest first. NULL: there is none. */
+ * inbound one whose handshake is under way, as links.h says. NULL: there is none. */
 struct link *links_take_place(struct links *links);
 bool links_has_place(const struct links *links);
 /* A link in a place that was taken: from here on its handle is found. Its limit, if it has one, is

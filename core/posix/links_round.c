@@ -1,6 +1,7 @@
 /* A round of links: wait, then what happened, one event after the other. */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,14 +143,21 @@ void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadlin
     links_wait_all(&links, 1, wake, now_us, deadline_us);
 }
 
-/* Its time is over. */
-static void give_up(struct links *links, struct link *link)
+/* What is not up, or lingers. */
+static void end_early(struct links *links, struct link *link)
 {
     if (link->state == LINK_LINGERING || link->peer == 0) {
         links_release(links, link); /* an inbound one that is not up yet is nobody's */
     } else {
         links_fail(links, link);
     }
+}
+
+/* Its time is over. */
+static void give_up(struct links *links, struct link *link)
+{
+    links->counts.away[LINKS_AWAY_LATE] += link->state == LINK_SECURING && link->peer == 0;
+    end_early(links, link);
 }
 
 /* Limits that have come; the list loses those that have none any more. */
@@ -214,6 +222,7 @@ static bool secure(struct links *links, struct link *link, struct event *event)
 {
     const enum tls_outcome outcome = tls_handshake(link->tls, links->refusal);
     link->tls_writes = outcome == TLS_WANTS_WRITE;
+    link->answered = tls_answered(link->tls);
     if (outcome == TLS_DONE) {
         link->state = LINK_OPEN;
         links->counts.accepted += link->peer == 0;
@@ -223,7 +232,7 @@ static bool secure(struct links *links, struct link *link, struct event *event)
     }
     if (outcome == TLS_FAILED) {
         links->counts.refused++;
-        give_up(links, link);
+        end_early(links, link);
     }
     return false;
 }
@@ -334,14 +343,58 @@ static bool advance(struct links *links, struct link *link, struct event *event)
     return happened;
 }
 
+/* Where a link comes from: IPv4 whole, of IPv6 what a network is given. */
+static void read_source(const struct sockaddr_storage *name, uint8_t source[LINKS_SOURCE_BYTES])
+{
+    enum { NETWORK_BYTES = 8, MAPPED_AT = 10, FOUR_AT = 12 };
+    static const uint8_t mapped[FOUR_AT] = {[MAPPED_AT] = 0xFF, [MAPPED_AT + 1] = 0xFF};
+    memset(source, 0, LINKS_SOURCE_BYTES);
+    if (name->ss_family == AF_INET) {
+        memcpy(source, mapped, sizeof mapped);
+        memcpy(source + FOUR_AT, &((const struct sockaddr_in *)name)->sin_addr, 4);
+    } else if (name->ss_family == AF_INET6) {
+        const uint8_t *six = ((const struct sockaddr_in6 *)name)->sin6_addr.s6_addr;
+        const bool four = memcmp(six, mapped, sizeof mapped) == 0;
+        memcpy(source, six, four ? LINKS_SOURCE_BYTES : NETWORK_BYTES);
+    }
+}
+
+/* Has this address as many links as it may have? One that lingers is closed already. */
+static bool source_is_full(const struct links *links, const uint8_t source[LINKS_SOURCE_BYTES])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; links->source_max > 0 && i < links->max; i++) {
+        const struct link *link = &links->all[i];
+        count += (link->state == LINK_SECURING || link->state == LINK_OPEN) && link->peer == 0 &&
+                 memcmp(link->source, source, LINKS_SOURCE_BYTES) == 0;
+    }
+    return links->source_max > 0 && count >= links->source_max;
+}
+
+/* The system gave no socket. */
+static void refused_by_system(struct links *links, uint64_t now_us)
+{
+    links->accepting = errno == EINTR || errno == ECONNABORTED;
+    if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
+        links->counts.away[LINKS_AWAY_SYSTEM]++;
+        links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
+    }
+}
+
 static bool accept_one(struct links *links, uint64_t now_us, struct event *event)
 {
-    const int file = accept(links->listener, NULL, NULL);
+    struct sockaddr_storage name = {0};
+    socklen_t name_bytes = sizeof name;
+    uint8_t source[LINKS_SOURCE_BYTES];
+    const int file = accept(links->listener, (struct sockaddr *)&name, &name_bytes);
     if (file < 0) {
-        links->accepting = errno == EINTR || errno == ECONNABORTED;
-        if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
-            links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
-        }
+        refused_by_system(links, now_us);
+        return false;
+    }
+    read_source(&name, source);
+    if (source_is_full(links, source)) {
+        links->counts.away[LINKS_AWAY_ADDRESS]++;
+        (void)close(file);
         return false;
     }
     struct link *link =
@@ -351,10 +404,11 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
         return false;
     }
     const bool secured = links->tls != NULL;
-    const struct link begun = {.state = secured ? LINK_SECURING : LINK_OPEN,
-                               .socket = file,
-                               .tls = secured ? tls_begin(links->tls, file, 0) : NULL,
-                               .until_us = now_us + LINKS_HANDSHAKE_US};
+    struct link begun = {.state = secured ? LINK_SECURING : LINK_OPEN,
+                         .socket = file,
+                         .tls = secured ? tls_begin(links->tls, file, 0) : NULL,
+                         .until_us = now_us + LINKS_HANDSHAKE_US};
+    memcpy(begun.source, source, sizeof source);
     links_begin(links, link, &begun);
     if (secured && link->tls == NULL) {
         links_release(links, link);

@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/evidence.h"
+#include "core/mqtt/keep_alive.h"
 #include "core/server/broker_inside.h"
 
 /* Where each table begins in the caller's memory; all of them on 8 bytes. */
@@ -126,6 +127,7 @@ static void tables_init(struct broker *broker, const struct broker_config *confi
     broker->large_bytes = (uint8_t(*)[BROKER_MESSAGE_BYTES_MAX])(memory + at.large_bytes);
     lists_init(broker, memory, &at);
     broker->deadline_us = UINT64_MAX;
+    broker->waiting_first = broker->waiting_last = BROKER_NONE;
     for (uint32_t row = 0; row < config->subscriptions_max; row++) {
         broker->subscriptions[row].session = BROKER_NONE;
     }
@@ -202,9 +204,53 @@ void broker_text_set(struct broker_text *text, struct mqtt_slice slice)
 
 static uint64_t silence_us(const struct broker_connection *connection);
 
+/* The free row of the lowest number, or connections_max. */
+static uint32_t connection_row(struct broker *broker)
+{
+    while (broker->connection_next < broker->config.connections_max &&
+           broker->connections[broker->connection_next].used) {
+        broker->connection_next++;
+    }
+    return broker->connection_next;
+}
+
+/* Behind all others that are to say CONNECT. */
+static void wait_begin(struct broker *broker, uint32_t row)
+{
+    struct broker_connection *connection = &broker->connections[row];
+    connection->waiting = true;
+    connection->waits_behind = broker->waiting_last;
+    connection->waits_before = BROKER_NONE;
+    if (broker->waiting_last == BROKER_NONE) {
+        broker->waiting_first = row;
+    } else {
+        broker->connections[broker->waiting_last].waits_before = row;
+    }
+    broker->waiting_last = row;
+}
+
+void broker_connection_waited(struct broker *broker, struct broker_connection *connection)
+{
+    if (!connection->waiting) {
+        return;
+    }
+    connection->waiting = false;
+    if (connection->waits_behind == BROKER_NONE) {
+        broker->waiting_first = connection->waits_before;
+    } else {
+        broker->connections[connection->waits_behind].waits_before = connection->waits_before;
+    }
+    if (connection->waits_before == BROKER_NONE) {
+        broker->waiting_last = connection->waits_behind;
+    } else {
+        broker->connections[connection->waits_before].waits_behind = connection->waits_behind;
+    }
+}
+
 /* The session goes its own way; what is held back may still leave. */
 static void connection_part(struct broker *broker, struct broker_connection *connection)
 {
+    broker_connection_waited(broker, connection);
     if (connection->connected) {
         connection->connected = false;
         struct broker_session *session = &broker->sessions[connection->session];
@@ -406,15 +452,15 @@ static void settle(struct broker *broker, const struct port *port)
 
 static void connection_open(struct broker *broker, const struct port *port, uint32_t link)
 {
-    while (broker->connection_next < broker->config.connections_max &&
-           broker->connections[broker->connection_next].used) {
-        broker->connection_next++;
-    }
-    if (broker->connection_next == broker->config.connections_max) {
-        port->link_close(port->ctx, link);
+    if (connection_row(broker) == broker->config.connections_max) {
         port->evidence(port->ctx,
                        &(struct evidence){.kind = EVIDENCE_REFUSE, .value = REFUSAL_SESSIONS});
-        return;
+        if (broker->waiting_first == BROKER_NONE) { /* all have said CONNECT */
+            port->link_close(port->ctx, link);
+            return;
+        }
+        broker_close(broker, port, &broker->connections[broker->waiting_first]);
+        (void)connection_row(broker);
     }
     const uint32_t row = broker->connection_next++;
     struct broker_connection *connection = &broker->connections[row];
@@ -433,6 +479,7 @@ static void connection_open(struct broker *broker, const struct port *port, uint
                       BROKER_TEXT_BYTES_MAX);
     broker_connection_index(broker, row);
     broker_wake_at(broker, silence_us(connection));
+    wait_begin(broker, row);
 }
 
 static void take_packets(struct broker *broker, const struct port *port,
@@ -491,9 +538,7 @@ static uint64_t silence_us(const struct broker_connection *connection)
     if (!connection->connected) {
         return connection->opened_us + BROKER_HANDSHAKE_US;
     }
-    return connection->keep_alive_s == 0
-               ? UINT64_MAX
-               : connection->heard_us + connection->keep_alive_s * UINT64_C(1500000);
+    return mqtt_keep_alive_silence_us(connection->keep_alive_s, connection->heard_us);
 }
 
 static void connections_sweep(struct broker *broker, const struct port *port)
@@ -504,6 +549,8 @@ static void connections_sweep(struct broker *broker, const struct port *port)
             if (connection->connected) {
                 broker_refuse(broker, port, connection, MQTT_KEEP_ALIVE_TIMEOUT);
             } else {
+                port->evidence(port->ctx,
+                               &(struct evidence){.kind = EVIDENCE_DROP, .value = REFUSAL_LATE});
                 broker_close(broker, port, connection);
             }
         }

@@ -9,13 +9,16 @@
  * it asks for a reset and does nothing more: RAM and disk may disagree. What it cannot read at boot
  * is given up and begun anew (DROP, disk).
  *
- * Bounds. Everything is in the memory that the caller gives; nothing grows. What has no room is
- * said to the publisher (0x97) before anything is taken, but for a session whose own queue is full:
- * its copy is dropped and counted. What a client that does not read its link has no room for waits
- * in its queue; answers that cannot wait (to SUBSCRIBE, PINGREQ, PUBREL) and have none end its
- * connection. Packets are a little smaller than MQTT_PACKET_BYTES_MAX, topics, filters and client
- * ids at most BROKER_TEXT_BYTES_MAX. Of one message a session gets a copy for each of its
- * subscriptions that match.
+ * Bounds. Everything is in the memory that the caller gives; nothing grows. Of connections, those
+ * that have said no CONNECT end after 10 s (DROP, late), and make place for another one when there
+ * is no other (REFUSE, sessions), the one that waits longest first. Copies of QoS 0 that wait for a
+ * session take no more room than they leave free. What has no room is said to the publisher (0x97)
+ * before anything is taken, but for a session whose own queue is full: its copy is dropped and
+ * counted. What a client that does not read its link has no room for waits in its queue; answers
+ * that cannot wait (to SUBSCRIBE, PINGREQ, PUBREL) and have none end its connection. Packets are a
+ * little smaller than MQTT_PACKET_BYTES_MAX, topics, filters and client ids at most
+ * BROKER_TEXT_BYTES_MAX. Of one message a session gets a copy for each of its subscriptions that
+ * match.
  *
  * Time. A step costs what it has to do with, not how much there is: links, clients and
  * subscriptions are found by hash, a topic's subscriptions by as many as it has levels. A SUBSCRIBE

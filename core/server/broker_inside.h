@@ -35,6 +35,7 @@ _Static_assert(BROKER_TEXT_BYTES_MAX <= UINT8_MAX, "its size fits");
 struct broker_message {
     uint32_t references; /* copies, a retained row, a will; 0 = free */
     bool stored;         /* there is a row in the database */
+    uint8_t qos;         /* the publisher's: later subscribers of a retained one get no higher */
     uint64_t arrived_us;
     uint32_t size_bytes;
 };
@@ -93,8 +94,10 @@ struct broker_connection {
     bool used;
     bool connected; /* CONNACK was sent, and `session` is one */
     bool leaving;   /* its last packet is held back: close behind the next flush */
-    bool unsent;    /* it is in the list of those that settle flushes, whoever has its row */
-    uint32_t next;  /* in the bucket of its link */
+    bool waiting;   /* it has said no CONNECT; the list of such, by the time they came: */
+    uint32_t waits_behind, waits_before; /* rows, or BROKER_NONE */
+    bool unsent;   /* it is in the list of those that settle flushes, whoever has its row */
+    uint32_t next; /* in the bucket of its link */
     uint32_t link;
     uint32_t session;
     uint16_t keep_alive_s; /* in force */
@@ -157,8 +160,9 @@ struct broker {
     struct broker_copy *copies;
     uint32_t *retained; /* messages, or BROKER_NONE */
     struct broker_buckets by_link, by_client, by_filter;
-    struct broker_list touched; /* sessions */
-    struct broker_list unsent;  /* connections */
+    struct broker_list touched;           /* sessions */
+    struct broker_list unsent;            /* connections */
+    uint32_t waiting_first, waiting_last; /* connections without a CONNECT, the oldest first */
     /* What few connections need at once, each by itself: the rows that were used last go first, so
      * that those which were never needed stay untouched. */
     struct broker_aliases *aliases; /* of the connections, by their rows */
@@ -218,6 +222,9 @@ void broker_close(struct broker *broker, const struct port *port,
 void broker_refuse(struct broker *broker, const struct port *port,
                    struct broker_connection *connection, uint8_t reason);
 
+/* It is nobody's no more: it makes no place for another. */
+void broker_connection_waited(struct broker *broker, struct broker_connection *connection);
+
 /* --- broker_packet.c: the reason to refuse the packet, or 0 */
 uint8_t broker_take(struct broker *broker, const struct port *port,
                     struct broker_connection *connection, struct mqtt_packet *packet);
@@ -237,6 +244,9 @@ void broker_session_fill(struct broker *broker, struct broker_session *session);
 /* Something waits for room, or for the quota. */
 bool broker_session_waits(const struct broker_session *session);
 uint32_t broker_session_number(const struct broker *broker, const struct broker_session *session);
+/* What it holds is stored: it outlives its connection, or did so under an earlier one, and its row
+ * is there until it ends. */
+bool broker_session_durable(const struct broker_session *session);
 
 /* --- broker_route.c */
 /* Take a message in: to the retained ones, and to the queues of those who subscribed.

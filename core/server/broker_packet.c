@@ -105,7 +105,7 @@ static bool connect_will(struct broker *broker, struct broker_session *session,
     if (message == BROKER_NONE) {
         return false;
     }
-    broker_message_hold(broker, message, session->expiry_s > 0); /* [MQTT-3.1.2-7] */
+    broker_message_hold(broker, message, broker_session_durable(session)); /* [MQTT-3.1.2-7] */
     session->will = message;
     session->will_qos = packet->qos;
     session->will_delay_s = will.properties.will_delay_s;
@@ -178,6 +178,7 @@ static uint8_t take_connect(struct broker *broker, const struct port *port,
     connection->packet_bytes_max = properties->maximum_packet_bytes;
     connection->session = broker_session_number(broker, session);
     connection->connected = true;
+    broker_connection_waited(broker, connection);
     if (properties->topic_alias_maximum > 0) {
         mqtt_aliases_send(&connection->sent, properties->topic_alias_maximum);
     }

@@ -49,6 +49,7 @@ uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *pub
     broker_message_set(broker, row, bytes, size_bytes);
     message->arrived_us = broker->now_us;
     message->stored = false;
+    message->qos = publish->qos;
     return row;
 }
 
@@ -139,6 +140,14 @@ void broker_copy_free(struct broker *broker, uint32_t copy)
     broker->free_copies.rows[broker->free_copies.count++] = copy;
 }
 
+/* Of QoS 0 nothing is promised: what waits for a client that does not read takes no more than it
+ * leaves free, so that n of them leave one part in n + 1 of the room to the others. */
+static bool takes_too_much(const struct broker *broker, const struct broker_session *session)
+{
+    return session->queue_count >= broker->free_copies.count ||
+           session->queue_count >= broker->free_messages.count;
+}
+
 /* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
  * if that is full. */
 static void enqueue(struct broker *broker, uint32_t number, uint32_t message, uint8_t qos,
@@ -148,7 +157,8 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     if (qos == 0 && session->connection == BROKER_NONE) {
         return; /* section 4.1: may be kept, is not */
     }
-    if (session->queue_count >= broker->config.queue_max) {
+    if (session->queue_count >= broker->config.queue_max ||
+        (qos == 0 && takes_too_much(broker, session))) {
         broker->counts.dropped++;
         return;
     }
@@ -158,7 +168,7 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     }
     const uint32_t row = broker->free_copies.rows[--broker->free_copies.count];
     broker_session_touch(broker, session);
-    const bool durable = qos > 0 && session->expiry_s > 0;
+    const bool durable = qos > 0 && broker_session_durable(session);
     broker->copies[row] = (struct broker_copy){.message = message,
                                                .session = number,
                                                .next = BROKER_NONE,
@@ -296,7 +306,9 @@ static void send_retained(struct broker *broker, const struct broker_subscriptio
         if (!broker_message_fresh(broker, message, &packet)) { /* it has expired meanwhile */
             retain(broker, row, BROKER_NONE, true);
         } else if (broker_subscription_matches(one, packet.topic)) {
-            enqueue(broker, one->session, message, one->qos, true, one->identifier);
+            const uint8_t qos = broker->messages[message].qos; /* [MQTT-3.8.4-8] */
+            enqueue(broker, one->session, message, qos < one->qos ? qos : one->qos, true,
+                    one->identifier);
         }
     }
 }
@@ -350,7 +362,7 @@ uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
     one->qos = wanted->qos;
     one->no_local = wanted->no_local;
     one->retain_as_published = wanted->retain_as_published;
-    if (session->expiry_s > 0) {
+    if (broker_session_durable(session)) {
         broker_store_put(broker, BROKER_PUT_SUBSCRIPTION, row);
     }
     if (!one->shared && (wanted->retain_handling == MQTT_RETAINED_ALWAYS ||

@@ -325,6 +325,42 @@ static void what_a_client_may_not_say_ends_its_connection_with_a_reason(void)
 }
 
 /* [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16] [MQTT-3.2.2-21] */
+static void who_says_nothing_makes_place_and_has_a_limit(void)
+{
+    enum { CONNECTIONS = 8 };
+    uint32_t links[CONNECTIONS];
+    rig_init(false);
+    const uint32_t honest = fresh("honest");
+    for (uint32_t index = 0; index < CONNECTIONS - 1; index++) {
+        links[index] = link_up();
+        rig.fake.now_us++;
+    }
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_REFUSE), 0);
+    links[CONNECTIONS - 1] = link_up();
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_REFUSE), 1);
+    EXPECT_EQUAL(fake_port_last(&rig.fake, EVIDENCE_REFUSE)->value, REFUSAL_SESSIONS);
+    EXPECT(!is_open(links[0]) && is_open(links[1]) && is_open(links[CONNECTIONS - 1]));
+    const uint32_t second = fresh("second");
+    EXPECT(!is_open(links[1]) && is_open(links[2]));
+    pass(11); /* CONNECT has 10 s */
+    for (uint32_t index = 0; index < CONNECTIONS; index++) {
+        EXPECT(!is_open(links[index]));
+    }
+    EXPECT_EQUAL(fake_port_last(&rig.fake, EVIDENCE_DROP)->value, REFUSAL_LATE);
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_DROP), CONNECTIONS - 2);
+    EXPECT(is_open(honest) && is_open(second));
+    /* Who is connected makes place for nobody. */
+    for (uint32_t index = 0; index < CONNECTIONS - 2; index++) {
+        char name[16];
+        snprintf(name, sizeof name, "more%u", (unsigned)index);
+        links[index] = fresh(name);
+        EXPECT(is_open(links[index]));
+    }
+    EXPECT(!is_open(link_up()));
+    EXPECT(is_open(honest) && is_open(second) && is_open(links[0]));
+    rig_drop();
+}
+
 static void a_connack_says_what_the_client_asked_for_and_did_not_get(void)
 {
     rig_init(false);
@@ -496,6 +532,31 @@ static void retained_messages_are_for_those_who_come_later(void)
 }
 
 /* [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-4] [MQTT-4.1.0-2] [MQTT-4.4.0-1] [MQTT-4.3.3-10] */
+/* [MQTT-3.8.4-8] for those who come later, too, and over a restart. */
+static void a_retained_message_has_at_most_the_qos_of_its_publisher(void)
+{
+    rig_init(true);
+    const uint32_t p = fresh("p"), a = fresh("a");
+    struct mqtt_packet packet = message("t/0", "0", 0, 0);
+    packet.retain = true;
+    say(p, &packet);
+    packet = message("t/1", "1", 1, 1);
+    packet.retain = true;
+    say(p, &packet);
+    (void)heard(p, MQTT_PUBACK);
+    subscribe(a, "t/0", 2);
+    (void)expect_message(a, "t/0", "0", 0);
+    subscribe(a, "t/1", 2);
+    (void)expect_message(a, "t/1", "1", 1);
+    restart();
+    const uint32_t b = fresh("b");
+    subscribe(b, "t/0", 1);
+    (void)expect_message(b, "t/0", "0", 0);
+    subscribe(b, "t/1", 2);
+    (void)expect_message(b, "t/1", "1", 1);
+    rig_drop();
+}
+
 static void a_session_goes_on_where_its_connection_ended(void)
 {
     rig_init(false);
@@ -894,7 +955,9 @@ static void what_has_no_room_is_refused_or_counted(void)
     for (uint32_t index = 0; index < 4; index++) {
         (void)link_up();
     }
-    EXPECT(!is_open(link_up())); /* eight connections */
+    EXPECT_EQUAL(view().connections, 8);
+    (void)link_up(); /* in the place of the first that said nothing */
+    EXPECT_EQUAL(view().connections, 8);
     pass(11);
     EXPECT_EQUAL(view().connections, 4); /* those that said nothing are gone */
     rig_drop();
@@ -975,6 +1038,33 @@ static void sessions_outlive_two_restarts_in_a_row_that_a_will_came_between(void
     s = connected("s", false, 100, true);
     (void)expect_message(s, "w", "gone", 1);
     EXPECT(silent(s)); /* once */
+    rig_drop();
+}
+
+/* It was stored when it lasted. What it holds since it ends with its connection must be stored as
+ * well, or the rows of the next boot do not agree, and all sessions are given up. */
+static void a_session_that_no_longer_lasts_takes_no_other_with_it(void)
+{
+    rig_init(true);
+    (void)connected("s", false, 100, false);
+    uint32_t a = connected("a", false, 100, false);
+    step(EVENT_LINK_DOWN, a, NULL, 0);
+    struct mqtt_packet connect = connect_of("a", false, 0);
+    connect.will = true;
+    connect.topic = TEXT("w");
+    connect.payload = TEXT("gone");
+    connect.qos = 1;
+    a = connected_by(&connect, true);
+    subscribe(a, "t", 1);
+    const uint32_t p = fresh("p");
+    publish(p, "t", "in flight", 1, 1);
+    (void)heard(p, MQTT_PUBACK);
+    (void)expect_message(a, "t", "in flight", 1);
+    restart();
+    EXPECT_EQUAL(fake_port_count_value(&rig.fake, EVIDENCE_DROP, REFUSAL_DISK), 0);
+    EXPECT_EQUAL(view().sessions, 1); /* the other one */
+    EXPECT_EQUAL(view().copies, 0);
+    (void)connected("s", false, 100, true);
     rig_drop();
 }
 
@@ -1104,10 +1194,12 @@ static void stored_rows_that_nobody_stored_are_given_up(void)
 int main(void)
 {
     RUN(what_a_client_may_not_say_ends_its_connection_with_a_reason);
+    RUN(who_says_nothing_makes_place_and_has_a_limit);
     RUN(a_connack_says_what_the_client_asked_for_and_did_not_get);
     RUN(a_message_reaches_those_who_subscribed_and_nobody_else);
     RUN(options_of_a_subscription_are_kept);
     RUN(retained_messages_are_for_those_who_come_later);
+    RUN(a_retained_message_has_at_most_the_qos_of_its_publisher);
     RUN(a_session_goes_on_where_its_connection_ended);
     RUN(a_will_comes_when_its_client_does_not);
     RUN(a_shared_subscription_gives_each_message_to_one);
@@ -1118,6 +1210,7 @@ int main(void)
     RUN(what_has_no_room_is_refused_or_counted);
     RUN(what_was_promised_is_there_after_a_restart);
     RUN(sessions_outlive_two_restarts_in_a_row_that_a_will_came_between);
+    RUN(a_session_that_no_longer_lasts_takes_no_other_with_it);
     RUN(a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset);
     RUN(a_client_that_does_not_read_loses_nothing_that_can_wait);
     RUN(a_message_that_is_owned_is_stored_though_its_ack_has_no_room);
