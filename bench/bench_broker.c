@@ -184,7 +184,8 @@ static double raw_loop(const char *path, uint32_t messages, uint32_t group, uint
             if (!put && done < group) {
                 continue; /* not yet */
             }
-            int code = sqlite3_bind_int64(statements[i], 1, put ? done : done - group);
+            const uint32_t row = (put ? done : done - group) % (2 * group);
+            int code = sqlite3_bind_int64(statements[i], 1, row);
             if (code == SQLITE_OK && put) {
                 code = sqlite3_bind_blob(statements[i], 2, bytes,
                                          (int)(i == 0 ? message_bytes : COPY_BYTES), SQLITE_STATIC);

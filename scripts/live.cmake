@@ -42,9 +42,22 @@ live_test(mqttjs COMMAND ${live}/mqttjs.sh mqttjs.mjs ${broker})
 # TLS 1.3, and who is refused, both ways.
 live_test(tls COMMAND ${live}/tls.sh ${broker} ${client} ${certificates})
 
+# The gateway's broker in the place of that program.
+set(gateway ${live}/gateway_broker.sh)
+set(gateway_daemon GATEWAY=$<TARGET_FILE:brownout-gateway>)
+live_test(gateway.mosquitto_clients ENVIRONMENT ${gateway_daemon}
+    COMMAND ${live}/mosquitto.sh ${gateway})
+live_test(gateway.paho ENVIRONMENT ${gateway_daemon}
+    COMMAND ${live}/paho.sh paho_client.py ${gateway})
+
 if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     return()
 endif()
+
+# The gateway killed, too.
+live_test(gateway.once
+    ENVIRONMENT ${gateway_daemon} BYTES_MAX=1500
+    COMMAND ${once} ${gateway} ${cutter} 2 20 5 ${client} -n 5000 -b 0 -w 8)
 
 # Exactly once over connections that are cut, and a broker that is killed.
 live_test(once.self COMMAND ${once} ${broker} ${cutter} 1 40 0 ${client} -1 -n 3000 -b 0)

@@ -302,16 +302,18 @@ static void put_repeated(struct mqtt_writer *writer, const struct property *prop
     CHECK(found);
 }
 
-/* In the order of the table. */
+/* In the order of the table, as far as there are any: most packets have none. */
 void mqtt_put_property_list(struct mqtt_writer *writer, uint32_t in,
                             const struct mqtt_properties *properties)
 {
-    for (uint32_t index = 0; index < PROPERTY_COUNT; index++) {
+    uint64_t left = properties->present;
+    for (uint32_t index = 0; index < PROPERTY_COUNT && left != 0; index++) {
         const struct property *property = &properties_of_mqtt[index];
         const uint64_t bit = MQTT_PROPERTY_BIT(property->identifier);
-        if ((properties->present & bit) == 0) {
+        if ((left & bit) == 0) {
             continue;
         }
+        left &= ~bit;
         CHECK((property->packets & in) != 0);
         if ((writer->left_out & bit) != 0) {
             continue;

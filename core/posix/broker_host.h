@@ -3,8 +3,9 @@
  * own (`broker.db` in the state folder); of its evidence it keeps counts alone, since the laws of
  * the fleet do not speak of its clients.
  *
- * A round gives it all that its links have, then lets it settle: one commit for all of them, and
- * nothing leaves before it. When it asks for a reset, the daemon begins anew.
+ * A round gives it all that its links have, and what comes meanwhile, then lets it settle: one
+ * commit for all of them, and nothing leaves before it. When it asks for a reset, the daemon begins
+ * anew.
  */
 #ifndef BROWNOUT_CORE_POSIX_BROKER_HOST_H
 #define BROWNOUT_CORE_POSIX_BROKER_HOST_H

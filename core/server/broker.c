@@ -412,8 +412,13 @@ static void fill(struct broker *broker)
 static void untouch(struct broker *broker)
 {
     while (broker->touched.count > 0) {
-        broker->sessions[broker->touched.rows[--broker->touched.count]].touched = false;
+        struct broker_session *session =
+            &broker->sessions[broker->touched.rows[--broker->touched.count]];
+        session->touched = false;
+        session->unsettled_count = 0;
     }
+    broker->crowded = false;
+    broker->unsettled_count = 0;
 }
 
 /* Send what is held back. Where that made room there may be more; and where it ended a connection,
@@ -616,7 +621,7 @@ void broker_step(struct broker *broker, const struct port *port, const struct ev
     }
     broker->now_us = now.monotonic_us;
     take_event(broker, port, event);
-    broker->unsettled = event->more && broker->err == ERR_OK;
+    broker->unsettled = event->more && !broker->crowded && broker->err == ERR_OK;
     if (!broker->unsettled) {
         sweep(broker, port);
         settle(broker, port);

@@ -88,6 +88,7 @@ struct broker_session {
     struct mqtt_sender sender;
     struct mqtt_receiver receiver;
     uint32_t head, tail, queue_count; /* copies that are not in flight */
+    uint32_t unsettled_count;         /* copies that came since the last settling */
 };
 
 struct broker_connection {
@@ -144,9 +145,11 @@ struct broker {
     struct broker_config config;
     uint64_t now_us;
     bool failed;
-    enum err err;         /* of the database, in this step */
-    bool unsettled;       /* events were taken whose effect nobody has seen yet */
-    uint64_t deadline_us; /* no connection, session or will ends before it */
+    enum err err;             /* of the database, in this step */
+    bool unsettled;           /* events were taken whose effect nobody has seen yet */
+    bool crowded;             /* they are to be settled before more are taken */
+    uint32_t unsettled_count; /* copies that came with them */
+    uint64_t deadline_us;     /* no connection, session or will ends before it */
     uint64_t order_next;
     uint32_t connection_next, session_next, subscription_next; /* below it no row is free */
     uint32_t subscriptions_used;

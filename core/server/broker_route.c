@@ -148,6 +148,19 @@ static bool takes_too_much(const struct broker *broker, const struct broker_sess
            session->queue_count >= broker->free_messages.count;
 }
 
+/* What waits to be settled takes half of a queue, or a quarter of the room, and no more: a client
+ * that reads loses nothing because others came at the same time. */
+static void count_unsettled(struct broker *broker, struct broker_session *session)
+{
+    const struct broker_config *config = &broker->config;
+    const uint32_t room =
+        config->copies_max < config->messages_max ? config->copies_max : config->messages_max;
+    session->unsettled_count++;
+    broker->unsettled_count++;
+    broker->crowded = broker->crowded || session->unsettled_count >= config->queue_max / 2 ||
+                      broker->unsettled_count >= room / 4;
+}
+
 /* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
  * if that is full. */
 static void enqueue(struct broker *broker, uint32_t number, uint32_t message, uint8_t qos,
@@ -168,6 +181,7 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     }
     const uint32_t row = broker->free_copies.rows[--broker->free_copies.count];
     broker_session_touch(broker, session);
+    count_unsettled(broker, session);
     const bool durable = qos > 0 && broker_session_durable(session);
     broker->copies[row] = (struct broker_copy){.message = message,
                                                .session = number,

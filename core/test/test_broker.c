@@ -800,6 +800,8 @@ static void who_matches_is_found_and_nobody_else(void)
 static void events_that_follow_at_once_share_a_commit(void)
 {
     rig_init(true);
+    rig.config.queue_max = 16;
+    restart();
     const uint32_t a = connected("a", false, 100, false);
     subscribe(a, "t", 1);
     const uint32_t b = connected("b", false, 100, false);
@@ -837,6 +839,24 @@ static void events_that_follow_at_once_share_a_commit(void)
     restart(); /* and it is durable */
     EXPECT_EQUAL(view().copies, 1);
     EXPECT_EQUAL(view().sessions, 2);
+    rig_drop();
+}
+
+static void what_comes_together_overflows_nobody_who_reads(void)
+{
+    rig_init(false);
+    const uint32_t s = fresh("s"), p = fresh("p");
+    subscribe(s, "t", 0);
+    rig.more = true;
+    for (uint32_t index = 0; index < 3 * rig.config.queue_max; index++) {
+        publish(p, "t", "x", 0, 0);
+    }
+    rig.more = false;
+    step(EVENT_TIMEOUT, 0, NULL, 0);
+    EXPECT_EQUAL(view().dropped, 0);
+    for (uint32_t index = 0; index < 3 * rig.config.queue_max; index++) {
+        (void)expect_message(s, "t", "x", 0);
+    }
     rig_drop();
 }
 
@@ -1205,6 +1225,7 @@ int main(void)
     RUN(a_shared_subscription_gives_each_message_to_one);
     RUN(who_matches_is_found_and_nobody_else);
     RUN(events_that_follow_at_once_share_a_commit);
+    RUN(what_comes_together_overflows_nobody_who_reads);
     RUN(a_client_gets_what_it_said_that_it_takes);
     RUN(a_message_that_waited_too_long_is_not_sent);
     RUN(what_has_no_room_is_refused_or_counted);
