@@ -16,6 +16,7 @@ enum event_kind {
 struct event {
     enum event_kind kind;
     bool inbound;         /* LINK_UP: the peer opened it */
+    bool more;            /* another event follows at once: what may wait for it can (a commit) */
     uint32_t link;        /* LINK_*: handle, never used twice since boot */
     const uint8_t *bytes; /* LINK_DATA */
     uint32_t size_bytes;  /* LINK_DATA: >= 1 */

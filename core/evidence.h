@@ -111,7 +111,8 @@ enum evidence_kind {
     X(DISK, disk)             /* the disk is full or failed: nothing was taken */                  \
     X(SESSIONS, sessions)     /* no room for another session */                                    \
     X(PROTOCOL, protocol)     /* well-formed, but not now (MQTT session order) */                  \
-    X(DECRYPT, decrypt)       /* signature good, authentication tag of the reading not */
+    X(DECRYPT, decrypt)       /* signature good, authentication tag of the reading not */          \
+    X(LATE, late)             /* a handshake, or a CONNECT, that did not come to its end in time */
 
 enum refusal {
 #define REFUSAL_ENUM(NAME, name) REFUSAL_##NAME,

@@ -25,6 +25,7 @@
 
 #define BROKER_TEXT_BYTES_MAX 128u   /* client ids, topics and filters of any client */
 #define BROKER_POOL_MAX       65536u /* subscriptions, messages, copies, retained messages */
+#define BROKER_SESSIONS_MAX   16384u /* connections, and sessions, of a broker at once */
 #define SERVER_SESSIONS_MAX   512u   /* sessions of a gateway or a cloud at once */
 #define SERVER_DEVICES_MAX    4096u  /* devices in a registry */
 #define GATEWAY_QUEUE_MAX     8192u  /* messages in custody */

@@ -195,6 +195,8 @@ void mqtt_judge_rude(struct mqtt_judge *judge, uint64_t now_us, uint32_t link, u
 /* All is healed and has drained: nothing that is owed may be missing. */
 void mqtt_judge_end(struct mqtt_judge *judge, uint64_t now_us);
 
+/* Does the standard list this reason code for a packet of this type? One without a list has all. */
+bool mqtt_judge_listed(uint8_t type, uint8_t reason);
 /* --- for the files of the judge */
 void mqtt_judge_break(struct mqtt_judge *judge, enum mqtt_law law, uint64_t now_us,
                       const char *what, uint32_t about, uint32_t client);

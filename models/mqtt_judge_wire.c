@@ -236,7 +236,7 @@ static void got_answer(const struct look *look)
 /* ---- reasons ----------------------------------------------------------------------------------
  */
 
-static bool listed(uint8_t type, uint8_t reason)
+bool mqtt_judge_listed(uint8_t type, uint8_t reason)
 {
     static const uint8_t connack[] = {0,    0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86,
                                       0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95, 0x97,
@@ -316,7 +316,7 @@ static void sent(const struct look *look)
     if (seen->size_bytes > self->packet_bytes_max) {
         wrong(look, MQTT_LAW_M15, "larger than the peer takes");
     }
-    if (!listed(seen->type, seen->reason)) {
+    if (!mqtt_judge_listed(seen->type, seen->reason)) {
         wrong(look, MQTT_LAW_M20, "a reason that the standard does not list here");
     }
     if (!seen->by_broker && self->must_close != 0 && seen->type != DISCONNECT) {

@@ -66,6 +66,7 @@
 ---| "flash_wear" # worn: from so many erases since new on a sector refuses to be written
 ---| "left_dark" # not healed: from heal on without power, for good
 ---| "left_cut" # not healed: from heal on nothing passes, either way, for good
+---| "attack_flood" # rogue gateway: so many hostile links to each honest gateway, which say nothing, little, or garbage
 
 ---What a run counts.
 ---@alias Figure
@@ -206,6 +207,7 @@
 ---@field canary? "no"|"yes" the judge is told twice of the first accepted reading, and must object
 ---@field heal_core? "no"|"yes" after heal a part of the fleet stays dark or cut, drawn from the seed; who has a way left must find it
 ---@field swarm? "no"|"yes"|"half" topology, configuration, latitude and faults are drawn from the seed, over what stands here; half: in every other run
+---@field sweep_every? integer a sweep of several files takes this one with one of so many seeds in a row, and with the first of all: where runs soon repeat each other
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
 ---@field run? fun(w: World) drives the run: it sleeps, awaits and strikes
@@ -328,6 +330,7 @@
 ---@field flash_wear? Duration|Fault worn: from so many erases since new on a sector refuses to be written
 ---@field left_dark? Duration|Fault not healed: from heal on without power, for good
 ---@field left_cut? Duration|Fault not healed: from heal on nothing passes, either way, for good
+---@field attack_flood? Duration|Fault rogue gateway: so many hostile links to each honest gateway, which say nothing, little, or garbage
 
 ---Where a strike falls: at a time, inside an operation, or on a piece of evidence. Without any of
 ---them: now.
@@ -649,6 +652,13 @@ function World:left_dark(on, options) end
 ---@param on Targets
 ---@param options? StrikeOptions
 function World:left_cut(on, options) end
+
+---Rogue gateway: so many hostile links to each honest gateway, which say nothing, little, or garbage
+---@param on Targets
+---@param amount integer how many
+---@param lasts Duration
+---@param options? StrikeOptions
+function World:attack_flood(on, amount, lasts, options) end
 
 -- The life of one device, for `brownout cuts`: every power cut of it, nested to any depth.
 --

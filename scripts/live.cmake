@@ -9,6 +9,7 @@ foreach(live broker certificates client cutter)
     brownout_program(live_${live} core/test/live/${live}.c tests core_posix)
     set(${live} $<TARGET_FILE:live_${live}>)
 endforeach()
+brownout_program(live_hostile core/test/live/hostile.c tests core) # sim.hostile has it
 foreach(live broker client)
     target_sources(live_${live} PRIVATE core/test/live/sockets.c)
 endforeach()

@@ -59,6 +59,7 @@ static const struct effect_range ranges[EFFECT_COUNT] = {
     [EFFECT_FLASH_BROWN_OUT] = {ROLE_MASK_DEVICE, 1, 1000000, 10000, 500000, 10000000,
                                 5 * MINUTE_US},
     [EFFECT_FLASH_WEAR] = {ROLE_MASK_DEVICE, 1, 10000000, 4, 40, 0, 0},
+    [EFFECT_ATTACK_FLOOD] = {ROLE_MASK_ROGUE, 1, 1024, 4, 64, 10000000, 5 * MINUTE_US},
     [EFFECT_LEFT_DARK] = {ALL_BUT_CLOUD, 0, 0, 0, 0, 0, 0},
     [EFFECT_LEFT_CUT] = {ALL_BUT_CLOUD, 0, 0, 0, 0, 0, 0},
 };

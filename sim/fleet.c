@@ -162,6 +162,8 @@ static bool make_gateways(struct fleet *fleet, const struct port_crypto *crypto,
         if (i >= honest) {
             fleet->rogue_configs[i - honest].capture = capture;
             fleet->rogue_configs[i - honest].counts = &fleet->rogue_counts;
+            fleet->rogue_configs[i - honest].gateway_first = 2;
+            fleet->rogue_configs[i - honest].gateway_count = honest;
         }
     }
     return true;

@@ -139,6 +139,52 @@ static bool is_spoiled(struct mqtt_world *world, uint32_t link, bool broker, uin
     return false;
 }
 
+/* The reason code of a packet, by its place alone; 0: it has none. */
+static uint8_t reason_at(const uint8_t *bytes, uint32_t size_bytes)
+{
+    uint32_t at = 1;
+    while (at < size_bytes && (bytes[at] & 0x80u) != 0) {
+        at++;
+    }
+    at++; /* of what is behind the length */
+    switch ((enum mqtt_type)(bytes[0] >> 4)) {
+    case MQTT_CONNACK:
+        at += 1;
+        break;
+    case MQTT_PUBACK:
+    case MQTT_PUBREC:
+    case MQTT_PUBREL:
+    case MQTT_PUBCOMP:
+        at += 2;
+        break;
+    case MQTT_DISCONNECT:
+        break;
+    case MQTT_CONNECT:
+    case MQTT_PUBLISH:
+    case MQTT_SUBSCRIBE:
+    case MQTT_SUBACK:
+    case MQTT_UNSUBSCRIBE:
+    case MQTT_UNSUBACK:
+    case MQTT_PINGREQ:
+    case MQTT_PINGRESP:
+    case MQTT_AUTH:
+    default:
+        return 0;
+    }
+    return at < size_bytes ? bytes[at] : 0;
+}
+
+/* Core's decoder refuses it. That it refuses a reason is core's word: the judge has a list of its
+ * own. */
+static void judge_unreadable(struct mqtt_world *world, const struct mqtt_world_tap *tap,
+                             uint32_t size_bytes, uint32_t client)
+{
+    const bool listed = mqtt_judge_listed(tap->bytes[0] >> 4, reason_at(tap->bytes, size_bytes));
+    mqtt_judge_break(&world->judge, listed ? MQTT_LAW_M16 : MQTT_LAW_M20, world->now_us,
+                     listed ? "no packet at all" : "a reason that the standard does not list here",
+                     tap->link, client);
+}
+
 static void tap_packet(struct mqtt_world *world, struct mqtt_world_tap *tap, uint32_t node,
                        bool sent, uint32_t size_bytes)
 {
@@ -153,9 +199,8 @@ static void tap_packet(struct mqtt_world *world, struct mqtt_world_tap *tap, uin
                              .size_bytes = size_bytes};
     if (mqtt_decode(tap->bytes, size_bytes, &packet, &reason) != ERR_OK) {
         tap->dead = true;
-        if (sent && seen.client != MQTT_JUDGE_RUDE) {
-            mqtt_judge_break(&world->judge, MQTT_LAW_M16, world->now_us, "no packet at all",
-                             tap->link, seen.client);
+        if (sent && (broker || seen.client != MQTT_JUDGE_RUDE)) {
+            judge_unreadable(world, tap, size_bytes, seen.client);
         }
         return;
     }

@@ -131,7 +131,7 @@ struct node {
     struct node_trigger triggers[NODE_TRIGGERS_MAX];
     uint32_t brown_out_ppm;            /* chance that a program of flash writes garbage */
     uint64_t aged_us;                  /* until when its flash has aged */
-    uint32_t attack_ppm[EFFECT_COUNT]; /* rogues: what the plan has switched on */
+    uint32_t attack[EFFECT_COUNT]; /* rogues: what the plan has switched on: ppm, or how many */
 };
 
 /* Fill node->port; the other fields are the world's to fill. */

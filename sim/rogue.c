@@ -7,6 +7,7 @@
 #include "core/mqtt/session.h"
 #include "core/topic.h"
 #include "sim/effect.h"
+#include "sim/flood.h"
 
 enum {
     ROGUE_SESSIONS = SERVER_SESSIONS_MAX < 128 ? SERVER_SESSIONS_MAX : 128,
@@ -33,6 +34,7 @@ struct rogue {
     uint32_t held_count;
     struct held held[ROGUE_HELD];
     struct mqtt_session sessions[ROGUE_SESSIONS];
+    struct flood flood;
 };
 
 size_t rogue_size_bytes(const struct rogue_config *config)
@@ -62,7 +64,7 @@ static uint64_t draw(const struct port *port)
 /* Does the plan want this attack on this message? No draw while it is off. */
 static bool attack(const struct rogue *rogue, const struct port *port, enum effect effect)
 {
-    const uint32_t ppm = rogue->config.attack_ppm[effect];
+    const uint32_t ppm = rogue->config.attack[effect];
     return ppm > 0 && draw(port) % 1000000u < ppm;
 }
 
@@ -301,6 +303,9 @@ static void upstream_event(struct rogue *rogue, const struct port *port, const s
 static void tick(struct rogue *rogue, const struct port *port, uint64_t now_us)
 {
     rogue->tick_at_us = now_us + TICK_US;
+    flood_round(&rogue->flood, port, rogue->config.attack[EFFECT_ATTACK_FLOOD],
+                rogue->config.gateway_first, rogue->config.gateway_count,
+                &rogue->config.gateway.devices, &rogue->config.counts->flooded);
     for (unsigned i = 0; i < ROGUE_SESSIONS; i++) {
         struct mqtt_session *session = &rogue->sessions[i];
         if (session->state != MQTT_SESSION_CLOSED && mqtt_session_deadline_us(session) <= now_us) {
@@ -328,6 +333,7 @@ void rogue_init(void *memory, const void *config, const struct port *port)
     struct clock_reading now;
     memset(rogue, 0, sizeof *rogue);
     rogue->config = *(const struct rogue_config *)config;
+    flood_init(&rogue->flood);
     mqtt_client_init(&rogue->upstream, rogue->config.gateway.id, HANDSHAKE_KEEP_ALIVE_S);
     if (port->clock_read(port->ctx, &now) == ERR_OK) {
         rogue->tick_at_us = now.monotonic_us;
@@ -351,6 +357,8 @@ void rogue_step(void *memory, const struct port *port, const struct event *event
         } else if (rogue->upstream.state != MQTT_CLIENT_CLOSED &&
                    rogue->upstream.link == event->link) {
             upstream_event(rogue, port, event, now_us);
+        } else {
+            (void)flood_event(&rogue->flood, port, event);
         }
     }
     if (rogue->tick_at_us <= now_us) {

@@ -317,7 +317,8 @@ static void apply(struct world *world, struct node *node, uint32_t index, bool o
     case EFFECT_ATTACK_DELAY:
     case EFFECT_ATTACK_CORRUPT:
     case EFFECT_ATTACK_DROP:
-        node->attack_ppm[entry->effect] = on ? (uint32_t)entry->amount : 0;
+    case EFFECT_ATTACK_FLOOD:
+        node->attack[entry->effect] = on ? (uint32_t)entry->amount : 0;
         break;
     case EFFECT_FLASH_BAD:
     case EFFECT_FLASH_BAD_SILENT:
@@ -498,7 +499,7 @@ void strike_heal(struct world *world)
         node->stalled_until_us = world->now_us;
         node->trigger_count = 0;
         node->cut_at_us = UINT64_MAX;
-        memset(node->attack_ppm, 0, sizeof node->attack_ppm);
+        memset(node->attack, 0, sizeof node->attack);
         node->brown_out_ppm = 0;
         if (node->disk != NULL) {
             node->disk->faults.full = false;

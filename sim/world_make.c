@@ -208,7 +208,7 @@ static void make_node(struct world *world, uint32_t number)
         snprintf(node->disk_path, sizeof node->disk_path, "disk%" PRIu32 "/%s.db", number,
                  node->role->name);
     } else {
-        ((struct rogue_config *)(uintptr_t)node->config)->attack_ppm = node->attack_ppm;
+        ((struct rogue_config *)(uintptr_t)node->config)->attack = node->attack;
     }
     world_seed_node(world, node, world->plan.seed);
     node_port(node);

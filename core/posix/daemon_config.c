@@ -5,11 +5,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/check.h"
 #include "core/posix/key_file.h"
 
 enum kind { COUNT, TIME, FILE_NAME, PLACE, HEX, PEER };
+
+/* Descriptors beside those of links: logs, folders, the database and its log, spares. */
+enum { FILES_BESIDE = 64 };
 
 enum { PROGRAM_BYTES = 8, ERASED_VALUE = 0xFF, DECIMAL = 10, SECOND_US = 1000000 };
 
@@ -126,6 +130,7 @@ void daemon_config_free(struct daemon_config *config)
     free(config->gateways);
     config->devices = NULL;
     config->gateways = NULL;
+    user_file_free(&config->users);
 }
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
@@ -297,7 +302,11 @@ static bool take_value(struct reader *reader, enum config_key key, const char *v
     case PEER:
         return take_peer(reader, key, value);
     case PLACE:
-        return links_parse(value, &config->listen) ||
+        if (value[0] == '\0' && keys[key].min == 0) {
+            return true; /* none */
+        }
+        return links_parse(value, key == CONFIG_broker_listen ? &config->broker_listen
+                                                              : &config->listen) ||
                wrong(reader, "%s = %s: write an address and a port, such as 0.0.0.0:7002",
                      keys[key].name, value);
     case HEX:
@@ -396,6 +405,44 @@ static bool build_cloud(struct reader *reader, const struct port_crypto *crypto)
            wrong(reader, "the crypto library gives no public key");
 }
 
+/* Of a gateway, if it has one. */
+static bool build_broker(struct reader *reader)
+{
+    struct daemon_config *config = reader->config;
+    if (config->broker_listen.size_bytes == 0) {
+        for (unsigned i = CONFIG_broker_listen + 1; i <= CONFIG_broker_keep_alive; i++) {
+            if (reader->there[i]) {
+                return wrong(reader,
+                             "%s is there without broker_listen: say where it listens, or "
+                             "take it out",
+                             keys[i].name);
+            }
+        }
+        return true;
+    }
+    const char *users = config->path[CONFIG_broker_users];
+    if (users[0] != '\0' &&
+        !user_file_read(users, &config->users, reader->error, CONFIG_ERROR_BYTES)) {
+        return false;
+    }
+    config->broker = (struct broker_config){
+        .durable = config->number[CONFIG_broker_durable] != 0,
+        .connections_max = u32(config, CONFIG_broker_connections),
+        .sessions_max = u32(config, CONFIG_broker_sessions),
+        .subscriptions_max = u32(config, CONFIG_broker_subscriptions),
+        .messages_max = u32(config, CONFIG_broker_messages),
+        .copies_max = u32(config, CONFIG_broker_copies),
+        .retained_max = u32(config, CONFIG_broker_retained),
+        .queue_max = u32(config, CONFIG_broker_queue),
+        .session_expiry_max_s =
+            (uint32_t)(config->number[CONFIG_broker_session_expiry] / SECOND_US),
+        .keep_alive_max_s = (uint16_t)(config->number[CONFIG_broker_keep_alive] / SECOND_US),
+        .receive_maximum = MQTT_INFLIGHT_MAX,
+        .users = config->users.users,
+        .user_count = config->users.count};
+    return true;
+}
+
 bool daemon_config_tls(const struct daemon_config *config, struct tls_files *files)
 {
     *files = (struct tls_files){.authority = config->path[CONFIG_tls_authority],
@@ -426,6 +473,25 @@ static bool check_tls(struct reader *reader)
     return true;
 }
 
+bool daemon_config_descriptors(const struct daemon_config *config, char *error)
+{
+    struct rlimit limit;
+    const rlim_t needed = (rlim_t)config->number[CONFIG_sessions] + LINKS_SPARE + FILES_BESIDE;
+    if (config->role == EVIDENCE_OF_DEVICE || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur >= needed) {
+        return true;
+    }
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    if (limit.rlim_cur >= needed && setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        return true;
+    }
+    snprintf(error, CONFIG_ERROR_BYTES,
+             "%u sessions may need %u descriptors, and the system grants %u: lower `sessions`, or "
+             "raise the limit (ulimit -Hn, LimitNOFILE of systemd)",
+             u32(config, CONFIG_sessions), (unsigned)needed, (unsigned)limit.rlim_max);
+    return false;
+}
+
 static bool finish(struct reader *reader, const struct port_crypto *crypto)
 {
     struct daemon_config *config = reader->config;
@@ -442,14 +508,14 @@ static bool finish(struct reader *reader, const struct port_crypto *crypto)
         config->number[CONFIG_backoff_base] > config->number[CONFIG_backoff_cap]) {
         return wrong(reader, "backoff_base is above backoff_cap: lower it");
     }
-    if (!check_tls(reader)) {
+    if (!check_tls(reader) || !daemon_config_descriptors(config, reader->error)) {
         return false;
     }
     switch (config->role) {
     case EVIDENCE_OF_DEVICE:
         return build_device(reader, crypto);
     case EVIDENCE_OF_GATEWAY:
-        return build_gateway(reader, crypto);
+        return build_gateway(reader, crypto) && build_broker(reader);
     case EVIDENCE_OF_CLOUD:
         return build_cloud(reader, crypto);
     }

@@ -18,6 +18,7 @@
 #include "core/device.h"
 #include "core/posix/evidence_line.h"
 #include "core/posix/links.h"
+#include "core/posix/user_file.h"
 #include "core/server/cloud.h"
 #include "core/server/gateway.h"
 
@@ -80,10 +81,36 @@ enum { OF_DEVICE = 1, OF_GATEWAY = 2, OF_CLOUD = 4, OF_SERVERS = 6, OF_SENDERS =
     X(queue, OF_GATEWAY, COUNT, 1024, 1, GATEWAY_QUEUE_MAX, "messages in custody")                 \
     X(share, OF_GATEWAY, COUNT, 256, 1, GATEWAY_QUEUE_MAX, "messages of one device in custody")    \
     X(sessions, OF_SERVERS, COUNT, 128, 1, SERVER_SESSIONS_MAX, "sessions at once")                \
+    X(links_from_address, OF_SERVERS, COUNT, 0, 0, SERVER_SESSIONS_MAX,                            \
+      "links from one address at once, an IPv6 one's /64; 0: as many as there is place for")       \
     X(backoff_base, OF_SENDERS, TIME, 1000000, 1000, 3600000000, "first reconnect delay, at most") \
     X(backoff_cap, OF_SENDERS, TIME, 120000000, 1000, 86400000000, "reconnect delay, at most")     \
     X(keep_alive, OF_SENDERS, TIME, 60000000, 1000000, 65535000000, "MQTT keep alive, in seconds") \
-    X(watchdog, OF_ALL, TIME, 120000000, 0, 86400000000, "reset unless fed for so long; 0: none")
+    X(watchdog, OF_ALL, TIME, 120000000, 0, 86400000000, "reset unless fed for so long; 0: none")  \
+    X(broker_listen, OF_GATEWAY, PLACE, 0, 0, 0,                                                   \
+      "address of a broker for any MQTT 5 client of the site: 0.0.0.0:1883; empty: none")          \
+    X(broker_tls, OF_GATEWAY, COUNT, 1, 0, 1,                                                      \
+      "1: TLS as on the other links, if those have it; 0: in the clear")                           \
+    X(broker_users, OF_GATEWAY, FILE_NAME, 0, 0, 0,                                                \
+      "file with a line `name password` for each user of the broker, mode 0600; empty: anyone "    \
+      "may "                                                                                       \
+      "connect")                                                                                   \
+    X(broker_durable, OF_GATEWAY, COUNT, 1, 0, 1,                                                  \
+      "1: sessions and retained messages outlive the process (broker.db in `state`); 0: not")      \
+    X(broker_connections, OF_GATEWAY, COUNT, 1024, 1, BROKER_SESSIONS_MAX, "clients at once")      \
+    X(broker_sessions, OF_GATEWAY, COUNT, 2048, 1, BROKER_SESSIONS_MAX,                            \
+      "sessions, connected or not")                                                                \
+    X(broker_subscriptions, OF_GATEWAY, COUNT, 8192, 1, BROKER_POOL_MAX, "of all sessions")        \
+    X(broker_messages, OF_GATEWAY, COUNT, 8192, 1, BROKER_POOL_MAX, "messages held, of 1 kB each") \
+    X(broker_copies, OF_GATEWAY, COUNT, 16384, 1, BROKER_POOL_MAX,                                 \
+      "copies of messages, waiting or in flight, of all sessions")                                 \
+    X(broker_retained, OF_GATEWAY, COUNT, 1024, 1, BROKER_POOL_MAX, "retained messages")           \
+    X(broker_queue, OF_GATEWAY, COUNT, 1024, 1, BROKER_POOL_MAX,                                   \
+      "copies that wait for one session; one more is dropped and counted")                         \
+    X(broker_session_expiry, OF_GATEWAY, TIME, 86400000000, 0, 31536000000000,                     \
+      "a session outlives its connection for so long at the most")                                 \
+    X(broker_keep_alive, OF_GATEWAY, TIME, 0, 0, 65535000000,                                      \
+      "MQTT keep alive that clients get at the most, in seconds; 0: as they like")
 
 enum config_key {
 #define CONFIG_KEY_ENUM(name, roles, kind, standard, min, max, doc) CONFIG_##name,
@@ -98,6 +125,7 @@ struct daemon_config {
     uint64_t number[CONFIG_KEY_COUNT];
     char path[CONFIG_KEY_COUNT][CONFIG_PATH_BYTES]; /* FILE_NAME, resolved; "": none */
     struct links_address listen;
+    struct links_address broker_listen; /* size_bytes 0: there is no broker */
     struct links_peer peers[LINKS_PEERS_MAX];
     uint32_t peer_count;
     struct flash_geometry flash; /* a server's has no sectors */
@@ -106,6 +134,8 @@ struct daemon_config {
     struct gateway_config gateway;
     struct cloud_config cloud;
     struct registry_entry *devices, *gateways; /* owned; NULL: none */
+    struct broker_config broker;               /* beside the role, if broker_listen is there */
+    struct user_file users;                    /* owned */
 };
 
 /* Read the file and those that it names, and derive public keys by `crypto`. False: `error`
@@ -116,6 +146,10 @@ void daemon_config_free(struct daemon_config *config);
 
 /* What TLS is to be opened with; borrowed from config. False: links are in the clear. */
 bool daemon_config_tls(const struct daemon_config *config, struct tls_files *files);
+
+/* Let this process have as many descriptors as its links and its files may need. False: the system
+ * does not; `error` (CONFIG_ERROR_BYTES) says what to do. */
+bool daemon_config_descriptors(const struct daemon_config *config, char *error);
 
 uint32_t daemon_config_id(const struct daemon_config *config);
 /* What the evidence log says of this node. */

@@ -63,7 +63,10 @@ bool host_open(struct host *host, const struct daemon_config *config, const stru
         good && (evidence[0] == '\0' ||
                  evidence_log_open(&host->log, evidence, config->number[CONFIG_evidence_bytes_max],
                                    &header, error, CONFIG_ERROR_BYTES));
-    good = good && open_links(host, error);
+    good =
+        good && open_links(host, error) &&
+        broker_host_open(&host->broker, config,
+                         config->path[CONFIG_tls_authority][0] != '\0' ? &host->tls : NULL, error);
     for (uint32_t i = 0; good && i < config->peer_count; i++) {
         good = links_add_peer(&host->links, config->peers[i].number, &config->peers[i].address);
     }
@@ -86,10 +89,14 @@ static bool open_links(struct host *host, char *error)
     const struct daemon_config *config = host->config;
     struct tls_files files;
     const bool secured = daemon_config_tls(config, &files);
-    return (!secured || tls_open(&host->tls, &files, error, CONFIG_ERROR_BYTES)) &&
-           links_open(&host->links, host->role->links_max(config), secured ? &host->tls : NULL,
-                      config->listen.size_bytes > 0 ? &config->listen : NULL, error,
-                      CONFIG_ERROR_BYTES);
+    const bool good =
+        daemon_config_descriptors(config, error) &&
+        (!secured || tls_open(&host->tls, &files, error, CONFIG_ERROR_BYTES)) &&
+        links_open(&host->links, host->role->links_max(config), secured ? &host->tls : NULL,
+                   config->listen.size_bytes > 0 ? &config->listen : NULL, error,
+                   CONFIG_ERROR_BYTES);
+    links_limit_source(&host->links, (uint32_t)config->number[CONFIG_links_from_address]);
+    return good;
 }
 
 /* Counters first: whoever is killed in between has them, and a node without is refused. */
@@ -134,6 +141,11 @@ static void say_up(struct host *host)
     host_word(host, &up);
     say(&host->say, SAY_INFO, "up", "reason=%s port=%u", reasons[host->state.reason],
         (unsigned)links_port(&host->links));
+    if (host->broker.config != NULL) {
+        say(&host->say, SAY_INFO, "broker", "port=%u tls=%d durable=%d",
+            (unsigned)links_port(&host->broker.links), host->broker.links.tls != NULL,
+            host->config->broker.durable);
+    }
     listing_write(host);
 }
 
@@ -157,13 +169,20 @@ static void round_of(struct host *host, int wake, const volatile sig_atomic_t *s
     struct event event;
     uint64_t until_us = after_start(host, host->role->deadline_us(host->memory));
     until_us = host->metrics_at_us < until_us ? host->metrics_at_us : until_us;
-    links_wait(&host->links, wake, host_clock_us(), until_us);
+    struct links *const sets[] = {&host->links, &host->broker.links};
+    const uint64_t broker_us = broker_host_deadline_us(&host->broker);
+    until_us = broker_us < until_us ? broker_us : until_us;
+    links_wait_all(sets, host->broker.config != NULL ? 2 : 1, wake, host_clock_us(), until_us);
     while (*stop == 0 && !host->reset_asked && links_next(&host->links, host_clock_us(), &event)) {
         step(host, &event);
     }
     if (*stop == 0 && !host->reset_asked &&
         after_start(host, host->role->deadline_us(host->memory)) <= host_clock_us()) {
         step(host, &timeout);
+    }
+    if (*stop == 0 && !host->reset_asked) {
+        broker_host_round(&host->broker);
+        host->reset_asked = host->broker.reset_asked;
     }
     look_at_clock(host);
     look_at_links(host);
@@ -186,7 +205,7 @@ enum host_end host_run(struct host *host, int wake, const volatile sig_atomic_t 
     say_up(host);
     host->role->init(host->memory, host->config, &host->port);
     links_flush(&host->links);
-    if (!links_listen(&host->links)) {
+    if (!links_listen(&host->links) || !broker_host_begin(&host->broker, host->start_us)) {
         say(&host->say, SAY_ERROR, "cannot_listen", "why=\"%s\"", strerror(errno));
         return HOST_RESET;
     }
@@ -217,6 +236,7 @@ void host_close(struct host *host, enum host_end end)
             host->counts.steps);
     }
     running = NULL;
+    broker_host_close(&host->broker);
     free(host->memory);
     host->memory = NULL;
     links_free(&host->links);
@@ -247,6 +267,34 @@ static void look_at_links(struct host *host)
         host->told_refused = host->links.counts.refused;
         say(&host->say, SAY_WARNING, "tls_refused", "count=%" PRIu64 " why=\"%s\"",
             host->told_refused, host->links.refusal);
+    }
+    uint64_t away = 0;
+    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
+        away += host->links.counts.away[i];
+    }
+    const uint64_t now_us = host_clock_us();
+    if (away != host->told_away && now_us >= host->tell_away_at_us) {
+        const uint64_t *by = host->links.counts.away;
+        host->told_away = away;
+        host->tell_away_at_us = now_us + SECOND_US;
+        say(&host->say, SAY_WARNING, "links_away",
+            "place=%" PRIu64 " address=%" PRIu64 " late=%" PRIu64 " system=%" PRIu64,
+            by[LINKS_AWAY_PLACE], by[LINKS_AWAY_ADDRESS], by[LINKS_AWAY_LATE],
+            by[LINKS_AWAY_SYSTEM]);
+    }
+}
+
+static void add_away(struct host *host)
+{
+    static const char *const words[] = {
+#define WORD(NAME, name) #name,
+        LINKS_AWAY_LIST(WORD)
+#undef WORD
+    };
+    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
+        metrics_add(&host->metrics, METRICS_COUNTER, "links_away_total",
+                    "inbound links that were sent away, or had to wait (system), by rule", "reason",
+                    words[i], host->links.counts.away[i]);
     }
 }
 
@@ -287,6 +335,9 @@ static void add_host(struct host *host)
                 host->counts.clock_steps);
     metrics_add(metrics, METRICS_COUNTER, "evidence_failures_total",
                 "pieces of evidence that could not be written", NULL, NULL, host->log.failures);
+    metrics_add(metrics, METRICS_COUNTER, "evidence_spared_total",
+                "refusals and drops of strangers that were counted and not written", NULL, NULL,
+                host->counts.spared);
     metrics_add(metrics, METRICS_GAUGE, "evidence_full", "the evidence log has reached its bound",
                 NULL, NULL, host->log.full);
     metrics_add(metrics, METRICS_GAUGE, "links", "open, or about to be", NULL, NULL,
@@ -297,6 +348,7 @@ static void add_host(struct host *host)
                 links->accepted);
     metrics_add(metrics, METRICS_COUNTER, "links_failed_total", "refused, reset or timed out", NULL,
                 NULL, links->failed);
+    add_away(host);
     metrics_add(metrics, METRICS_COUNTER, "tls_refused_total",
                 "handshakes that failed: no certificate of ours, expired, revoked, or no TLS 1.3",
                 NULL, NULL, links->refused);
@@ -312,6 +364,7 @@ static void write_metrics(struct host *host)
                   evidence_role_name(host->role->role), daemon_config_id(host->config));
     add_host(host);
     host->role->figures(host->memory, &host->metrics);
+    broker_host_figures(&host->broker, &host->metrics);
     if (!metrics_end(&host->metrics)) {
         say(&host->say, SAY_WARNING, "metrics_not_written", "why=\"%s\"", strerror(errno));
     }

@@ -10,7 +10,10 @@
  *   watchdog  a timer of the system: it ends this life and begins the next one (RESET_WATCHDOG)
  *   reset     once the step has returned host_run ends with HOST_RESET (RESET_SOFTWARE)
  *   sensor    the first whole number in a file; there is no actuator (ERR_NOT_FOUND)
- *   evidence  one line of the log for each, before the call returns (evidence_log.h)
+ *   evidence  one line of the log for each, before the call returns (evidence_log.h); of refusals
+ *             and drops that are about no device, HOST_STRANGERS_A_SECOND a second: no law asks for
+ *             them, all are counted, and strangers cannot fill the log
+ * Beside a gateway there may be a broker (broker_host.h), in the same loop.
  * No firmware is managed here: a process has no boot loader, so update and boot are not run.
  */
 #ifndef BROWNOUT_CORE_POSIX_HOST_H
@@ -19,12 +22,15 @@
 #include <signal.h>
 #include <time.h>
 
+#include "core/posix/broker_host.h"
 #include "core/posix/daemon_config.h"
 #include "core/posix/evidence_log.h"
 #include "core/posix/flash_file.h"
 #include "core/posix/metrics.h"
 #include "core/posix/say.h"
 #include "core/posix/state_folder.h"
+
+enum { HOST_STRANGERS_A_SECOND = 20 };
 
 struct host;
 
@@ -45,7 +51,7 @@ struct host_role {
 struct host_counts {
     uint64_t evidence[EVIDENCE_COUNT];
     uint64_t refused[REFUSAL_COUNT], rejected[REFUSAL_COUNT], dropped[REFUSAL_COUNT];
-    uint64_t clock_steps, steps;
+    uint64_t clock_steps, steps, spared;
 };
 
 enum host_end { HOST_STOPPED, HOST_RESET };
@@ -58,6 +64,9 @@ struct host {
     struct links links;
     struct tls tls;        /* no context: links are in the clear */
     uint64_t told_refused; /* handshakes that the log tells of */
+    uint64_t told_away;    /* links sent away that the log tells of; again not before: */
+    uint64_t tell_away_at_us;
+    struct broker_host broker;
     struct flash_file flash;
     struct state_folder state;
     struct evidence_log log;
@@ -68,7 +77,9 @@ struct host {
     uint64_t start_us; /* the machine's clock at which this life began */
     uint64_t step_us;  /* when the step under way began; no two steps have the same */
     uint64_t metrics_at_us;
-    uint64_t wall_offset_us; /* wall clock minus the machine's, as last seen */
+    uint64_t wall_offset_us;   /* wall clock minus the machine's, as last seen */
+    uint64_t strangers_second; /* of the clock, and words about strangers in it */
+    uint32_t strangers;
     bool reset_asked;
     bool has_timer;
     timer_t timer;

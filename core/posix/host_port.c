@@ -190,12 +190,36 @@ static void count(struct host *host, const struct evidence *evidence)
     }
 }
 
+/* A word about somebody who has not said who he is: no law asks for it, and there is no end of such
+ * peers, as there is of the log. (A REFUSE of nobody's for its disk takes words of others back.) */
+static bool of_strangers(const struct evidence *evidence)
+{
+    return evidence->device == 0 && evidence->value != REFUSAL_DISK &&
+           (evidence->kind == EVIDENCE_DROP || evidence->kind == EVIDENCE_REFUSE);
+}
+
+/* More of them than the log takes in a second. */
+static bool is_spared(struct host *host, const struct evidence *evidence)
+{
+    const uint64_t second = host->step_us / 1000000u;
+    if (!of_strangers(evidence)) {
+        return false;
+    }
+    if (second != host->strangers_second) {
+        host->strangers_second = second;
+        host->strangers = 0;
+    }
+    host->strangers++;
+    host->counts.spared += host->strangers > HOST_STRANGERS_A_SECOND;
+    return host->strangers > HOST_STRANGERS_A_SECOND;
+}
+
 static void port_evidence(void *ctx, const struct evidence *evidence)
 {
     struct host *host = ctx;
     CHECK(evidence->kind < EVIDENCE_COUNT);
     count(host, evidence);
-    if (host->log.file < 0) {
+    if (host->log.file < 0 || is_spared(host, evidence)) {
         return;
     }
     struct evidence_line line = {.kind = evidence->kind,

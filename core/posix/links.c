@@ -7,14 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/check.h"
 #include "core/posix/links_inside.h"
 
 enum { PORT_MAX = 65535 };
 
 static struct link *find(const struct links *links, uint32_t handle);
+static void let_go(struct links *links, struct link *link);
 
 /* ---- Addresses and setup --------------------------------------------------------------------- */
 
@@ -72,13 +75,52 @@ bool links_prepare(int file)
 
 static bool open_listener(struct links *links, const struct links_address *listen_at)
 {
-    const int one = 1;
+    const int one = 1, bytes = LINKS_SOCKET_BYTES; /* who is accepted inherits them */
     links->listener = socket(listen_at->socket.ss_family, SOCK_STREAM, 0);
     return links->listener >= 0 &&
            setsockopt(links->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+           setsockopt(links->listener, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0 &&
+           setsockopt(links->listener, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0 &&
            links_prepare(links->listener) &&
            bind(links->listener, (const struct sockaddr *)&listen_at->socket,
                 listen_at->size_bytes) == 0;
+}
+
+static bool list_open(struct links_list *list, uint32_t max)
+{
+    list->places = calloc(max, sizeof *list->places);
+    list->listed = calloc(max, sizeof *list->listed);
+    return list->places != NULL && list->listed != NULL;
+}
+
+static void list_free(struct links_list *list)
+{
+    free(list->places);
+    free(list->listed);
+    *list = (struct links_list){0};
+}
+
+static bool open_tables(struct links *links)
+{
+    links->bucket_count = 1;
+    while (links->bucket_count < links->max) {
+        links->bucket_count *= 2;
+    }
+    links->all = calloc(links->max, sizeof *links->all);
+    links->free = calloc(links->max, sizeof *links->free);
+    links->spare = calloc(links->max, sizeof *links->spare);
+    links->buckets = calloc(links->bucket_count, sizeof *links->buckets);
+    if (links->all == NULL || links->free == NULL || links->spare == NULL ||
+        links->buckets == NULL || !list_open(&links->round, links->max) ||
+        !list_open(&links->again, links->max) || !list_open(&links->unsent, links->max) ||
+        !list_open(&links->limited, links->max)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < links->max; i++) {
+        links->all[i].socket = -1;
+        links->free[links->free_count++] = links->max - 1 - i;
+    }
+    return true;
 }
 
 bool links_open(struct links *links, uint32_t max, struct tls *tls,
@@ -89,17 +131,12 @@ bool links_open(struct links *links, uint32_t max, struct tls *tls,
     links->listener = -1;
     links->max = max + LINKS_SPARE;
     links->next_handle = 1;
-    links->all = calloc(links->max, sizeof *links->all);
-    links->polls = calloc(links->max + LINKS_POLLS_BESIDE, sizeof *links->polls);
-    links->held = calloc(links->max, LINKS_HELD_BYTES);
-    if (links->all == NULL || links->polls == NULL || links->held == NULL) {
+    links->limit_us = UINT64_MAX;
+    links->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (links->epoll < 0 || !open_tables(links)) {
         snprintf(error, error_bytes, "no memory for %u links", (unsigned)links->max);
         links_free(links);
         return false;
-    }
-    for (uint32_t i = 0; i < links->max; i++) {
-        links->all[i].socket = -1;
-        links->all[i].held = links->held + (size_t)i * LINKS_HELD_BYTES;
     }
     if (listen_at != NULL && !open_listener(links, listen_at)) {
         snprintf(error, error_bytes, "cannot listen: %s: is the address in use, or not ours?",
@@ -108,6 +145,11 @@ bool links_open(struct links *links, uint32_t max, struct tls *tls,
         return false;
     }
     return true;
+}
+
+void links_limit_source(struct links *links, uint32_t source_max)
+{
+    links->source_max = source_max;
 }
 
 bool links_listen(struct links *links)
@@ -124,21 +166,37 @@ bool links_add_peer(struct links *links, uint32_t number, const struct links_add
     return true;
 }
 
+/* Also of one that was never opened, but is zero with a listener of -1. */
 void links_free(struct links *links)
 {
     for (uint32_t i = 0; links->all != NULL && i < links->max; i++) {
-        links_release(&links->all[i]);
+        if (links->all[i].state != LINK_FREE) {
+            links_release(links, &links->all[i]);
+        }
+    }
+    while (links->spare_count > 0) {
+        free(links->spare[--links->spare_count]);
     }
     if (links->listener >= 0) {
         (void)close(links->listener);
     }
     links->listener = -1;
+    if (links->max > 0 && links->epoll >= 0) {
+        (void)close(links->epoll);
+    }
+    links->epoll = -1;
+    links->max = 0;
     free(links->all);
-    free(links->polls);
-    free(links->held);
-    links->held = NULL;
+    free(links->free);
+    free(links->spare);
+    free(links->buckets);
     links->all = NULL;
-    links->polls = NULL;
+    links->free = links->buckets = NULL;
+    links->spare = NULL;
+    list_free(&links->round);
+    list_free(&links->again);
+    list_free(&links->unsent);
+    list_free(&links->limited);
 }
 
 uint16_t links_port(const struct links *links)
@@ -184,17 +242,18 @@ enum err links_connect(struct links *links, uint32_t peer, uint64_t now_us, uint
     if (link == NULL) {
         return ERR_FULL;
     }
-    *link = (struct link){.state = LINK_CONNECTING,
-                          .held = link->held,
-                          .socket = socket(address->socket.ss_family, SOCK_STREAM, 0),
-                          .handle = links->next_handle++,
-                          .peer = peer,
-                          .until_us = now_us + LINKS_HANDSHAKE_US};
+    const struct link begun = {.state = LINK_CONNECTING,
+                               .socket = socket(address->socket.ss_family, SOCK_STREAM, 0),
+                               .peer = peer,
+                               .until_us = now_us + LINKS_HANDSHAKE_US};
+    links_begin(links, link, &begun);
     if (link->socket < 0 || !links_prepare(link->socket) ||
         (connect(link->socket, (const struct sockaddr *)&address->socket, address->size_bytes) !=
              0 &&
          errno != EINPROGRESS)) {
-        link->state = LINK_FAILED;
+        links_fail(links, link);
+    } else {
+        links_watch(links, link);
     }
     links->counts.opened++;
     *handle = link->handle;
@@ -226,11 +285,11 @@ void links_give(struct links *links, struct link *link)
         const int32_t done =
             give(links, link, link->held + link->held_from, link->held_to - link->held_from);
         if (done < 0 && link->state == LINK_LINGERING) {
-            links_release(link);
+            links_release(links, link);
             return;
         }
         if (done < 0) {
-            link->state = LINK_FAILED;
+            links_fail(links, link);
             return;
         }
         if (done == 0) {
@@ -238,27 +297,47 @@ void links_give(struct links *links, struct link *link)
         }
         link->held_from += (uint32_t)done;
     }
-    link->held_from = link->held_to = 0;
+    let_go(links, link);
     if (link->state == LINK_LINGERING && !link->said_end) {
         link->said_end = true;
         if (link->tls != NULL) {
             tls_close(link->tls);
         }
         if (shutdown(link->socket, SHUT_WR) != 0) {
-            links_release(link);
+            links_release(links, link);
         }
     }
 }
 
 void links_flush(struct links *links)
 {
-    for (uint32_t i = 0; i < links->max; i++) {
-        struct link *link = &links->all[i];
+    while (links->unsent.count > 0) {
+        const uint32_t place = links->unsent.places[--links->unsent.count];
+        struct link *link = &links->all[place];
+        links->unsent.listed[place] = false;
         if ((link->state == LINK_OPEN && link->held_to > 0) ||
             (link->state == LINK_LINGERING && !link->said_end)) {
             links_give(links, link);
         }
+        links_watch(links, link);
     }
+}
+
+/* Into what is held; 0: it is full, or there is no memory. */
+static int32_t hold(struct links *links, struct link *link, const uint8_t *bytes,
+                    uint32_t size_bytes)
+{
+    if (link->held == NULL) {
+        link->held =
+            links->spare_count > 0 ? links->spare[--links->spare_count] : malloc(LINKS_HELD_BYTES);
+    }
+    const uint32_t room = link->held == NULL ? 0 : LINKS_HELD_BYTES - link->held_to;
+    const uint32_t taken = size_bytes < room ? size_bytes : room;
+    if (taken > 0) {
+        memcpy(link->held + link->held_to, bytes, taken);
+        link->held_to += taken;
+    }
+    return (int32_t)taken;
 }
 
 int32_t links_send(struct links *links, uint32_t handle, const uint8_t *bytes, uint32_t size_bytes)
@@ -267,12 +346,17 @@ int32_t links_send(struct links *links, uint32_t handle, const uint8_t *bytes, u
     if (link == NULL || link->state != LINK_OPEN) {
         return ERR_CLOSED;
     }
-    const uint32_t room = LINKS_HELD_BYTES - link->held_to;
-    const uint32_t taken = size_bytes < room ? size_bytes : room;
-    memcpy(link->held + link->held_to, bytes, taken);
-    link->held_to += taken;
+    const int32_t taken =
+        links->direct ? give(links, link, bytes, size_bytes) : hold(links, link, bytes, size_bytes);
+    if (taken < 0) {
+        links_fail(links, link);
+        return ERR_CLOSED;
+    }
     link->wants_room = link->wants_room || taken == 0;
-    return (int32_t)taken;
+    if (!links->direct || taken == 0) {
+        links_list_add(&links->unsent, links_place(links, link));
+    }
+    return taken;
 }
 
 void links_close(struct links *links, uint32_t handle, uint64_t now_us)
@@ -285,68 +369,140 @@ void links_close(struct links *links, uint32_t handle, uint64_t now_us)
         link->state = LINK_LINGERING;
         link->until_us = now_us + LINKS_LINGER_US;
         link->wants_room = false;
+        links_limit(links, link);
+        links_list_add(&links->unsent, links_place(links, link));
     } else {
-        links_release(link);
+        links_release(links, link);
     }
 }
 
 /* ---- The places ------------------------------------------------------------------------------ */
 
+uint32_t links_place(const struct links *links, const struct link *link)
+{
+    CHECK(link >= links->all && link < links->all + links->max);
+    return (uint32_t)(link - links->all);
+}
+
+void links_list_add(struct links_list *list, uint32_t place)
+{
+    if (!list->listed[place]) {
+        list->listed[place] = true;
+        list->places[list->count++] = place;
+    }
+}
+
+static uint32_t *bucket_of(const struct links *links, uint32_t handle)
+{
+    return &links->buckets[handle & (links->bucket_count - 1)];
+}
+
 static struct link *find(const struct links *links, uint32_t handle)
 {
-    for (uint32_t i = 0; i < links->max; i++) {
-        struct link *link = &links->all[i];
-        if (link->handle == handle && link->state != LINK_FREE && link->state != LINK_LINGERING) {
-            return link;
+    for (uint32_t at = *bucket_of(links, handle); at > 0; at = links->all[at - 1].chain) {
+        struct link *link = &links->all[at - 1];
+        if (link->handle == handle) {
+            return link->state == LINK_LINGERING ? NULL : link;
         }
     }
     return NULL;
 }
 
+void links_begin(struct links *links, struct link *link, const struct link *begun)
+{
+    *link = *begun;
+    link->handle = links->next_handle++;
+    uint32_t *bucket = bucket_of(links, link->handle);
+    link->chain = *bucket;
+    *bucket = links_place(links, link) + 1;
+    if (links_has_limit(link)) {
+        links_limit(links, link);
+    }
+}
+
+static void forget(struct links *links, const struct link *link)
+{
+    uint32_t *at = bucket_of(links, link->handle);
+    while (*at != links_place(links, link) + 1) {
+        CHECK(*at > 0);
+        at = &links->all[*at - 1].chain;
+    }
+    *at = link->chain;
+}
+
+static void let_go(struct links *links, struct link *link)
+{
+    if (link->held != NULL) {
+        links->spare[links->spare_count++] = link->held;
+    }
+    link->held = NULL;
+    link->held_from = link->held_to = 0;
+}
+
+void links_release(struct links *links, struct link *link)
+{
+    CHECK(link->state != LINK_FREE);
+    if (link->tls != NULL) {
+        tls_end(link->tls);
+    }
+    if (link->socket >= 0) {
+        (void)close(link->socket); /* epoll forgets it */
+    }
+    let_go(links, link);
+    forget(links, link);
+    links->free[links->free_count++] = links_place(links, link);
+    *link = (struct link){.state = LINK_FREE, .socket = -1};
+}
+
 /* Who has to go first when there is no free place; 0: nobody may be sent away for another. */
 static int expendable(const struct link *link)
 {
-    return link->state == LINK_LINGERING                     ? 2
-           : link->state == LINK_SECURING && link->peer == 0 ? 1
-                                                             : 0;
+    if (link->state == LINK_LINGERING) {
+        return 3;
+    }
+    const bool nobody = link->state == LINK_SECURING && link->peer == 0;
+    return !nobody ? 0 : link->answered ? 1 : 2;
 }
 
-struct link *links_take_place(struct links *links)
+/* All that are expendable have a limit. */
+static struct link *first_to_go(const struct links *links)
 {
     struct link *first = NULL;
-    for (uint32_t i = 0; i < links->max; i++) {
-        struct link *link = &links->all[i];
-        if (link->state == LINK_FREE) {
-            return link;
-        }
-        const int rank = expendable(link), before = first == NULL ? 0 : expendable(first);
+    int before = 0;
+    for (uint32_t i = 0; i < links->limited.count; i++) {
+        struct link *link = &links->all[links->limited.places[i]];
+        const int rank = expendable(link);
         if (rank > before || (rank == before && rank > 0 && link->until_us < first->until_us)) {
             first = link;
+            before = rank;
         }
-    }
-    if (first != NULL) {
-        links_release(first);
     }
     return first;
 }
 
-bool links_has_place(const struct links *links)
+struct link *links_take_place(struct links *links)
 {
-    for (uint32_t i = 0; i < links->max; i++) {
-        if (links->all[i].state == LINK_FREE || expendable(&links->all[i]) > 0) {
-            return true;
-        }
+    struct link *first = links->free_count > 0 ? NULL : first_to_go(links);
+    if (first != NULL) {
+        links->counts.away[LINKS_AWAY_PLACE] += first->state == LINK_SECURING;
+        links_release(links, first);
     }
-    return false;
+    return links->free_count > 0 ? &links->all[links->free[--links->free_count]] : NULL;
 }
 
-void links_release(struct link *link)
+bool links_has_place(const struct links *links)
 {
-    if (link->tls != NULL) {
-        tls_end(link->tls);
-    }
-    if (link->state != LINK_FREE && link->socket >= 0) {
-        (void)close(link->socket);
-    }
-    *link = (struct link){.state = LINK_FREE, .socket = -1, .held = link->held};
+    return links->free_count > 0 || first_to_go(links) != NULL;
+}
+
+void links_limit(struct links *links, const struct link *link)
+{
+    links_list_add(&links->limited, links_place(links, link));
+    links->limit_us = link->until_us < links->limit_us ? link->until_us : links->limit_us;
+}
+
+void links_fail(struct links *links, struct link *link)
+{
+    link->state = LINK_FAILED;
+    links_list_add(&links->again, links_place(links, link));
 }

@@ -4,21 +4,28 @@
  * Who is at the other end of an inbound link, the protocol on it tells (core/mqtt). All is bounded:
  * LINKS_SPARE links beyond what the role may have, one read of LINKS_READ_BYTES a round and link,
  * so that nobody who sends much keeps the others waiting. Where there is no place for another
- * inbound link, it waits in the kernel's backlog; but whoever has shown no certificate yet makes
- * place for it, the one that has waited longest first, so that silence keeps nobody out.
+ * inbound link, it waits in the kernel's backlog; but a link whose handshake is under way makes
+ * place for it: of those that have said nothing whole the one that waits longest, else of the
+ * others. So silence keeps nobody out, and who is up makes no place. Of an address (an IPv6 one's
+ * /64) there are no more inbound links at once than links_limit_source allows: one more is closed.
+ * What the system holds for an inbound link is LINKS_SOCKET_BYTES each way, which Linux doubles.
  *
  * What the role sends leaves with links_flush, behind its step: whatever it said in that step is in
- * its log before anybody can hear of it.
+ * its log before anybody can hear of it. With `direct` it leaves at once: for a role whose word is
+ * in no log, and that holds back by itself what the system does not take.
+ *
+ * A round costs what happened in it, however many links there are: epoll tells which, and what is
+ * held for a link has memory only while it is held.
  *
  * With `tls` each link is TLS 1.3 (tls.h), and is up when both ends have verified each other.
  *
- * Use: links_wait; then links_next until it is false, with a step of the role for each event.
+ * Use: links_wait; then links_next until it is false, with a step of the role for each event; then
+ * links_flush. Several sets of links can be waited for at once: links_wait_all.
  */
 #ifndef BROWNOUT_CORE_POSIX_LINKS_H
 #define BROWNOUT_CORE_POSIX_LINKS_H
 
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -33,10 +40,28 @@ enum {
     LINKS_PEERS_MAX = 8,
     LINKS_BACKLOG = 128,
     LINKS_ACCEPTS = 16,            /* inbound links that a round takes */
+    LINKS_EVENTS = 512,            /* links that a round looks at; the others are next */
+    LINKS_SETS_MAX = 4,            /* that are waited for at once */
     LINKS_LINGER_US = 1000000,     /* for a closed link's last bytes to be taken */
     LINKS_ACCEPT_REST_US = 100000, /* after the system refused another socket */
     LINKS_ADDRESS_BYTES = 64,      /* "[::1]:7002" and its NUL */
     LINKS_HANDSHAKE_US = 10000000, /* from a link's opening until it is up; then it is given up */
+    LINKS_SOCKET_BYTES = 65536,
+    LINKS_SOURCE_BYTES = 16,
+};
+
+/* Why an inbound link was sent away. */
+#define LINKS_AWAY_LIST(X)                                                                         \
+    X(PLACE, place)     /* it had shown no certificate yet, and another one needed its place */    \
+    X(ADDRESS, address) /* its address has as many as it may have */                               \
+    X(LATE, late)       /* its handshake was not over within LINKS_HANDSHAKE_US */                 \
+    X(SYSTEM, system)   /* the system had no descriptor or no memory for it; it waits */
+
+enum links_away {
+#define LINKS_AWAY_ENUM(NAME, name) LINKS_AWAY_##NAME,
+    LINKS_AWAY_LIST(LINKS_AWAY_ENUM)
+#undef LINKS_AWAY_ENUM
+        LINKS_AWAY_COUNT
 };
 
 struct links_address {
@@ -64,26 +89,51 @@ struct link {
     uint32_t handle;
     uint32_t peer; /* outbound: its number; 0: inbound */
     bool wants_room;
-    uint8_t *held; /* [LINKS_HELD_BYTES]; what is to leave is from..to */
+    uint8_t *held; /* [LINKS_HELD_BYTES]; what is to leave is from..to; NULL: nothing */
     uint32_t held_from, held_to;
     SSL *tls;          /* NULL: in the clear */
     bool said_end;     /* LINGERING: the other end was told */
     bool tls_writes;   /* SECURING: the handshake waits for room, not for bytes */
-    short ready;       /* what poll said, until it is dealt with */
+    bool answered;     /* SECURING: the other end's first word came whole */
+    uint32_t ready;    /* what epoll said, until it is dealt with */
+    uint32_t watched;  /* what epoll was asked for */
     uint64_t until_us; /* CONNECTING, SECURING, LINGERING: to be ended then */
+    uint32_t chain;    /* the next place whose handle has the same bucket, + 1; 0: none */
+    uint8_t source[LINKS_SOURCE_BYTES]; /* inbound: where from; IPv4 as ::ffff:a.b.c.d */
+};
+
+/* Places that are to be looked at: each once, and it may be another link's by then. */
+struct links_list {
+    uint32_t count;
+    uint32_t *places; /* [max] */
+    bool *listed;     /* [max] */
 };
 
 struct links {
     uint32_t peer_count;
     struct links_peer peers[LINKS_PEERS_MAX];
     uint32_t max;
-    struct link *all;     /* [max] */
-    uint8_t *held;        /* [max][LINKS_HELD_BYTES] */
-    struct pollfd *polls; /* [max + 2] */
-    int listener;         /* -1: none */
+    uint32_t source_max; /* inbound links of an address; 0: as many as there is place for */
+    struct link *all;    /* [max] */
+    uint32_t *free;      /* [max]: places that are free */
+    uint32_t free_count;
+    uint32_t *buckets;     /* [bucket_count]: by handle, the first place + 1; 0: none */
+    uint32_t bucket_count; /* a power of 2 */
+    uint8_t **spare;       /* [max]: buffers that nobody uses */
+    uint32_t spare_count;
+    int epoll;
+    int listener; /* -1: none */
+    bool listener_watched;
+    bool direct;
     uint64_t accept_after_us;
     uint32_t next_handle;
-    uint32_t cursor;             /* of links_next */
+    struct links_list round;     /* what happened, in this round */
+    uint32_t cursor;             /* of links_next, in it */
+    struct links_list again;     /* what the next round looks at, whatever the system says */
+    struct links_list unsent;    /* what links_flush looks at */
+    struct links_list limited;   /* those with a limit of time, and some that had one */
+    uint64_t limit_us;           /* no limit ends before it */
+    bool limits_seen;            /* in this round */
     uint32_t accepts;            /* of this round */
     bool accepting;              /* the listener has something, in this round */
     struct tls *tls;             /* borrowed; NULL: in the clear */
@@ -92,6 +142,7 @@ struct links {
     struct links_counts {
         uint64_t opened, accepted, failed, refused, received_bytes,
             sent_bytes; /* refused: by TLS */
+        uint64_t away[LINKS_AWAY_COUNT];
     } counts;
 };
 
@@ -103,6 +154,8 @@ bool links_parse(const char *text, struct links_address *address);
  * links_listen. False: `error`. */
 bool links_open(struct links *links, uint32_t max, struct tls *tls,
                 const struct links_address *listen, char *error, size_t error_bytes);
+/* How many inbound links an address may have at once; 0: as many as there is place for. */
+void links_limit_source(struct links *links, uint32_t source_max);
 /* From here on links are taken. False: errno. */
 bool links_listen(struct links *links);
 bool links_add_peer(struct links *links, uint32_t number, const struct links_address *address);
@@ -125,6 +178,9 @@ void links_flush(struct links *links);
 /* Wait until something happens, `wake` (a descriptor, -1: none) can be read, or deadline_us has
  * come. */
 void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadline_us);
+/* The same for 1..LINKS_SETS_MAX sets: a round of each begins. */
+void links_wait_all(struct links *const *sets, uint32_t count, int wake, uint64_t now_us,
+                    uint64_t deadline_us);
 /* The next event of this round; its bytes are good until the next call. False: there is none. */
 bool links_next(struct links *links, uint64_t now_us, struct event *event);
 

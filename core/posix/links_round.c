@@ -1,23 +1,30 @@
 /* A round of links: wait, then what happened, one event after the other. */
 #include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/check.h"
 #include "core/posix/links_inside.h"
+
+/* What epoll calls the listener. */
+enum { LISTENER = INT32_MAX };
 
 static bool advance(struct links *links, struct link *link, struct event *event);
 static bool accept_one(struct links *links, uint64_t now_us, struct event *event);
 
-static short wanted(const struct link *link)
+static uint32_t wanted(const struct link *link)
 {
     switch (link->state) {
     case LINK_CONNECTING:
-        return POLLOUT;
+        return EPOLLOUT;
     case LINK_SECURING:
-        return link->tls_writes ? POLLOUT : POLLIN;
+        return link->tls_writes ? EPOLLOUT : EPOLLIN;
     case LINK_OPEN:
     case LINK_LINGERING:
-        return (short)(POLLIN | (link->held_to > 0 || link->wants_room ? POLLOUT : 0));
+        return EPOLLIN | (link->held_to > 0 || link->wants_room ? (uint32_t)EPOLLOUT : 0);
     case LINK_FREE:
     case LINK_FAILED:
         break;
@@ -25,7 +32,37 @@ static short wanted(const struct link *link)
     return 0;
 }
 
-static bool has_limit(const struct link *link)
+void links_watch(struct links *links, struct link *link)
+{
+    const uint32_t events = wanted(link);
+    if (events == link->watched || link->state == LINK_FREE || link->state == LINK_FAILED) {
+        return;
+    }
+    struct epoll_event event = {.events = events, .data.u32 = links_place(links, link)};
+    if (epoll_ctl(links->epoll, link->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, link->socket,
+                  &event) == 0) {
+        link->watched = events;
+    } else if (link->state == LINK_LINGERING) {
+        links_release(links, link);
+    } else {
+        links_fail(links, link); /* nothing of it would ever be heard */
+    }
+}
+
+/* Whether the listener is looked at: level-triggered, it would be told of again and again. */
+static void watch_listener(struct links *links, bool listens)
+{
+    if (links->listener < 0 || listens == links->listener_watched) {
+        return;
+    }
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = LISTENER};
+    if (epoll_ctl(links->epoll, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, links->listener, &event) ==
+        0) {
+        links->listener_watched = listens;
+    }
+}
+
+bool links_has_limit(const struct link *link)
 {
     return link->state == LINK_CONNECTING || link->state == LINK_SECURING ||
            link->state == LINK_LINGERING;
@@ -37,21 +74,6 @@ static bool has_pending(const struct link *link)
     return link->state == LINK_OPEN && link->tls != NULL && tls_pending(link->tls);
 }
 
-/* When the next of our own limits comes; 0: something is to be done at once. */
-static uint64_t own_deadline(const struct links *links, uint64_t deadline_us)
-{
-    for (uint32_t i = 0; i < links->max; i++) {
-        const struct link *link = &links->all[i];
-        if (link->state == LINK_FAILED || has_pending(link)) {
-            return 0;
-        }
-        if (has_limit(link) && link->until_us < deadline_us) {
-            deadline_us = link->until_us;
-        }
-    }
-    return deadline_us;
-}
-
 static int milliseconds(uint64_t now_us, uint64_t deadline_us)
 {
     enum { LONGEST_MS = 3600000 };
@@ -60,54 +82,122 @@ static int milliseconds(uint64_t now_us, uint64_t deadline_us)
     return left_ms < LONGEST_MS ? (int)left_ms : LONGEST_MS;
 }
 
-void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadline_us)
+/* When something is to be done whatever the system says. */
+static uint64_t prepare(struct links *links, uint64_t now_us)
 {
-    deadline_us = own_deadline(links, deadline_us);
     const bool resting = now_us < links->accept_after_us;
-    const bool listens = links->listener >= 0 && !resting && links_has_place(links);
+    watch_listener(links, !resting && links_has_place(links));
+    uint64_t deadline_us = links->limit_us;
     if (resting && links->accept_after_us < deadline_us) {
         deadline_us = links->accept_after_us;
     }
-    links->polls[0] = (struct pollfd){.fd = wake, .events = POLLIN};
-    links->polls[1] = (struct pollfd){.fd = listens ? links->listener : -1, .events = POLLIN};
-    for (uint32_t i = 0; i < links->max; i++) {
-        const struct link *link = &links->all[i];
-        const short events = wanted(link);
-        links->polls[LINKS_POLLS_BESIDE + i] =
-            (struct pollfd){.fd = events != 0 ? link->socket : -1, .events = events};
+    return links->again.count > 0 ? 0 : deadline_us;
+}
+
+/* A round: what was left for it, and what the system says. */
+static void begin(struct links *links)
+{
+    struct epoll_event events[LINKS_EVENTS];
+    while (links->round.count > 0) { /* what the last one did not look at, it will tell again */
+        links->round.listed[links->round.places[--links->round.count]] = false;
     }
-    const int count =
-        poll(links->polls, links->max + LINKS_POLLS_BESIDE, milliseconds(now_us, deadline_us));
+    const struct links_list again = links->again;
+    links->again = links->round;
+    links->round = again;
     links->cursor = 0;
     links->accepts = 0;
-    links->accepting = count > 0 && links->polls[1].revents != 0;
-    for (uint32_t i = 0; i < links->max; i++) {
-        struct link *link = &links->all[i];
-        link->ready = count > 0 ? links->polls[LINKS_POLLS_BESIDE + i].revents : (short)0;
-        if (has_pending(link)) {
-            link->ready = (short)(link->ready | POLLIN);
+    links->accepting = false;
+    links->limits_seen = false;
+    const int count = epoll_wait(links->epoll, events, LINKS_EVENTS, 0);
+    for (int i = 0; i < count; i++) {
+        const uint32_t place = events[i].data.u32;
+        if (place == LISTENER) {
+            links->accepting = true;
+            continue;
         }
+        CHECK(place < links->max);
+        links->all[place].ready |= events[i].events;
+        links_list_add(&links->round, place);
+    }
+}
+
+void links_wait_all(struct links *const *sets, uint32_t count, int wake, uint64_t now_us,
+                    uint64_t deadline_us)
+{
+    struct pollfd polls[LINKS_SETS_MAX + 1];
+    CHECK(count >= 1 && count <= LINKS_SETS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t own_us = prepare(sets[i], now_us);
+        deadline_us = own_us < deadline_us ? own_us : deadline_us;
+        polls[i] = (struct pollfd){.fd = sets[i]->epoll, .events = POLLIN};
+    }
+    polls[count] = (struct pollfd){.fd = wake, .events = POLLIN};
+    (void)poll(polls, count + 1, milliseconds(now_us, deadline_us));
+    for (uint32_t i = 0; i < count; i++) {
+        begin(sets[i]);
+    }
+}
+
+void links_wait(struct links *links, int wake, uint64_t now_us, uint64_t deadline_us)
+{
+    links_wait_all(&links, 1, wake, now_us, deadline_us);
+}
+
+/* What is not up, or lingers. */
+static void end_early(struct links *links, struct link *link)
+{
+    if (link->state == LINK_LINGERING || link->peer == 0) {
+        links_release(links, link); /* an inbound one that is not up yet is nobody's */
+    } else {
+        links_fail(links, link);
     }
 }
 
 /* Its time is over. */
-static void give_up(struct link *link)
+static void give_up(struct links *links, struct link *link)
 {
-    if (link->state == LINK_LINGERING || link->peer == 0) {
-        links_release(link); /* an inbound one that is not up yet is nobody's */
-    } else {
-        link->state = LINK_FAILED;
+    links->counts.away[LINKS_AWAY_LATE] += link->state == LINK_SECURING && link->peer == 0;
+    end_early(links, link);
+}
+
+/* Limits that have come; the list loses those that have none any more. */
+static void look_at_limits(struct links *links, uint64_t now_us)
+{
+    uint32_t kept = 0;
+    links->limits_seen = true;
+    if (links->limit_us > now_us) {
+        return;
     }
+    links->limit_us = UINT64_MAX;
+    for (uint32_t i = 0; i < links->limited.count; i++) {
+        const uint32_t place = links->limited.places[i];
+        struct link *link = &links->all[place];
+        if (links_has_limit(link) && link->until_us <= now_us) {
+            give_up(links, link);
+        }
+        links->limited.listed[place] = links_has_limit(link);
+        if (links->limited.listed[place]) {
+            links->limited.places[kept++] = place;
+            links->limit_us = link->until_us < links->limit_us ? link->until_us : links->limit_us;
+        }
+    }
+    links->limited.count = kept;
 }
 
 bool links_next(struct links *links, uint64_t now_us, struct event *event)
 {
-    while (links->cursor < links->max) {
-        struct link *link = &links->all[links->cursor++];
-        if (has_limit(link) && link->until_us <= now_us) {
-            give_up(link);
+    if (!links->limits_seen) {
+        look_at_limits(links, now_us);
+    }
+    while (links->cursor < links->round.count) {
+        struct link *link = &links->all[links->round.places[links->cursor++]];
+        const bool happened = advance(links, link, event);
+        if (has_pending(link)) {
+            link->ready |= EPOLLIN;
+            links_list_add(&links->again, links_place(links, link));
         }
-        if (advance(links, link, event)) {
+        links_watch(links, link);
+        if (happened) {
             return true;
         }
     }
@@ -124,7 +214,7 @@ static void down(struct links *links, struct link *link, struct event *event)
 {
     links->counts.failed += link->state == LINK_FAILED;
     *event = (struct event){.kind = EVENT_LINK_DOWN, .link = link->handle};
-    links_release(link);
+    links_release(links, link);
 }
 
 /* A step of the handshake. True: the link is up. */
@@ -132,6 +222,7 @@ static bool secure(struct links *links, struct link *link, struct event *event)
 {
     const enum tls_outcome outcome = tls_handshake(link->tls, links->refusal);
     link->tls_writes = outcome == TLS_WANTS_WRITE;
+    link->answered = tls_answered(link->tls);
     if (outcome == TLS_DONE) {
         link->state = LINK_OPEN;
         links->counts.accepted += link->peer == 0;
@@ -141,7 +232,7 @@ static bool secure(struct links *links, struct link *link, struct event *event)
     }
     if (outcome == TLS_FAILED) {
         links->counts.refused++;
-        give_up(link);
+        end_early(links, link);
     }
     return false;
 }
@@ -151,13 +242,17 @@ static bool connected(struct links *links, struct link *link, struct event *even
     int problem = 0;
     socklen_t size = sizeof problem;
     if (getsockopt(link->socket, SOL_SOCKET, SO_ERROR, &problem, &size) != 0 || problem != 0) {
-        link->state = LINK_FAILED;
+        links_fail(links, link);
         return false;
     }
     if (links->tls != NULL) {
         link->tls = tls_begin(links->tls, link->socket, link->peer);
-        link->state = link->tls == NULL ? LINK_FAILED : LINK_SECURING;
-        return link->tls != NULL && secure(links, link, event);
+        if (link->tls == NULL) {
+            links_fail(links, link);
+            return false;
+        }
+        link->state = LINK_SECURING;
+        return secure(links, link, event);
     }
     link->state = LINK_OPEN;
     *event = (struct event){.kind = EVENT_LINK_UP, .link = link->handle};
@@ -183,14 +278,15 @@ static int32_t receive(struct links *links, const struct link *link)
 /* Writable comes before what was received: it is told once, and the bytes stay where they are. */
 static bool advance_open(struct links *links, struct link *link, struct event *event)
 {
-    if ((link->ready & POLLOUT) != 0) {
+    if ((link->ready & EPOLLOUT) != 0) {
         links_give(links, link);
     }
     if (link->state == LINK_FAILED) {
         down(links, link, event);
         return true;
     }
-    if (link->wants_room && link->held_to == 0) {
+    if (link->wants_room && link->held_to == 0 &&
+        (!links->direct || (link->ready & EPOLLOUT) != 0)) {
         link->wants_room = false;
         *event = (struct event){.kind = EVENT_LINK_WRITABLE, .link = link->handle};
         return true;
@@ -212,12 +308,12 @@ static bool advance_open(struct links *links, struct link *link, struct event *e
 
 static void linger(struct links *links, struct link *link)
 {
-    if ((link->ready & POLLOUT) != 0) {
+    if ((link->ready & EPOLLOUT) != 0) {
         links_give(links, link);
     }
     if (link->state == LINK_LINGERING &&
-        (receive(links, link) < 0 || (link->ready & (POLLHUP | POLLERR)) != 0)) {
-        links_release(link);
+        (receive(links, link) < 0 || (link->ready & (EPOLLHUP | EPOLLERR)) != 0)) {
+        links_release(links, link);
     }
 }
 
@@ -247,14 +343,58 @@ static bool advance(struct links *links, struct link *link, struct event *event)
     return happened;
 }
 
+/* Where a link comes from: IPv4 whole, of IPv6 what a network is given. */
+static void read_source(const struct sockaddr_storage *name, uint8_t source[LINKS_SOURCE_BYTES])
+{
+    enum { NETWORK_BYTES = 8, MAPPED_AT = 10, FOUR_AT = 12 };
+    static const uint8_t mapped[FOUR_AT] = {[MAPPED_AT] = 0xFF, [MAPPED_AT + 1] = 0xFF};
+    memset(source, 0, LINKS_SOURCE_BYTES);
+    if (name->ss_family == AF_INET) {
+        memcpy(source, mapped, sizeof mapped);
+        memcpy(source + FOUR_AT, &((const struct sockaddr_in *)name)->sin_addr, 4);
+    } else if (name->ss_family == AF_INET6) {
+        const uint8_t *six = ((const struct sockaddr_in6 *)name)->sin6_addr.s6_addr;
+        const bool four = memcmp(six, mapped, sizeof mapped) == 0;
+        memcpy(source, six, four ? LINKS_SOURCE_BYTES : NETWORK_BYTES);
+    }
+}
+
+/* Has this address as many links as it may have? One that lingers is closed already. */
+static bool source_is_full(const struct links *links, const uint8_t source[LINKS_SOURCE_BYTES])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; links->source_max > 0 && i < links->max; i++) {
+        const struct link *link = &links->all[i];
+        count += (link->state == LINK_SECURING || link->state == LINK_OPEN) && link->peer == 0 &&
+                 memcmp(link->source, source, LINKS_SOURCE_BYTES) == 0;
+    }
+    return links->source_max > 0 && count >= links->source_max;
+}
+
+/* The system gave no socket. */
+static void refused_by_system(struct links *links, uint64_t now_us)
+{
+    links->accepting = errno == EINTR || errno == ECONNABORTED;
+    if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
+        links->counts.away[LINKS_AWAY_SYSTEM]++;
+        links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
+    }
+}
+
 static bool accept_one(struct links *links, uint64_t now_us, struct event *event)
 {
-    const int file = accept(links->listener, NULL, NULL);
+    struct sockaddr_storage name = {0};
+    socklen_t name_bytes = sizeof name;
+    uint8_t source[LINKS_SOURCE_BYTES];
+    const int file = accept(links->listener, (struct sockaddr *)&name, &name_bytes);
     if (file < 0) {
-        links->accepting = errno == EINTR || errno == ECONNABORTED;
-        if (!links->accepting && errno != EAGAIN && errno != EWOULDBLOCK) {
-            links->accept_after_us = now_us + LINKS_ACCEPT_REST_US;
-        }
+        refused_by_system(links, now_us);
+        return false;
+    }
+    read_source(&name, source);
+    if (source_is_full(links, source)) {
+        links->counts.away[LINKS_AWAY_ADDRESS]++;
+        (void)close(file);
         return false;
     }
     struct link *link =
@@ -263,15 +403,23 @@ static bool accept_one(struct links *links, uint64_t now_us, struct event *event
         (void)close(file);
         return false;
     }
-    *link = (struct link){
-        .state = LINK_OPEN, .socket = file, .held = link->held, .handle = links->next_handle++};
-    if (links->tls != NULL) {
-        link->tls = tls_begin(links->tls, file, 0);
-        link->state = LINK_SECURING;
-        link->until_us = now_us + LINKS_HANDSHAKE_US;
-        if (link->tls == NULL) {
-            links_release(link);
-        }
+    const bool secured = links->tls != NULL;
+    struct link begun = {.state = secured ? LINK_SECURING : LINK_OPEN,
+                         .socket = file,
+                         .tls = secured ? tls_begin(links->tls, file, 0) : NULL,
+                         .until_us = now_us + LINKS_HANDSHAKE_US};
+    memcpy(begun.source, source, sizeof source);
+    links_begin(links, link, &begun);
+    if (secured && link->tls == NULL) {
+        links_release(links, link);
+        return false;
+    }
+    links_watch(links, link);
+    if (secured) {
+        return false;
+    }
+    if (link->state == LINK_FAILED) { /* the system cannot watch it: nobody was told of it */
+        links_release(links, link);
         return false;
     }
     links->counts.accepted++;

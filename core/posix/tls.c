@@ -1,6 +1,7 @@
 #include "core/posix/tls.h"
 
 #include <inttypes.h>
+#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -133,6 +134,11 @@ enum tls_outcome tls_handshake(SSL *link, char why[TLS_WHY_BYTES])
         ERR_clear_error();
         return TLS_FAILED;
     }
+}
+
+bool tls_answered(const SSL *link)
+{
+    return BIO_number_written(SSL_get_wbio(link)) > 0;
 }
 
 static int32_t outcome(const SSL *link, int done)

@@ -42,6 +42,8 @@ SSL *tls_begin(struct tls *tls, int socket, uint32_t peer);
 void tls_end(SSL *link);
 /* Again until it is DONE or FAILED; why: of a failure. */
 enum tls_outcome tls_handshake(SSL *link, char why[TLS_WHY_BYTES]);
+/* Of a handshake under way: has the other end's first word come whole, so that it was answered? */
+bool tls_answered(const SSL *link);
 /* Bytes taken or given; 0: later; below 0: it is over. */
 int32_t tls_read(SSL *link, uint8_t *bytes, uint32_t size_bytes);
 int32_t tls_write(SSL *link, const uint8_t *bytes, uint32_t size_bytes);

@@ -9,14 +9,22 @@
  * it asks for a reset and does nothing more: RAM and disk may disagree. What it cannot read at boot
  * is given up and begun anew (DROP, disk).
  *
- * Bounds. Everything is in the memory that the caller gives; nothing grows. What has no room is
- * said to the publisher (0x97) before anything is taken, but for a session whose own queue is full:
- * its copy is dropped and counted. What a client that does not read its link has no room for waits
- * in its queue; answers that cannot wait (to SUBSCRIBE, PINGREQ, PUBREL) and have none end its
- * connection. Packets are a little smaller than MQTT_PACKET_BYTES_MAX, topics, filters and client
- * ids at most BROKER_TEXT_BYTES_MAX. Of one message a session gets a copy for each of its
- * subscriptions that match. Matching looks at each subscription once, and at those of a share once
- * for each member: there is no index.
+ * Bounds. Everything is in the memory that the caller gives; nothing grows. Of connections, those
+ * that have said no CONNECT end after 10 s (DROP, late), and make place for another one when there
+ * is no other (REFUSE, sessions), the one that waits longest first. Copies of QoS 0 that wait for a
+ * session take no more room than they leave free. What has no room is said to the publisher (0x97)
+ * before anything is taken, but for a session whose own queue is full: its copy is dropped and
+ * counted. What a client that does not read its link has no room for waits in its queue; answers
+ * that cannot wait (to SUBSCRIBE, PINGREQ, PUBREL) and have none end its connection. Packets are a
+ * little smaller than MQTT_PACKET_BYTES_MAX, topics, filters and client ids at most
+ * BROKER_TEXT_BYTES_MAX. Of one message a session gets a copy for each of its subscriptions that
+ * match.
+ *
+ * Time. A step costs what it has to do with, not how much there is: links, clients and
+ * subscriptions are found by hash, a topic's subscriptions by as many as it has levels. A SUBSCRIBE
+ * looks at all retained messages, and so does a retained PUBLISH. An event with `more` set is taken
+ * and settled with the next one: one commit for all of them (group commit), and nothing leaves
+ * before it.
  *
  * Not here: enhanced authentication (0x8C), authorization by topic, TLS and WebSocket (the port's).
  */
@@ -34,8 +42,8 @@ struct broker_user {
 
 struct broker_config {
     bool durable;               /* port->disk_path holds what must survive */
-    uint32_t connections_max;   /* 1..SERVER_SESSIONS_MAX */
-    uint32_t sessions_max;      /* 1..SERVER_SESSIONS_MAX */
+    uint32_t connections_max;   /* 1..BROKER_SESSIONS_MAX */
+    uint32_t sessions_max;      /* 1..BROKER_SESSIONS_MAX */
     uint32_t subscriptions_max; /* 1..BROKER_POOL_MAX, as the next three; of all sessions */
     uint32_t messages_max;      /* different ones, held for whatever reason */
     uint32_t copies_max;        /* in the queues of all sessions, and in flight */
@@ -54,6 +62,7 @@ struct broker_view {
     uint32_t connections, sessions, subscriptions, messages, copies, retained;
     uint64_t published, dropped, refused; /* since boot: messages taken, copies without room,
                                            * connections ended for what the peer did */
+    uint64_t commits, rows;               /* since boot: transactions, rows written or deleted */
 };
 
 /* Size of the struct for a configuration: the caller provides the memory, SQLite has a heap. */
@@ -61,6 +70,7 @@ uint64_t broker_size_bytes(const struct broker_config *config);
 void broker_init(struct broker *broker, const struct broker_config *config,
                  const struct port *port);
 void broker_step(struct broker *broker, const struct port *port, const struct event *event);
+/* May be earlier than anything that is to be done. */
 uint64_t broker_deadline_us(const struct broker *broker);
 void broker_view(const struct broker *broker, struct broker_view *out);
 /* Finalise and close; no durable effect. After a power loss too. */

@@ -105,7 +105,7 @@ static bool connect_will(struct broker *broker, struct broker_session *session,
     if (message == BROKER_NONE) {
         return false;
     }
-    broker_message_hold(broker, message, session->expiry_s > 0); /* [MQTT-3.1.2-7] */
+    broker_message_hold(broker, message, broker_session_durable(session)); /* [MQTT-3.1.2-7] */
     session->will = message;
     session->will_qos = packet->qos;
     session->will_delay_s = will.properties.will_delay_s;
@@ -175,14 +175,19 @@ static uint8_t take_connect(struct broker *broker, const struct port *port,
         (packet->keep_alive_s == 0 || packet->keep_alive_s > config->keep_alive_max_s);
     connection->keep_alive_s = /* [MQTT-3.2.2-22] */
         capped ? config->keep_alive_max_s : packet->keep_alive_s;
-    connection->outgoing.packet_bytes_max = properties->maximum_packet_bytes;
+    connection->packet_bytes_max = properties->maximum_packet_bytes;
     connection->session = broker_session_number(broker, session);
     connection->connected = true;
-    mqtt_aliases_receive(&connection->received, BROKER_ALIASES_MAX);
-    mqtt_aliases_send(&connection->sent, properties->topic_alias_maximum);
+    broker_connection_waited(broker, connection);
+    if (properties->topic_alias_maximum > 0) {
+        mqtt_aliases_send(&connection->sent, properties->topic_alias_maximum);
+    }
     session->connection = (uint32_t)(connection - broker->connections);
     session->ends_at_us = UINT64_MAX; /* [MQTT-4.1.0-1] */
-    session->changed = true;
+    broker_session_change(broker, session);
+    if (connection->keep_alive_s > 0) {
+        broker_wake_at(broker, broker->now_us + connection->keep_alive_s * UINT64_C(1500000));
+    }
     connack(broker, port, connection, packet, session, present);
     mqtt_sender_connected(&session->sender, properties->receive_maximum); /* [MQTT-3.1.2-5] */
     return MQTT_SUCCESS;
@@ -197,6 +202,10 @@ static uint8_t take_publish(struct broker *broker, struct broker_connection *con
     if ((packet->properties.present & identifier) != 0) { /* [MQTT-3.3.4-6] */
         return MQTT_PROTOCOL_ERROR;
     }
+    if (connection->received.maximum == 0 && /* with the first one, so that few have the memory */
+        (packet->properties.present & MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS)) != 0) {
+        mqtt_aliases_receive(&connection->received, BROKER_ALIASES_MAX);
+    }
     uint8_t reason = mqtt_aliases_resolve(&connection->received, packet); /* [MQTT-3.3.2-12] */
     if (reason == MQTT_SUCCESS && packet->topic.size_bytes > BROKER_TEXT_BYTES_MAX) {
         reason = MQTT_TOPIC_NAME_INVALID;
@@ -210,7 +219,9 @@ static uint8_t take_publish(struct broker *broker, struct broker_connection *con
     if (arrived == MQTT_ARRIVED_NEW) {
         reason = broker_route(broker, packet, connection->session); /* [MQTT-4.5.0-1] */
         mqtt_receiver_answer(&session->receiver, packet->packet_id, packet->qos, reason);
-        session->changed = session->changed || packet->qos == 2;
+        if (packet->qos == 2) {
+            broker_session_change(broker, session);
+        }
     }
     return MQTT_SUCCESS;
 }
@@ -226,7 +237,7 @@ static uint8_t take_pubrel(struct broker *broker, const struct port *port,
     if (pubcomp.reason == MQTT_PROTOCOL_ERROR) {
         return MQTT_PROTOCOL_ERROR;
     }
-    session->changed = true;
+    broker_session_change(broker, session);
     broker_say(broker, port, connection, &pubcomp);
     return MQTT_SUCCESS;
 }
@@ -241,7 +252,7 @@ static uint8_t take_answer(struct broker *broker, const struct port *port,
     if (reason != MQTT_SUCCESS) {
         return reason;
     }
-    session->changed = true;
+    broker_session_change(broker, session);
     if (sent.kind == MQTT_SENT_RECEIVED || (sent.kind == MQTT_SENT_DONE && !released)) {
         broker_copy_free(broker, (uint32_t)sent.tag); /* refused ones too [MQTT-4.8.2-6] */
     } else if (sent.kind == MQTT_SENT_NOT_FOUND) {

@@ -7,24 +7,29 @@
 #include "core/mqtt/list.h"
 #include "core/server/broker_inside.h"
 
-static uint32_t message_free_row(struct broker *broker)
+const uint8_t *broker_message_bytes(const struct broker *broker, uint32_t message)
 {
-    for (uint32_t tries = 0; tries < broker->config.messages_max; tries++) {
-        const uint32_t row = broker->message_next;
-        broker->message_next = row + 1 == broker->config.messages_max ? 0 : row + 1;
-        if (broker->messages[row].references == 0) {
-            return row;
-        }
-    }
-    return BROKER_NONE;
+    return broker->messages[message].size_bytes <= BROKER_SMALL_BYTES_MAX
+               ? broker->small_bytes[message]
+               : broker->large_bytes[message];
+}
+
+void broker_message_set(struct broker *broker, uint32_t message, const uint8_t *bytes,
+                        uint32_t size_bytes)
+{
+    CHECK(size_bytes <= BROKER_MESSAGE_BYTES_MAX);
+    memcpy(size_bytes <= BROKER_SMALL_BYTES_MAX ? broker->small_bytes[message]
+                                                : broker->large_bytes[message],
+           bytes, size_bytes);
+    broker->messages[message].size_bytes = size_bytes;
 }
 
 uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *publish)
 {
-    const uint32_t row = message_free_row(broker);
-    if (row == BROKER_NONE) {
+    if (broker->free_messages.count == 0) {
         return BROKER_NONE;
     }
+    const uint32_t row = broker->free_messages.rows[broker->free_messages.count - 1];
     struct broker_message *message = &broker->messages[row];
     /* All else stays as it is, and in its order [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16]
      * [MQTT-3.3.2-17] [MQTT-3.3.2-20] [MQTT-3.1.3-10]. */
@@ -36,12 +41,15 @@ uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *pub
     packet.properties.present &=
         ~(MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS) | MQTT_PROPERTY_BIT(MQTT_SUBSCRIPTION_IDENTIFIER) |
           MQTT_PROPERTY_BIT(MQTT_WILL_DELAY_INTERVAL));
-    message->size_bytes = BROKER_MESSAGE_BYTES_MAX;
-    if (mqtt_encode(&packet, message->bytes, &message->size_bytes) != ERR_OK) {
+    uint8_t bytes[BROKER_MESSAGE_BYTES_MAX];
+    uint32_t size_bytes = sizeof bytes;
+    if (mqtt_encode(&packet, bytes, &size_bytes) != ERR_OK) {
         return BROKER_NONE;
     }
+    broker_message_set(broker, row, bytes, size_bytes);
     message->arrived_us = broker->now_us;
     message->stored = false;
+    message->qos = publish->qos;
     return row;
 }
 
@@ -49,13 +57,23 @@ void broker_message_read(const struct broker *broker, uint32_t message, struct m
 {
     uint8_t reason = 0;
     const struct broker_message *row = &broker->messages[message];
-    const enum err err = mqtt_decode(row->bytes, row->size_bytes, publish, &reason);
+    const enum err err =
+        mqtt_decode(broker_message_bytes(broker, message), row->size_bytes, publish, &reason);
     CHECK(err == ERR_OK); /* it was encoded here, or checked when it was loaded */
+}
+
+void broker_message_refer(struct broker *broker, uint32_t message)
+{
+    struct broker_list *list = &broker->free_messages;
+    if (broker->messages[message].references++ == 0 && list->count > 0) { /* 0: of a load */
+        CHECK(list->rows[list->count - 1] == message);
+        list->count--;
+    }
 }
 
 void broker_message_hold(struct broker *broker, uint32_t message, bool durable)
 {
-    broker->messages[message].references++;
+    broker_message_refer(broker, message);
     if (durable && !broker->messages[message].stored) {
         broker->messages[message].stored = true;
         broker_store_put(broker, BROKER_PUT_MESSAGE, message);
@@ -65,7 +83,11 @@ void broker_message_hold(struct broker *broker, uint32_t message, bool durable)
 void broker_message_release(struct broker *broker, uint32_t message)
 {
     CHECK(broker->messages[message].references > 0);
-    if (--broker->messages[message].references == 0 && broker->messages[message].stored) {
+    if (--broker->messages[message].references > 0) {
+        return;
+    }
+    broker->free_messages.rows[broker->free_messages.count++] = message;
+    if (broker->messages[message].stored) {
         broker->messages[message].stored = false;
         broker_store_delete(broker, BROKER_DELETE_MESSAGE, message);
     }
@@ -115,18 +137,15 @@ void broker_copy_free(struct broker *broker, uint32_t copy)
     broker_message_release(broker, row->message);
     memset(row, 0, sizeof *row);
     row->message = BROKER_NONE;
+    broker->free_copies.rows[broker->free_copies.count++] = copy;
 }
 
-static uint32_t copy_free_row(struct broker *broker)
+/* Of QoS 0 nothing is promised: what waits for a client that does not read takes no more than it
+ * leaves free, so that n of them leave one part in n + 1 of the room to the others. */
+static bool takes_too_much(const struct broker *broker, const struct broker_session *session)
 {
-    for (uint32_t tries = 0; tries < broker->config.copies_max; tries++) {
-        const uint32_t row = broker->copy_next;
-        broker->copy_next = row + 1 == broker->config.copies_max ? 0 : row + 1;
-        if (broker->copies[row].message == BROKER_NONE) {
-            return row;
-        }
-    }
-    return BROKER_NONE;
+    return session->queue_count >= broker->free_copies.count ||
+           session->queue_count >= broker->free_messages.count;
 }
 
 /* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
@@ -138,16 +157,18 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     if (qos == 0 && session->connection == BROKER_NONE) {
         return; /* section 4.1: may be kept, is not */
     }
-    if (session->queue_count >= broker->config.queue_max) {
+    if (session->queue_count >= broker->config.queue_max ||
+        (qos == 0 && takes_too_much(broker, session))) {
         broker->counts.dropped++;
         return;
     }
-    const uint32_t row = copy_free_row(broker);
-    if (row == BROKER_NONE) { /* broker_route has looked; retained ones may not fit */
+    if (broker->free_copies.count == 0) { /* broker_route has looked; retained ones may not fit */
         broker->counts.dropped++;
         return;
     }
-    const bool durable = qos > 0 && session->expiry_s > 0;
+    const uint32_t row = broker->free_copies.rows[--broker->free_copies.count];
+    broker_session_touch(broker, session);
+    const bool durable = qos > 0 && broker_session_durable(session);
     broker->copies[row] = (struct broker_copy){.message = message,
                                                .session = number,
                                                .next = BROKER_NONE,
@@ -167,45 +188,6 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     if (durable) {
         broker_store_put(broker, BROKER_PUT_COPY, row);
     }
-}
-
-/* Of a share, one member gets the message, with its own QoS [MQTT-4.8.2-3], and nobody else
- * whatever becomes of it [MQTT-4.8.2-4] [MQTT-4.8.2-5]: in turn, and one that is connected if there
- * is one. The member that is lowest in the table decides for all; NONE for the others. */
-static uint32_t share_member(struct broker *broker, uint32_t first)
-{
-    const struct mqtt_slice filter = broker_slice(&broker->subscriptions[first].filter);
-    uint32_t members = 0, connected = 0;
-    for (uint32_t row = 0; row < broker->config.subscriptions_max; row++) {
-        const struct broker_subscription *one = &broker->subscriptions[row];
-        if (one->session != BROKER_NONE && mqtt_slice_equal(broker_slice(&one->filter), filter)) {
-            if (row < first) {
-                return BROKER_NONE;
-            }
-            members++;
-            connected += broker->sessions[one->session].connection != BROKER_NONE;
-        }
-    }
-    uint32_t turn = broker->subscriptions[first].turn++ % (connected > 0 ? connected : members);
-    for (uint32_t row = first;; row++) { /* ends: there are so many */
-        const struct broker_subscription *one = &broker->subscriptions[row];
-        if (one->session != BROKER_NONE && mqtt_slice_equal(broker_slice(&one->filter), filter) &&
-            (connected == 0 || broker->sessions[one->session].connection != BROKER_NONE) &&
-            turn-- == 0) {
-            return row;
-        }
-    }
-}
-
-static bool matches(const struct broker_subscription *subscription, struct mqtt_slice topic,
-                    bool *shared)
-{
-    struct mqtt_slice share, inner;
-    if (subscription->session == BROKER_NONE) {
-        return false;
-    }
-    *shared = mqtt_filter_shared(broker_slice(&subscription->filter), &share, &inner);
-    return mqtt_filter_matches(inner, topic);
 }
 
 static uint32_t retained_find(const struct broker *broker, struct mqtt_slice topic)
@@ -253,15 +235,17 @@ static void retain(struct broker *broker, uint32_t row, uint32_t message, bool e
 
 static bool room_for_copies(const struct broker *broker, struct mqtt_slice topic)
 {
-    uint32_t wanted = 0, free_rows = 0;
-    bool shared = false;
-    for (uint32_t row = 0; row < broker->config.subscriptions_max; row++) {
-        wanted += matches(&broker->subscriptions[row], topic, &shared);
+    const uint32_t free_rows = broker->free_copies.count;
+    uint32_t wanted = 0;
+    struct broker_matches matches;
+    if (free_rows >= broker->subscriptions_used) {
+        return true;
     }
-    for (uint32_t row = 0; row < broker->config.copies_max && free_rows < wanted; row++) {
-        free_rows += broker->copies[row].message == BROKER_NONE;
+    broker_matches_begin(broker, topic, &matches);
+    while (wanted <= free_rows && broker_matches_next(broker, &matches) != BROKER_NONE) {
+        wanted++;
     }
-    return free_rows >= wanted;
+    return wanted <= free_rows;
 }
 
 uint8_t broker_route(struct broker *broker, const struct mqtt_packet *publish, uint32_t publisher)
@@ -286,16 +270,17 @@ uint8_t broker_route(struct broker *broker, const struct mqtt_packet *publish, u
         retain(broker, retained, message, empty);
     }
     bool anybody = false;
-    for (uint32_t row = 0; row < broker->config.subscriptions_max; row++) {
-        bool shared = false;
-        if (!matches(&broker->subscriptions[row], publish->topic, &shared)) { /* [MQTT-3.3.2-3] */
+    struct broker_matches matches; /* [MQTT-3.3.2-3] */
+    broker_matches_begin(broker, publish->topic, &matches);
+    for (uint32_t row = broker_matches_next(broker, &matches); row != BROKER_NONE;
+         row = broker_matches_next(broker, &matches)) {
+        const struct broker_subscription *one = &broker->subscriptions[row];
+        if (one->shared && !one->leads) {
             continue;
         }
-        const uint32_t to = shared ? share_member(broker, row) : row;
-        if (to == BROKER_NONE) {
-            continue;
+        if (one->shared) {
+            one = &broker->subscriptions[broker_share_member(broker, row)];
         }
-        const struct broker_subscription *one = &broker->subscriptions[to];
         if (one->no_local && one->session == publisher) { /* [MQTT-3.8.3-3] */
             continue;
         }
@@ -313,7 +298,6 @@ static void send_retained(struct broker *broker, const struct broker_subscriptio
 {
     for (uint32_t row = 0; row < broker->config.retained_max; row++) {
         struct mqtt_packet packet;
-        bool shared = false;
         if (broker->retained[row] == BROKER_NONE) {
             continue;
         }
@@ -321,8 +305,10 @@ static void send_retained(struct broker *broker, const struct broker_subscriptio
         broker_message_read(broker, message, &packet);
         if (!broker_message_fresh(broker, message, &packet)) { /* it has expired meanwhile */
             retain(broker, row, BROKER_NONE, true);
-        } else if (matches(one, packet.topic, &shared)) {
-            enqueue(broker, one->session, message, one->qos, true, one->identifier);
+        } else if (broker_subscription_matches(one, packet.topic)) {
+            const uint8_t qos = broker->messages[message].qos; /* [MQTT-3.8.4-8] */
+            enqueue(broker, one->session, message, qos < one->qos ? qos : one->qos, true,
+                    one->identifier);
         }
     }
 }
@@ -330,45 +316,57 @@ static void send_retained(struct broker *broker, const struct broker_subscriptio
 static uint32_t subscription_find(const struct broker *broker, uint32_t session,
                                   struct mqtt_slice filter)
 {
-    for (uint32_t row = 0; row < broker->config.subscriptions_max; row++) {
-        if (broker->subscriptions[row].session == session &&
-            (session == BROKER_NONE ||
-             mqtt_slice_equal(broker_slice(&broker->subscriptions[row].filter), filter))) {
-            return row;
-        }
+    uint32_t row = broker->sessions[session].subscriptions;
+    while (row != BROKER_NONE &&
+           !mqtt_slice_equal(broker_slice(&broker->subscriptions[row].filter), filter)) {
+        row = broker->subscriptions[row].next_of_session;
     }
-    return BROKER_NONE;
+    return row;
+}
+
+/* A new one of the session, or BROKER_NONE: there is no room. */
+static uint32_t subscription_new(struct broker *broker, uint32_t session, struct mqtt_slice filter)
+{
+    while (broker->subscription_next < broker->config.subscriptions_max &&
+           broker->subscriptions[broker->subscription_next].session != BROKER_NONE) {
+        broker->subscription_next++;
+    }
+    if (broker->subscription_next == broker->config.subscriptions_max) {
+        return BROKER_NONE;
+    }
+    const uint32_t row = broker->subscription_next++;
+    broker->subscriptions[row] = (struct broker_subscription){.session = session};
+    broker_text_set(&broker->subscriptions[row].filter, filter);
+    broker_subscription_index(broker, row);
+    broker->subscriptions_used++;
+    return row;
 }
 
 uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
                          const struct mqtt_subscription *wanted, uint32_t identifier)
 {
     const uint32_t number = broker_session_number(broker, session);
-    struct mqtt_slice share, inner;
     if (wanted->filter.size_bytes > BROKER_TEXT_BYTES_MAX) {
         return MQTT_TOPIC_FILTER_INVALID;
     }
     uint32_t row = subscription_find(broker, number, wanted->filter);
     const bool existed = row != BROKER_NONE; /* [MQTT-3.8.4-3] [MQTT-3.8.4-4]: copies stay */
     if (!existed) {
-        row = subscription_find(broker, BROKER_NONE, wanted->filter);
+        row = subscription_new(broker, number, wanted->filter);
     }
     if (row == BROKER_NONE) {
         return MQTT_QUOTA_EXCEEDED;
     }
     struct broker_subscription *one = &broker->subscriptions[row];
-    *one = (struct broker_subscription){.session = number,
-                                        .identifier = identifier,
-                                        .qos = wanted->qos,
-                                        .no_local = wanted->no_local,
-                                        .retain_as_published = wanted->retain_as_published};
-    broker_text_set(&one->filter, wanted->filter);
-    if (session->expiry_s > 0) {
+    one->identifier = identifier;
+    one->qos = wanted->qos;
+    one->no_local = wanted->no_local;
+    one->retain_as_published = wanted->retain_as_published;
+    if (broker_session_durable(session)) {
         broker_store_put(broker, BROKER_PUT_SUBSCRIPTION, row);
     }
-    const bool shared = mqtt_filter_shared(wanted->filter, &share, &inner);
-    if (!shared && (wanted->retain_handling == MQTT_RETAINED_ALWAYS ||
-                    (wanted->retain_handling == MQTT_RETAINED_IF_NEW && !existed))) {
+    if (!one->shared && (wanted->retain_handling == MQTT_RETAINED_ALWAYS ||
+                         (wanted->retain_handling == MQTT_RETAINED_IF_NEW && !existed))) {
         send_retained(broker, one); /* [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
     }
     return wanted->qos; /* [MQTT-3.8.4-7] */
@@ -376,7 +374,10 @@ uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
 
 static void subscription_free(struct broker *broker, uint32_t row)
 {
+    broker_subscription_unindex(broker, row);
     broker->subscriptions[row].session = BROKER_NONE;
+    broker->subscriptions_used--;
+    broker->subscription_next = row < broker->subscription_next ? row : broker->subscription_next;
     broker_store_delete(broker, BROKER_DELETE_SUBSCRIPTION, row);
 }
 
@@ -394,9 +395,7 @@ uint8_t broker_unsubscribe(struct broker *broker, struct broker_session *session
 
 void broker_subscriptions_forget(struct broker *broker, uint32_t session)
 {
-    for (uint32_t row = 0; row < broker->config.subscriptions_max; row++) {
-        if (broker->subscriptions[row].session == session) {
-            subscription_free(broker, row);
-        }
+    while (broker->sessions[session].subscriptions != BROKER_NONE) {
+        subscription_free(broker, broker->sessions[session].subscriptions);
     }
 }

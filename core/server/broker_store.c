@@ -81,7 +81,6 @@ static void put_copy(struct mqtt_writer *writer, const struct broker_copy *copy)
     mqtt_put_four(writer, (uint32_t)copy->order);
     mqtt_put_byte(writer, copy->qos);
     mqtt_put_byte(writer, copy->retain);
-    mqtt_put_byte(writer, copy->inflight);
 }
 
 static void execute(struct broker *broker, enum broker_statement what, uint32_t row,
@@ -94,6 +93,7 @@ static void execute(struct broker *broker, enum broker_statement what, uint32_t 
         code = sqlite3_bind_blob(statement, 2, body->bytes, (int)body->size_bytes, SQLITE_STATIC);
     }
     broker->err = code == SQLITE_OK ? database_write(&broker->database, statement) : ERR_IO;
+    broker->counts.rows++;
 }
 
 void broker_store_put(struct broker *broker, enum broker_statement what, uint32_t row)
@@ -115,7 +115,8 @@ void broker_store_put(struct broker *broker, enum broker_statement what, uint32_
         put_subscription(&body, &broker->subscriptions[row]);
         break;
     case BROKER_PUT_MESSAGE:
-        mqtt_put_bytes(&body, broker->messages[row].bytes, broker->messages[row].size_bytes);
+        mqtt_put_byte(&body, broker->messages[row].qos);
+        mqtt_put_bytes(&body, broker_message_bytes(broker, row), broker->messages[row].size_bytes);
         break;
     case BROKER_PUT_COPY:
         put_copy(&body, &broker->copies[row]);
@@ -157,15 +158,17 @@ static bool read_message(struct broker *broker, uint32_t row, struct mqtt_cursor
 {
     struct mqtt_packet packet;
     uint8_t reason = 0;
+    const uint8_t qos = (uint8_t)mqtt_read_number(body, 1);
     if (row >= broker->config.messages_max || body->size_bytes > BROKER_MESSAGE_BYTES_MAX ||
+        qos > 2 || body->reason != MQTT_SUCCESS ||
         mqtt_decode(body->bytes, body->size_bytes, &packet, &reason) != ERR_OK ||
         packet.type != MQTT_PUBLISH || packet.qos != 0 || packet.topic.size_bytes == 0) {
         return false;
     }
     struct broker_message *message = &broker->messages[row];
-    memcpy(message->bytes, body->bytes, body->size_bytes);
-    message->size_bytes = body->size_bytes;
+    broker_message_set(broker, row, body->bytes, body->size_bytes);
     message->arrived_us = broker->now_us;
+    message->qos = qos;
     message->stored = true;
     body->size_bytes = 0;
     return true;
@@ -178,7 +181,7 @@ static bool read_retained(struct broker *broker, uint32_t row, struct mqtt_curso
         return false;
     }
     broker->retained[row] = message;
-    broker->messages[message].references++;
+    broker_message_refer(broker, message);
     return true;
 }
 
@@ -193,6 +196,7 @@ static bool read_session(struct broker *broker, uint32_t row, struct mqtt_cursor
     memset(session, 0, sizeof *session);
     broker_text_set(&session->client, client);
     session->connection = BROKER_NONE;
+    session->subscriptions = BROKER_NONE;
     session->head = session->tail = BROKER_NONE;
     session->expiry_s = mqtt_read_number(body, 4);
     session->will = mqtt_read_number(body, 4);
@@ -224,10 +228,11 @@ static bool read_session(struct broker *broker, uint32_t row, struct mqtt_cursor
         }
     }
     if (session->will != BROKER_NONE) {
-        broker->messages[session->will].references++;
+        broker_message_refer(broker, session->will);
     }
     session->used = true;
     session->stored = true;
+    broker_session_index(broker, row);
     return true;
 }
 
@@ -252,6 +257,8 @@ static bool read_subscription(struct broker *broker, uint32_t row, struct mqtt_c
     }
     broker_text_set(&read.filter, filter);
     broker->subscriptions[row] = read;
+    broker_subscription_index(broker, row);
+    broker->subscriptions_used++;
     return true;
 }
 
@@ -265,17 +272,14 @@ static bool read_copy(struct broker *broker, uint32_t row, struct mqtt_cursor *b
     read.order |= mqtt_read_number(body, 4);
     read.qos = (uint8_t)mqtt_read_number(body, 1);
     read.retain = mqtt_read_number(body, 1) != 0;
-    read.inflight = mqtt_read_number(body, 1) != 0;
     if (row >= broker->config.copies_max || !message_there(broker, read.message) ||
         !session_there(broker, read.session) || (read.qos != 1 && read.qos != 2) ||
         read.identifier > MQTT_VARINT_MAX || read.order >= UINT64_MAX / 2) {
         return false;
     }
-    if (session_there(broker, read.session)) {
-        broker->copies[row] = read;
-        broker->messages[read.message].references++;
-        broker->order_next = read.order >= broker->order_next ? read.order + 1 : broker->order_next;
-    }
+    broker->copies[row] = read;
+    broker_message_refer(broker, read.message);
+    broker->order_next = read.order >= broker->order_next ? read.order + 1 : broker->order_next;
     return true;
 }
 
@@ -301,13 +305,9 @@ static enum err load_table(struct broker *broker, const char *sql, row_reader *r
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* Each UNACKED entry of a sender has its copy, and no copy is in flight without one. */
-static bool inflight_agrees(struct broker *broker)
+/* Each UNACKED entry of a sender has its copy, which is in flight then. False: one has none. */
+static bool mark_inflight(struct broker *broker)
 {
-    uint32_t inflight = 0;
-    for (uint32_t row = 0; row < broker->config.copies_max; row++) {
-        inflight += broker->copies[row].message != BROKER_NONE && broker->copies[row].inflight;
-    }
     for (uint32_t number = 0; number < broker->config.sessions_max; number++) {
         const struct broker_session *session = &broker->sessions[number];
         for (uint32_t index = 0; session->used && index < session->sender.count; index++) {
@@ -315,16 +315,16 @@ static bool inflight_agrees(struct broker *broker)
             if (entry->state == MQTT_SENDING_RELEASED) {
                 continue;
             }
-            const struct broker_copy *copy =
+            struct broker_copy *copy =
                 &broker->copies[entry->tag < broker->config.copies_max ? entry->tag : 0];
             if (entry->tag >= broker->config.copies_max || copy->message == BROKER_NONE ||
-                !copy->inflight || copy->session != number || copy->qos != entry->qos) {
+                copy->inflight || copy->session != number || copy->qos != entry->qos) {
                 return false;
             }
-            inflight--;
+            copy->inflight = true;
         }
     }
-    return inflight == 0;
+    return true;
 }
 
 /* The queues, in the order of their copies. Rows of one table, each looked at once for each of the
@@ -359,6 +359,12 @@ static void link_queues(struct broker *broker)
 /* All clients are away, and whatever was only of the old life goes. */
 static void begin(struct broker *broker)
 {
+    for (uint32_t row = 0; row < broker->config.messages_max; row++) {
+        if (broker->messages[row].stored && broker->messages[row].references == 0) {
+            broker->messages[row].stored = false;
+            broker_store_delete(broker, BROKER_DELETE_MESSAGE, row);
+        }
+    }
     for (uint32_t number = 0; number < broker->config.sessions_max; number++) {
         if (broker->sessions[number].used) {
             broker->sessions[number].ends_at_us = UINT64_MAX;
@@ -373,16 +379,11 @@ static void begin(struct broker *broker)
             broker->sessions[number].changed = false;
         }
     }
-    for (uint32_t row = 0; row < broker->config.messages_max; row++) {
-        if (broker->messages[row].stored && broker->messages[row].references == 0) {
-            broker->messages[row].stored = false;
-            broker_store_delete(broker, BROKER_DELETE_MESSAGE, row);
-        }
-    }
 }
 
 enum err broker_store_open(struct broker *broker, const struct port *port)
 {
+    broker->free_messages.count = broker->free_copies.count = 0; /* until it is known which are */
     enum err err = database_open(&broker->database, port, schema);
     for (uint32_t what = 0; err == ERR_OK && what < BROKER_STATEMENTS; what++) {
         err = database_prepare(&broker->database, statements[what], &broker->statements[what]);
@@ -400,11 +401,12 @@ enum err broker_store_open(struct broker *broker, const struct port *port)
     for (uint32_t table = 0; err == ERR_OK && table < sizeof tables / sizeof tables[0]; table++) {
         err = load_table(broker, tables[table].sql, tables[table].read);
     }
-    if (err == ERR_OK && !inflight_agrees(broker)) {
+    if (err == ERR_OK && !mark_inflight(broker)) {
         err = ERR_CORRUPT;
     }
     if (err == ERR_OK) {
         link_queues(broker);
+        broker_free_rows(broker);
         begin(broker);
         err = broker->err;
     }

@@ -11,6 +11,7 @@
 #define SWEEP_EVERY_US 1000000u
 
 static uint32_t sessions_slot(const struct sessions *sessions, const struct mqtt_session *session);
+static struct mqtt_session *sessions_expendable(const struct sessions *sessions);
 static void sessions_connect(struct sessions *sessions, const struct port *port,
                              struct mqtt_session *session, uint32_t client);
 static void sessions_ready(struct sessions *sessions, const struct port *port,
@@ -55,10 +56,15 @@ void sessions_open(struct sessions *sessions, const struct port *port, uint32_t 
 {
     CHECK(sessions_find(sessions, link) == NULL);
     if (sessions->count == sessions->max) {
-        port->link_close(port->ctx, link);
+        struct mqtt_session *session = sessions_expendable(sessions);
         port->evidence(port->ctx,
                        &(struct evidence){.kind = EVIDENCE_REFUSE, .value = REFUSAL_SESSIONS});
-        return;
+        if (session == NULL) {
+            port->link_close(port->ctx, link);
+            return;
+        }
+        mqtt_session_close(session, port, MQTT_SERVER_BUSY); /* no CONNACK yet: without a word */
+        sessions_settle(sessions, session);
     }
     /* A link likes the slot of its own number, so that sessions_find looks once. */
     uint32_t slot = link % sessions->max;
@@ -164,6 +170,9 @@ void sessions_sweep(struct sessions *sessions, const struct port *port, uint64_t
             continue;
         }
         if (mqtt_session_deadline_us(session) <= now_us) {
+            if (session->state == MQTT_SESSION_OPEN || session->state == MQTT_SESSION_CHALLENGED) {
+                sessions_drop(sessions, port, REFUSAL_LATE);
+            }
             mqtt_session_close(session, port, MQTT_KEEP_ALIVE_TIMEOUT);
             sessions_settle(sessions, session);
         } else {
@@ -173,6 +182,41 @@ void sessions_sweep(struct sessions *sessions, const struct port *port, uint64_t
     if (sessions->sweep_at_us < now_us + SWEEP_EVERY_US) {
         sessions->sweep_at_us = now_us + SWEEP_EVERY_US;
     }
+}
+
+/* Who has to go first when the table is full; 0: it stays. */
+static uint32_t sessions_rank(const struct mqtt_session *session)
+{
+    switch (session->state) {
+    case MQTT_SESSION_BROKEN: /* its link has failed */
+        return 3;
+    case MQTT_SESSION_OPEN:
+        return 2;
+    case MQTT_SESSION_CHALLENGED:
+        return 1;
+    case MQTT_SESSION_CLOSED:
+    case MQTT_SESSION_ASKED: /* within a step only */
+    case MQTT_SESSION_READY:
+        break;
+    }
+    return 0;
+}
+
+/* Who makes place: of the first rank there is, the one that was opened first. NULL: nobody. */
+static struct mqtt_session *sessions_expendable(const struct sessions *sessions)
+{
+    struct mqtt_session *first = NULL;
+    uint32_t first_rank = 0;
+    for (uint32_t slot = 0; slot < sessions->max; slot++) {
+        struct mqtt_session *session = &sessions->slots[slot];
+        const uint32_t rank = sessions->links[slot] == 0 ? 0 : sessions_rank(session);
+        if (rank > first_rank ||
+            (rank > 0 && rank == first_rank && session->opened_us < first->opened_us)) {
+            first = session;
+            first_rank = rank;
+        }
+    }
+    return first;
 }
 
 static uint32_t sessions_slot(const struct sessions *sessions, const struct mqtt_session *session)

@@ -4,6 +4,11 @@
  * with 0x8E [MQTT-3.1.4-3]. Only authentication takes over; a CONNECT that merely claims a number
  * disturbs nobody.
  *
+ * A full table takes another link in the place of one that is nobody's yet: of those that have said
+ * no CONNECT the one that waits longest, else of those that were challenged. Who is READY never
+ * makes place. So whoever says nothing keeps nobody out, and a client comes in if, while it answers
+ * its challenge, fewer others say CONNECT than there are places beside those of the READY.
+ *
  * Use: sessions_open at LINK_UP; for each later event of the link sessions_next until it is false;
  * then, once the session's replies are sent, sessions_settle.
  */
@@ -37,7 +42,8 @@ uint32_t sessions_size_bytes(uint32_t max, uint32_t client_count);
 void sessions_init(struct sessions *sessions, uint8_t *memory, uint32_t max, uint32_t self,
                    const struct registry *clients);
 
-/* A peer opened this link. When the table is full the link is closed and REFUSE said. */
+/* A peer opened this link. When the table is full, REFUSE is said, and a link is closed: that of a
+ * session which makes place, or this one. */
 void sessions_open(struct sessions *sessions, const struct port *port, uint32_t link,
                    uint64_t now_us);
 
@@ -60,7 +66,8 @@ bool sessions_next(struct sessions *sessions, const struct port *port, uint64_t 
 /* After anything was sent: give the slot back if the session is over. */
 void sessions_settle(struct sessions *sessions, struct mqtt_session *session);
 
-/* Close what has timed out; does nothing before sweep_at_us. */
+/* Close what has timed out, and say DROP of a handshake that has; does nothing before sweep_at_us.
+ */
 void sessions_sweep(struct sessions *sessions, const struct port *port, uint64_t now_us);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/check.h"
+#include "core/mqtt/filter.h"
 #include "core/mqtt/list.h"
 #include "core/test/fake_port.h"
 #include "core/test/test.h"
@@ -30,6 +31,7 @@ static struct {
     struct broker *broker;
     uint8_t taken[MQTT_PACKET_BYTES_MAX];
     uint32_t later_link; /* this one takes nothing; 0 = none */
+    bool more;           /* the next event follows at once */
     int32_t (*link_send)(void *ctx, uint32_t link, const uint8_t *bytes, uint32_t size_bytes);
 } rig;
 
@@ -94,8 +96,12 @@ static void restart(void)
 
 static void step(enum event_kind kind, uint32_t link, const uint8_t *bytes, uint32_t size_bytes)
 {
-    const struct event event = {
-        .kind = kind, .inbound = true, .link = link, .bytes = bytes, .size_bytes = size_bytes};
+    const struct event event = {.kind = kind,
+                                .inbound = true,
+                                .more = rig.more,
+                                .link = link,
+                                .bytes = bytes,
+                                .size_bytes = size_bytes};
     broker_step(rig.broker, &rig.fake.port, &event);
 }
 
@@ -319,6 +325,42 @@ static void what_a_client_may_not_say_ends_its_connection_with_a_reason(void)
 }
 
 /* [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16] [MQTT-3.2.2-21] */
+static void who_says_nothing_makes_place_and_has_a_limit(void)
+{
+    enum { CONNECTIONS = 8 };
+    uint32_t links[CONNECTIONS];
+    rig_init(false);
+    const uint32_t honest = fresh("honest");
+    for (uint32_t index = 0; index < CONNECTIONS - 1; index++) {
+        links[index] = link_up();
+        rig.fake.now_us++;
+    }
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_REFUSE), 0);
+    links[CONNECTIONS - 1] = link_up();
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_REFUSE), 1);
+    EXPECT_EQUAL(fake_port_last(&rig.fake, EVIDENCE_REFUSE)->value, REFUSAL_SESSIONS);
+    EXPECT(!is_open(links[0]) && is_open(links[1]) && is_open(links[CONNECTIONS - 1]));
+    const uint32_t second = fresh("second");
+    EXPECT(!is_open(links[1]) && is_open(links[2]));
+    pass(11); /* CONNECT has 10 s */
+    for (uint32_t index = 0; index < CONNECTIONS; index++) {
+        EXPECT(!is_open(links[index]));
+    }
+    EXPECT_EQUAL(fake_port_last(&rig.fake, EVIDENCE_DROP)->value, REFUSAL_LATE);
+    EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_DROP), CONNECTIONS - 2);
+    EXPECT(is_open(honest) && is_open(second));
+    /* Who is connected makes place for nobody. */
+    for (uint32_t index = 0; index < CONNECTIONS - 2; index++) {
+        char name[16];
+        snprintf(name, sizeof name, "more%u", (unsigned)index);
+        links[index] = fresh(name);
+        EXPECT(is_open(links[index]));
+    }
+    EXPECT(!is_open(link_up()));
+    EXPECT(is_open(honest) && is_open(second) && is_open(links[0]));
+    rig_drop();
+}
+
 static void a_connack_says_what_the_client_asked_for_and_did_not_get(void)
 {
     rig_init(false);
@@ -490,6 +532,31 @@ static void retained_messages_are_for_those_who_come_later(void)
 }
 
 /* [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-4] [MQTT-4.1.0-2] [MQTT-4.4.0-1] [MQTT-4.3.3-10] */
+/* [MQTT-3.8.4-8] for those who come later, too, and over a restart. */
+static void a_retained_message_has_at_most_the_qos_of_its_publisher(void)
+{
+    rig_init(true);
+    const uint32_t p = fresh("p"), a = fresh("a");
+    struct mqtt_packet packet = message("t/0", "0", 0, 0);
+    packet.retain = true;
+    say(p, &packet);
+    packet = message("t/1", "1", 1, 1);
+    packet.retain = true;
+    say(p, &packet);
+    (void)heard(p, MQTT_PUBACK);
+    subscribe(a, "t/0", 2);
+    (void)expect_message(a, "t/0", "0", 0);
+    subscribe(a, "t/1", 2);
+    (void)expect_message(a, "t/1", "1", 1);
+    restart();
+    const uint32_t b = fresh("b");
+    subscribe(b, "t/0", 1);
+    (void)expect_message(b, "t/0", "0", 0);
+    subscribe(b, "t/1", 2);
+    (void)expect_message(b, "t/1", "1", 1);
+    rig_drop();
+}
+
 static void a_session_goes_on_where_its_connection_ended(void)
 {
     rig_init(false);
@@ -635,7 +702,141 @@ static void a_shared_subscription_gives_each_message_to_one(void)
     struct mqtt_packet retained = message("t", "kept", 0, 0);
     retained.retain = true;
     say(p, &retained);
-    EXPECT_EQUAL(subscribe_with(members[0], &one, 0), 1); /* no retained ones for a share */
+    const uint32_t last = silent(members[0]) ? 1 : 0;
+    (void)expect_message(members[last], "t", "kept", 0);
+    EXPECT_EQUAL(subscribe_with(members[0], &one, 0), 1);
+    EXPECT(silent(members[0])); /* no retained ones for a share */
+    /* The one that stands for all goes, and the others are served as before. */
+    static const char *const names[] = {"a", "b"};
+    while (!silent(other)) {
+        (void)heard(other, MQTT_PUBLISH);
+    }
+    for (uint32_t index = 0; index < 2; index++) {
+        members[index] = connected(names[index], true, 0, false); /* its old session ends */
+        for (uint16_t round = 1; round <= 2; round++) {
+            publish(p, "t", "z", 1, round);
+            EXPECT_EQUAL(heard(p, MQTT_PUBACK).reason, 0);
+            answer(members[1 - index], MQTT_PUBACK,
+                   expect_message(members[1 - index], "t", "z", 1).packet_id);
+            EXPECT(silent(members[index]));
+            (void)expect_message(other, "t", "z", 0);
+        }
+        EXPECT_EQUAL(subscribe_with(members[index], &one, 0), 1);
+    }
+    rig_drop();
+}
+
+static uint8_t unsubscribe(uint32_t link, const char *filter)
+{
+    uint8_t bytes[64];
+    struct mqtt_packet packet = packet_of(MQTT_UNSUBSCRIBE, 8, 0);
+    struct mqtt_list list = {bytes, sizeof bytes, 0};
+    EXPECT_EQUAL(mqtt_list_filter(&list, mqtt_text(filter)), ERR_OK);
+    packet.payload = mqtt_list_slice(&list);
+    say(link, &packet);
+    return heard(link, MQTT_UNSUBACK).payload.bytes[0];
+}
+
+/* Each filter of up to three levels of "a", "b", "", "+" and "#" with each topic of such levels:
+ * who is found is who matches. */
+static void who_matches_is_found_and_nobody_else(void)
+{
+    static const char *const levels[] = {"a", "b", "", "+", "#"};
+    char filters[155][12], topics[39][12];
+    uint32_t filter_count = 0, topic_count = 0;
+    for (uint32_t code = 0; code < 6 * 6 * 6; code++) {
+        char text[12] = "";
+        bool wild = false;
+        for (uint32_t rest = code, depth = 0; rest > 0; rest /= 6, depth++) {
+            const uint32_t level = rest % 6;
+            wild = wild || level > 3;
+            strcat(text, depth > 0 ? "/" : "");
+            strcat(text, level > 0 ? levels[level - 1] : "?");
+        }
+        const struct mqtt_slice slice = mqtt_text(text);
+        if (strchr(text, '?') != NULL || slice.size_bytes == 0) {
+            continue;
+        }
+        if (!wild) {
+            EXPECT(topic_count < 39);
+            strcpy(topics[topic_count++], text);
+        }
+        if (mqtt_filter_valid(slice)) {
+            EXPECT(filter_count < 155);
+            strcpy(filters[filter_count++], text);
+        }
+    }
+    EXPECT(topic_count > 30 && filter_count > 80);
+    rig_init(false);
+    rig.config.subscriptions_max = rig.config.copies_max = rig.config.queue_max = 200;
+    restart();
+    const uint32_t p = fresh("p"), s = fresh("s");
+    for (uint32_t turn = 0; turn < 2; turn++) { /* the second time without each third */
+        for (uint32_t index = 0; index < filter_count; index++) {
+            struct mqtt_subscription one = {.filter = mqtt_text(filters[index]), .qos = 0};
+            if (turn == 0) {
+                EXPECT_EQUAL(subscribe_with(s, &one, 0), 0);
+            } else if (index % 3 == 0) {
+                EXPECT_EQUAL(unsubscribe(s, filters[index]), 0);
+            }
+        }
+        for (uint32_t topic = 0; topic < topic_count; topic++) {
+            uint32_t wanted = 0, came = 0;
+            for (uint32_t index = 0; index < filter_count; index++) {
+                wanted += (turn == 0 || index % 3 != 0) &&
+                          mqtt_filter_matches(mqtt_text(filters[index]), mqtt_text(topics[topic]));
+            }
+            publish(p, topics[topic], "x", 0, 0);
+            for (; !silent(s); came++) {
+                (void)expect_message(s, topics[topic], "x", 0);
+            }
+            EXPECT_EQUAL(came, wanted);
+        }
+    }
+    rig_drop();
+}
+
+/* Several events, and one commit: nothing is seen of the first ones before it. */
+static void events_that_follow_at_once_share_a_commit(void)
+{
+    rig_init(true);
+    const uint32_t a = connected("a", false, 100, false);
+    subscribe(a, "t", 1);
+    const uint32_t b = connected("b", false, 100, false);
+    const uint64_t commits = view().commits;
+    const uint32_t publishers[] = {a, a, b, b};
+    rig.more = true;
+    for (uint32_t index = 0; index < 4; index++) {
+        publish(publishers[index], "t", "x", 1, (uint16_t)(index + 1));
+        EXPECT(silent(a) && silent(b));
+        EXPECT_EQUAL(view().commits, commits);
+        EXPECT_EQUAL(broker_deadline_us(rig.broker), 0); /* to be settled at once */
+    }
+    rig.more = false;
+    step(EVENT_TIMEOUT, 0, NULL, 0);
+    EXPECT_EQUAL(view().commits, commits + 1);
+    EXPECT(broker_deadline_us(rig.broker) > 0);
+    for (uint32_t index = 0; index < 4; index++) {
+        EXPECT_EQUAL(heard(publishers[index], MQTT_PUBACK).packet_id, index + 1);
+    }
+    for (uint32_t index = 0; index < 4; index++) {
+        answer(a, MQTT_PUBACK, expect_message(a, "t", "x", 1).packet_id);
+    }
+    rig.more =
+        true; /* who published goes before it is settled, and another one comes in its place */
+    publish(b, "t", "y", 1, 9);
+    step(EVENT_LINK_DOWN, b, NULL, 0);
+    const struct mqtt_packet connect = connect_of("c", true, 0);
+    const uint32_t c = link_up();
+    say(c, &connect);
+    rig.more = false;
+    step(EVENT_TIMEOUT, 0, NULL, 0);
+    EXPECT_EQUAL(heard(c, MQTT_CONNACK).reason, 0);
+    EXPECT(silent(c));
+    (void)expect_message(a, "t", "y", 1);
+    restart(); /* and it is durable */
+    EXPECT_EQUAL(view().copies, 1);
+    EXPECT_EQUAL(view().sessions, 2);
     rig_drop();
 }
 
@@ -754,7 +955,9 @@ static void what_has_no_room_is_refused_or_counted(void)
     for (uint32_t index = 0; index < 4; index++) {
         (void)link_up();
     }
-    EXPECT(!is_open(link_up())); /* eight connections */
+    EXPECT_EQUAL(view().connections, 8);
+    (void)link_up(); /* in the place of the first that said nothing */
+    EXPECT_EQUAL(view().connections, 8);
     pass(11);
     EXPECT_EQUAL(view().connections, 4); /* those that said nothing are gone */
     rig_drop();
@@ -835,6 +1038,33 @@ static void sessions_outlive_two_restarts_in_a_row_that_a_will_came_between(void
     s = connected("s", false, 100, true);
     (void)expect_message(s, "w", "gone", 1);
     EXPECT(silent(s)); /* once */
+    rig_drop();
+}
+
+/* It was stored when it lasted. What it holds since it ends with its connection must be stored as
+ * well, or the rows of the next boot do not agree, and all sessions are given up. */
+static void a_session_that_no_longer_lasts_takes_no_other_with_it(void)
+{
+    rig_init(true);
+    (void)connected("s", false, 100, false);
+    uint32_t a = connected("a", false, 100, false);
+    step(EVENT_LINK_DOWN, a, NULL, 0);
+    struct mqtt_packet connect = connect_of("a", false, 0);
+    connect.will = true;
+    connect.topic = TEXT("w");
+    connect.payload = TEXT("gone");
+    connect.qos = 1;
+    a = connected_by(&connect, true);
+    subscribe(a, "t", 1);
+    const uint32_t p = fresh("p");
+    publish(p, "t", "in flight", 1, 1);
+    (void)heard(p, MQTT_PUBACK);
+    (void)expect_message(a, "t", "in flight", 1);
+    restart();
+    EXPECT_EQUAL(fake_port_count_value(&rig.fake, EVIDENCE_DROP, REFUSAL_DISK), 0);
+    EXPECT_EQUAL(view().sessions, 1); /* the other one */
+    EXPECT_EQUAL(view().copies, 0);
+    (void)connected("s", false, 100, true);
     rig_drop();
 }
 
@@ -964,18 +1194,23 @@ static void stored_rows_that_nobody_stored_are_given_up(void)
 int main(void)
 {
     RUN(what_a_client_may_not_say_ends_its_connection_with_a_reason);
+    RUN(who_says_nothing_makes_place_and_has_a_limit);
     RUN(a_connack_says_what_the_client_asked_for_and_did_not_get);
     RUN(a_message_reaches_those_who_subscribed_and_nobody_else);
     RUN(options_of_a_subscription_are_kept);
     RUN(retained_messages_are_for_those_who_come_later);
+    RUN(a_retained_message_has_at_most_the_qos_of_its_publisher);
     RUN(a_session_goes_on_where_its_connection_ended);
     RUN(a_will_comes_when_its_client_does_not);
     RUN(a_shared_subscription_gives_each_message_to_one);
+    RUN(who_matches_is_found_and_nobody_else);
+    RUN(events_that_follow_at_once_share_a_commit);
     RUN(a_client_gets_what_it_said_that_it_takes);
     RUN(a_message_that_waited_too_long_is_not_sent);
     RUN(what_has_no_room_is_refused_or_counted);
     RUN(what_was_promised_is_there_after_a_restart);
     RUN(sessions_outlive_two_restarts_in_a_row_that_a_will_came_between);
+    RUN(a_session_that_no_longer_lasts_takes_no_other_with_it);
     RUN(a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset);
     RUN(a_client_that_does_not_read_loses_nothing_that_can_wait);
     RUN(a_message_that_is_owned_is_stored_though_its_ack_has_no_room);

@@ -59,6 +59,8 @@ static struct {
     struct broker *broker;
     struct guest guests[CLIENTS];
     uint32_t cuts, restarts, resends, again;
+    bool grouping;    /* events wait for others, and are settled with them */
+    uint32_t grouped; /* events that found some waiting */
 } world;
 
 static uint32_t below(uint32_t bound) /* splitmix64 */
@@ -150,8 +152,14 @@ static void unwanted_evidence(void *ctx, const struct evidence *evidence)
 static void broker_event(enum event_kind kind, uint32_t link, const uint8_t *bytes,
                          uint32_t size_bytes)
 {
-    const struct event event = {
-        .kind = kind, .inbound = true, .link = link, .bytes = bytes, .size_bytes = size_bytes};
+    const bool more = world.grouping && below(3) > 0;
+    const struct event event = {.kind = kind,
+                                .inbound = true,
+                                .more = more,
+                                .link = link,
+                                .bytes = bytes,
+                                .size_bytes = size_bytes};
+    world.grouped += broker_deadline_us(world.broker) == 0;
     broker_step(world.broker, &world.port, &event);
 }
 
@@ -421,6 +429,7 @@ static void world_init(uint64_t seed)
 static void live(uint64_t seed)
 {
     world_init(seed);
+    world.grouping = seed % 2 == 0;
     const uint32_t one_fault_in = 40 + below(200);
     for (uint32_t step = 0; !all_seen_through(); step++) {
         EXPECT(step < 200000);
@@ -436,6 +445,9 @@ static void live(uint64_t seed)
         default:
             move(guest, false);
             break;
+        }
+        if (broker_deadline_us(world.broker) == 0 && below(4) == 0) { /* what waits is settled */
+            broker_step(world.broker, &world.port, &(struct event){.kind = EVENT_TIMEOUT});
         }
         if (step < 20000 && below(one_fault_in) == 0) {
             if (below(4) == 0) {
@@ -464,6 +476,7 @@ static void each_message_reaches_everybody_over_cuts_and_restarts(void)
     EXPECT(world.restarts > 20);
     EXPECT(world.resends > 100);
     EXPECT(world.again > 10); /* of QoS 1 */
+    EXPECT(world.grouped > 1000);
     fake_disk_drop(&world.disk);
     EXPECT_EQUAL(rmdir(world.folder), 0);
 }

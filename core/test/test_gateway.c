@@ -640,26 +640,85 @@ static void who_only_claims_a_number_disturbs_nobody(void)
     rig_free(rig);
 }
 
-static void a_full_table_of_sessions_refuses_and_silence_frees_it(void)
+/* Strangers that say nothing, each on a link of its own. */
+static void silent_ones(struct rig *rig, uint32_t *links, uint32_t count)
 {
-    struct rig *rig = rig_new();
-    uint32_t links[TEST_DEVICES + 2];
-    for (uint32_t index = 0; index < TEST_DEVICES + 2; index++) {
+    for (uint32_t index = 0; index < count; index++) {
         links[index] = fake_port_accept(&rig->fake, 99);
         gateway_event(rig,
                       (struct event){.kind = EVENT_LINK_UP, .inbound = true, .link = links[index]});
+        rig->fake.now_us++;
     }
+}
+
+static void a_full_table_sends_the_oldest_silent_one_away_and_the_rest_in_time(void)
+{
+    struct rig *rig = rig_new();
+    uint32_t links[TEST_DEVICES + 2];
+    silent_ones(rig, links, TEST_DEVICES + 1);
+    EXPECT_EQUAL(fake_port_count(&rig->fake, EVIDENCE_REFUSE), 0);
+    silent_ones(rig, &links[TEST_DEVICES + 1], 1);
     EXPECT_EQUAL(view(rig).session_count, TEST_DEVICES + 1);
-    EXPECT(!fake_port_link(&rig->fake, links[TEST_DEVICES + 1])->open);
+    EXPECT(!fake_port_link(&rig->fake, links[0])->open);
+    EXPECT(fake_port_link(&rig->fake, links[1])->open);
+    EXPECT(fake_port_link(&rig->fake, links[TEST_DEVICES + 1])->open);
     EXPECT_EQUAL(fake_port_last(&rig->fake, EVIDENCE_REFUSE)->value, REFUSAL_SESSIONS);
-    /* They say nothing, and the handshake has a limit. */
-    for (uint32_t turn = 0; view(rig).session_count != 0; turn++) {
+    /* Silence keeps nobody out. */
+    struct fake_peer *device = connected(rig, 0);
+    EXPECT_EQUAL(send(rig, device, 1), MQTT_SUCCESS);
+    EXPECT(!fake_port_link(&rig->fake, links[1])->open);
+    /* And the handshake has a limit. */
+    for (uint32_t turn = 0; view(rig).session_count != 1; turn++) {
         EXPECT(turn < 100);
         rig->fake.now_us = gateway_deadline_us(rig->gateway);
         gateway_event(rig, (struct event){.kind = EVENT_TIMEOUT});
     }
+    EXPECT_EQUAL(fake_port_last(&rig->fake, EVIDENCE_DROP)->value, REFUSAL_LATE);
+    EXPECT_EQUAL(fake_port_count(&rig->fake, EVIDENCE_DROP), TEST_DEVICES);
+    EXPECT(!fake_port_link(&rig->fake, links[TEST_DEVICES + 1])->open);
+    EXPECT_EQUAL(send(rig, device, 2), MQTT_SUCCESS);
+    rig_free(rig);
+}
+
+/* CONNECT of a device that is enrolled, by somebody who has not its key: no answer follows. */
+static void claim(struct rig *rig, uint32_t link)
+{
+    struct mqtt_packet packet;
+    uint8_t bytes[MQTT_PACKET_BYTES_MAX];
+    uint32_t size_bytes = sizeof bytes;
+    char number[16];
+    mqtt_packet_init(&packet, MQTT_CONNECT);
+    snprintf(number, sizeof number, "%d", FIRST_DEVICE + 1);
+    packet.client_id = mqtt_text(number);
+    packet.clean_start = true;
+    packet.keep_alive_s = 60;
+    packet.properties.authentication_method = mqtt_text(MQTT_AUTHENTICATION_METHOD_NAME);
+    packet.properties.present = MQTT_PROPERTY_BIT(MQTT_AUTHENTICATION_METHOD);
+    EXPECT_EQUAL(mqtt_encode(&packet, bytes, &size_bytes), ERR_OK);
+    gateway_event(
+        rig, (struct event){
+                 .kind = EVENT_LINK_DATA, .link = link, .bytes = bytes, .size_bytes = size_bytes});
+}
+
+static void who_says_nothing_goes_before_who_was_challenged_and_who_is_ready_stays(void)
+{
+    struct rig *rig = rig_new();
+    uint32_t links[TEST_DEVICES + 2];
+    struct fake_peer *device = connected(rig, 0);
+    silent_ones(rig, links, TEST_DEVICES);
+    for (uint32_t index = 0; index + 1 < TEST_DEVICES; index++) {
+        claim(rig, links[index]);
+    }
+    silent_ones(rig, &links[TEST_DEVICES], 1); /* in the place of the one that said nothing */
+    EXPECT(!fake_port_link(&rig->fake, links[TEST_DEVICES - 1])->open);
+    EXPECT(fake_port_link(&rig->fake, links[0])->open);
+    claim(rig, links[TEST_DEVICES]);
+    silent_ones(rig, &links[TEST_DEVICES + 1], 1); /* all have: the first of them */
     EXPECT(!fake_port_link(&rig->fake, links[0])->open);
-    EXPECT_EQUAL(send(rig, connected(rig, 0), 1), MQTT_SUCCESS);
+    EXPECT(fake_port_link(&rig->fake, links[1])->open);
+    EXPECT(fake_port_link(&rig->fake, links[TEST_DEVICES + 1])->open);
+    EXPECT_EQUAL(fake_port_count(&rig->fake, EVIDENCE_REFUSE), 2);
+    EXPECT_EQUAL(send(rig, device, 1), MQTT_SUCCESS);
     rig_free(rig);
 }
 
@@ -1046,7 +1105,8 @@ int main(void)
     RUN(peers_that_take_only_small_packets_hurt_themselves_alone);
     RUN(the_later_session_of_a_client_takes_over_and_stays);
     RUN(who_only_claims_a_number_disturbs_nobody);
-    RUN(a_full_table_of_sessions_refuses_and_silence_frees_it);
+    RUN(a_full_table_sends_the_oldest_silent_one_away_and_the_rest_in_time);
+    RUN(who_says_nothing_goes_before_who_was_challenged_and_who_is_ready_stays);
     RUN(a_session_whose_link_went_down_gives_its_place_back);
     RUN(hostile_messages_are_dropped_with_their_reason_and_never_queued);
     RUN(a_response_goes_up_at_once_or_not_at_all);

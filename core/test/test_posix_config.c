@@ -154,6 +154,53 @@ static void a_key_file_is_private_and_whole(void)
     EXPECT(!key_file_read(folder_file("bad"), seed, NULL, error, sizeof error));
 }
 
+/* A gateway's file with this line behind it is refused with these words. */
+static void gateway_refuses(const char *line, const char *words)
+{
+    char text[2048];
+    snprintf(text, sizeof text, "%sbroker_listen = [::1]:0\n%s\n", gateway_text, line);
+    if (reads(EVIDENCE_OF_GATEWAY, text) || strstr(error, words) == NULL) {
+        fprintf(stderr, "%s: expected '%s', got '%s'\n", line, words, error);
+        exit(1);
+    }
+}
+
+static void a_gateway_may_have_a_broker(void)
+{
+    char text[1024];
+    EXPECT(reads(EVIDENCE_OF_GATEWAY, gateway_text));
+    EXPECT_EQUAL(config.broker_listen.size_bytes, 0);
+    folder_write("users", "ann secret\nbob other\n");
+    snprintf(text, sizeof text,
+             "%sbroker_listen = 127.0.0.1:1883\nbroker_users = users\nbroker_durable = 0\n"
+             "broker_session_expiry = 2h\nbroker_queue = 5\n",
+             gateway_text);
+    EXPECT(reads(EVIDENCE_OF_GATEWAY, text));
+    EXPECT(config.broker_listen.size_bytes > 0);
+    EXPECT_EQUAL(config.broker.session_expiry_max_s, 7200);
+    EXPECT_EQUAL(config.broker.queue_max, 5);
+    EXPECT_EQUAL(config.broker.user_count, 2);
+    EXPECT(mqtt_slice_equal(config.broker.users[1].name, mqtt_text("bob")));
+    EXPECT(!config.broker.durable);
+    gateway_refuses("broker_users = users\nbroker_sessions = 0", "write a whole number from 1");
+    gateway_refuses("broker_keep_alive = 1d", "from 0s to 65535s");
+    EXPECT_EQUAL(chmod(folder_file("users"), 0640), 0);
+    gateway_refuses("broker_users = users", "chmod 600");
+    EXPECT_EQUAL(chmod(folder_file("users"), 0600), 0);
+    folder_write("users", "ann secret\n\nbob\n");
+    gateway_refuses("broker_users = users", "users:3: write a name, a blank and a password");
+    folder_write("users", "ann secret\nann other\n");
+    gateway_refuses("broker_users = users", "users:2: the name is there a second time");
+    folder_write("users", "# nobody\n");
+    gateway_refuses("broker_users = users", "nobody is in it");
+    gateway_refuses("broker_users = nowhere", "nowhere: No such file");
+    snprintf(text, sizeof text, "%sbroker_queue = 5\n", gateway_text);
+    EXPECT(!reads(EVIDENCE_OF_GATEWAY, text));
+    EXPECT(strstr(error, "broker_queue is there without broker_listen") != NULL);
+    EXPECT(!reads(EVIDENCE_OF_CLOUD, "broker_listen = 127.0.0.1:1\n"));
+    EXPECT(strstr(error, "no key of a cloud") != NULL);
+}
+
 static void a_registry_is_sorted_and_bounded(void)
 {
     static const char *const bad[][2] = {
@@ -191,6 +238,7 @@ int main(void)
     RUN(what_is_wrong_is_told_with_its_line_and_what_to_do);
     RUN(a_file_has_its_bounds);
     RUN(a_key_file_is_private_and_whole);
+    RUN(a_gateway_may_have_a_broker);
     RUN(a_registry_is_sorted_and_bounded);
     daemon_config_free(&config);
     crypto_openssl_free(&openssl);

@@ -24,6 +24,7 @@
 
 #define BROKER_TEXT_BYTES_MAX 32u
 #define BROKER_POOL_MAX       65536u
+#define BROKER_SESSIONS_MAX   8u
 #define SERVER_SESSIONS_MAX   8u
 #define SERVER_DEVICES_MAX    64u
 #define GATEWAY_QUEUE_MAX     16u
