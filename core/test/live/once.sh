@@ -2,7 +2,7 @@
 # Messages of QoS 2 through connections that are cut, and through a broker that is killed: the client
 # says whether each came exactly once, and first that it has subscribed.
 #   once.sh BROKER CUTTER SEED CUTS KILLS CLIENT [ARGUMENT...]
-# BROKER: mosquitto, mochi, or live_broker, which keeps its state in a database. The client gets two
+# BROKER: mosquitto, mochi, or what is called as live_broker is, with a database. The client gets two
 # ports behind its arguments, each of a cutter: for its publisher and for its subscriber. CUTS: of
 # each (PUBLISHER_CUTS: of that one); from byte PUBLISHER_MIN, and SUBSCRIBER_MIN, of a connection (1),
 # to BYTES_MAX (2000). KILLS: kill -9 of the broker, which begins anew at once (ours alone). Of each
