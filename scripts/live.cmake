@@ -59,7 +59,7 @@ live_test(once.mqttjs
     COMMAND ${once} ${broker} ${cutter} 4 15 5 ${live}/mqttjs.sh mqttjs_once.mjs 1000)
 live_test(once.gateway
     ENVIRONMENT GATEWAY=$<TARGET_FILE:brownout-gateway> BYTES_MAX=1000
-    COMMAND ${once} ${live}/gateway_broker.sh ${cutter} 7 15 5 ${live}/paho.sh paho_once.py 1000)
+    COMMAND ${once} ${live}/gateway_broker.sh ${cutter} 7 15 3 ${live}/paho.sh paho_once.py 1500)
 # Mosquitto 2.0.11 has two faults as a sender. A message whose PUBREL is to go again it publishes anew
 # when that connection ends before it went [MQTT-4.3.3-6]: the subscriber's last for so long. And what
 # it has for a session that is back it sends at once, whatever the Receive Maximum [MQTT-3.3.4-9]: no
