@@ -23,7 +23,7 @@ function(live_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ENVIRONMENT;COMMAND")
     add_test(NAME live.${name} COMMAND ${arg_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(live.${name} PROPERTIES
-        LABELS interop SKIP_RETURN_CODE 77 TIMEOUT 120
+        LABELS interop SKIP_RETURN_CODE 77 TIMEOUT 180
         ENVIRONMENT "MQTT_MODULES=${mqttjs_folder};MOCHI=${mochi_folder}/mochi;${arg_ENVIRONMENT}")
 endfunction()
 
@@ -65,11 +65,14 @@ live_test(once.self_killed
     ENVIRONMENT BYTES_MAX=1500
     COMMAND ${once} ${broker} ${cutter} 2 20 5 ${client} -n 5000 -b 0 -w 8)
 live_test(once.paho
-    ENVIRONMENT BYTES_MAX=1500
-    COMMAND ${once} ${broker} ${cutter} 3 15 5 ${live}/paho.sh paho_once.py 2000)
+    ENVIRONMENT BYTES_MAX=1000
+    COMMAND ${once} ${broker} ${cutter} 3 15 5 ${live}/paho.sh paho_once.py 1000)
 live_test(once.mqttjs
-    ENVIRONMENT BYTES_MAX=1500
-    COMMAND ${once} ${broker} ${cutter} 4 15 5 ${live}/mqttjs.sh mqttjs_once.mjs 2000)
+    ENVIRONMENT BYTES_MAX=1000
+    COMMAND ${once} ${broker} ${cutter} 4 15 5 ${live}/mqttjs.sh mqttjs_once.mjs 1000)
+live_test(once.gateway
+    ENVIRONMENT GATEWAY=$<TARGET_FILE:brownout-gateway> BYTES_MAX=1000
+    COMMAND ${once} ${live}/gateway_broker.sh ${cutter} 7 15 3 ${live}/paho.sh paho_once.py 1500)
 # Mosquitto 2.0.11 has two faults as a sender. A message whose PUBREL is to go again it publishes anew
 # when that connection ends before it went [MQTT-4.3.3-6]: the subscriber's last for so long. And what
 # it has for a session that is back it sends at once, whatever the Receive Maximum [MQTT-3.3.4-9]: no

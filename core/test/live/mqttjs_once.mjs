@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mqtt } from './mqttjs_module.mjs';
 
 const [count, publisherPort, subscriberPort] = process.argv.slice(2).map(Number);
-const GIVE_UP_MS = 50000;
+const GIVE_UP_MS = 120000;
 const SETTLE_MS = 300;
 const WINDOW = 16; // published, and not seen through
 const TOPIC = 'once';
@@ -40,6 +40,7 @@ await new Promise((done) => {
         });
     });
 });
+console.log('subscribed');
 const publisher = open('publisher', publisherPort);
 async function publish(number) {
     for (;;) {

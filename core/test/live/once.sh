@@ -1,8 +1,8 @@
 #!/bin/sh
 # Messages of QoS 2 through connections that are cut, and through a broker that is killed: the client
-# says whether each came exactly once.
+# says whether each came exactly once, and first that it has subscribed.
 #   once.sh BROKER CUTTER SEED CUTS KILLS CLIENT [ARGUMENT...]
-# BROKER: mosquitto, mochi, or live_broker, which keeps its state in a database. The client gets two
+# BROKER: mosquitto, mochi, or what is called as live_broker is, with a database. The client gets two
 # ports behind its arguments, each of a cutter: for its publisher and for its subscriber. CUTS: of
 # each (PUBLISHER_CUTS: of that one); from byte PUBLISHER_MIN, and SUBSCRIBER_MIN, of a connection (1),
 # to BYTES_MAX (2000). KILLS: kill -9 of the broker, which begins anew at once (ours alone). Of each
@@ -34,10 +34,12 @@ subscriber_pid=$server
 client=$!
 servers="$servers $client"
 struck=0
+[ "$kills" -eq 0 ] || wait_for "$work/client.out" '^subscribed'
 while [ "$struck" -lt "$kills" ]; do
-    sleep 0.3
+    sleep 0.2
     kill -0 "$client" 2>/dev/null || break
     kill -9 "$broker_pid"
+    forget "$broker_pid"
     wait "$broker_pid" 2>/dev/null || true
     struck=$((struck + 1))
     say_port broker "$broker" "$broker_port" "$work/broker.db"
@@ -45,10 +47,13 @@ while [ "$struck" -lt "$kills" ]; do
 done
 result=0
 wait "$client" || result=$?
+forget "$client"
 cat "$work/client.out"
-kill "$publisher_pid" "$subscriber_pid"
-wait "$publisher_pid"
-wait "$subscriber_pid"
+for cutter_pid in "$publisher_pid" "$subscriber_pid"; do
+    kill "$cutter_pid"
+    forget "$cutter_pid"
+    wait "$cutter_pid"
+done
 for side in publisher subscriber; do
     sed -n "s/^\([0-9]* cuts .*\)/$side: \1/p" "$work/$side.port"
 done
@@ -58,13 +63,17 @@ if [ "$result" -ne 0 ]; then
     exit "$result"
 fi
 kill "$broker_pid"
+forget "$broker_pid"
 wait "$broker_pid" || [ "$broker" = mochi ]
 # strikes NAME CUTS: enough of them, if there were connections at all.
 strikes()
 {
     awk -v wanted="$2" '/ cuts of [1-9]/ && ($1 < wanted * 0.8 || $6 < wanted * 0.5) { exit 1 }' \
-        "$work/$1.port"
+        "$work/$1.port" || { echo "too few cuts of the $1 struck: $2 were to"; exit 1; }
 }
 strikes publisher "${PUBLISHER_CUTS:-$cuts}"
 strikes subscriber "$cuts"
-[ "$((struck * 5))" -ge "$((kills * 4))" ]
+if [ "$((struck * 5))" -lt "$((kills * 4))" ]; then
+    echo "too few kills struck: $kills were to"
+    exit 1
+fi

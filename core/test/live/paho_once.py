@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-GIVE_UP_S = 50
+GIVE_UP_S = 120
 RESEND_PUBREL = 4  # mqtt_ms_resend_pubrel of paho
 SETTLE_S = 0.3
 WINDOW = 16
@@ -69,6 +69,7 @@ def main():
     subscriber.paho.on_message = message
     subscriber.paho.loop_start()
     assert subscriber.subscribed.wait(GIVE_UP_S), "no SUBACK"
+    print("subscribed", flush=True)
     publisher = Session("publisher", publisher_port)
     publisher.paho.loop_start()
     for number in range(count):

@@ -97,9 +97,20 @@ serve_mochi()
     wait_for "$work/mochi.log" 'server started'
 }
 
+# forget PID: it has ended, and the number may be another's by now.
+forget()
+{
+    kept=
+    for one in $servers; do
+        [ "$one" = "$1" ] || kept="$kept $one"
+    done
+    servers=$kept
+}
+
 # end_server: it ends in order.
 end_server()
 {
     kill "$server"
+    forget "$server"
     wait "$server"
 }
