@@ -4,6 +4,7 @@
 .NOTPARALLEL:
 .PHONY: help build demo test fuzz bench sweep spec walks cuts soak format format-check tidy clean setup
 JOBS := $(shell nproc)
+TESTS = $(shell expr $(JOBS) + 1)# some of them wait for real time, and leave a processor idle
 STAGES = test-asan test-clang-release test-tiny test-release
 SOURCES = $(shell find core models sim bench fuzz -name '*.[ch]')
 BUILD = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) -j $(JOBS)
@@ -23,7 +24,7 @@ test: setup format-check $(STAGES) ## all tests, four builds
 test-%:
 	@echo "== $*: building" && start=$$(date +%s) && $(call BUILD,$*) -- --quiet && \
 	    echo "== $*: built in $$(($$(date +%s) - start)) s" && \
-	    ctest --preset $* -j $(JOBS)
+	    ctest --preset $* -j $(TESTS)
 
 fuzz: setup ## libFuzzer on every parser of outside bytes, FUZZ_SECONDS (60) each
 	@scripts/fuzz.sh

@@ -216,7 +216,7 @@ static bool happened(struct device *device, const struct port *port, uint64_t no
 static void leave_refused(struct device *device, const struct port *port, uint64_t now_us)
 {
     const struct device_connection *connection = &device->connection;
-    const bool others = connection->taken > 0 || device->client.inflight_count > 0;
+    const bool others = connection->taken > 0 || device->client.sender.count > 0;
     if (connection->refused && !(others && connection->await_us != UINT64_MAX)) {
         device_leave(device, port, now_us, GATEWAY_NEXT);
     }
@@ -460,7 +460,7 @@ static void send_unsent(struct device *device, const struct port *port, uint64_t
         struct outbox_entry *entry = &outbox->entries[outbox->sent_count];
         /* A link that holds bytes back says when it has room: so SEND is only said of what goes. */
         if (entry->counter - outbox->entries[0].counter >= device->config.window ||
-            client->inflight_count >= client->receive_maximum || client->outgoing.size_bytes != 0) {
+            mqtt_sender_room(&client->sender) == 0 || client->outgoing.size_bytes != 0) {
             return;
         }
         struct envelope envelope;
@@ -499,7 +499,7 @@ static void connect(struct device *device, const struct port *port, uint64_t now
     if (mqtt_client_open(&device->client, port, gateway, now_us) != ERR_OK) {
         connection_over(device, port, now_us, GATEWAY_NEXT);
     } else if (device->config.packet_id > 0) {
-        device->client.next_packet_id = device->config.packet_id;
+        device->client.sender.next_packet_id = device->config.packet_id;
     }
 }
 

@@ -20,6 +20,8 @@ static enum err put_shedding(struct outbox *outbox, const struct port *port, uin
                              const uint8_t *bytes, uint32_t size_bytes);
 static bool leaves_room(const struct outbox *outbox, const struct port *port, uint32_t size_bytes);
 static void insert(struct outbox *outbox, uint64_t counter, uint32_t slot);
+static enum err put_reading(struct outbox *outbox, const struct port *port, uint32_t slot,
+                            const struct envelope *envelope);
 static uint32_t free_slot(const struct outbox *outbox);
 static bool ack_covers(const struct ack *ack, uint64_t counter);
 static void say(const struct outbox *outbox, const struct port *port, struct evidence evidence);
@@ -195,9 +197,13 @@ enum err outbox_put(struct outbox *outbox, const struct port *port, uint64_t cou
     while (outbox->count > 0 && !leaves_room(outbox, port, envelope->size_bytes)) {
         outbox_shed(outbox, port, 0);
     }
-    const uint32_t slot = free_slot(outbox);
-    enum err err =
-        put_shedding(outbox, port, RECORD_READING + slot, envelope->bytes, envelope->size_bytes);
+    uint32_t slot = free_slot(outbox);
+    enum err err = put_reading(outbox, port, slot, envelope);
+    while (err == ERR_FULL && outbox->count > 0) {
+        outbox_shed(outbox, port, 0);
+        slot = free_slot(outbox); /* lower, if what was shed had a lower one */
+        err = put_reading(outbox, port, slot, envelope);
+    }
     if (err != ERR_OK) {
         return err;
     }
@@ -313,6 +319,13 @@ static enum err put_shedding(struct outbox *outbox, const struct port *port, uin
         err = store_put(&outbox->store, port, id, bytes, size_bytes);
     }
     return err;
+}
+
+static enum err put_reading(struct outbox *outbox, const struct port *port, uint32_t slot,
+                            const struct envelope *envelope)
+{
+    return store_put(&outbox->store, port, RECORD_READING + slot, envelope->bytes,
+                     envelope->size_bytes);
 }
 
 /* In a store that others share, a put of each of them still finds room behind this reading. */

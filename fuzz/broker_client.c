@@ -1,85 +1,11 @@
-/* A client that keeps to the protocol, and what it requires of a broker. */
+/* What a client does that keeps to the protocol. */
 #include <string.h>
 
-#include "core/mqtt/list.h"
 #include "fuzz/broker_world.h"
 
-enum { ACKS, ANSWERS };
-
-static const char *const filters[FILTERS] = {"0", "1", "#"};
-static const char *const topics[2] = {"0", "1"};
+static const char *const filters[FILTERS] = {"0", "1", "#", "$share/s/0", "$share/s/#"};
+static const char *const topics[TOPICS] = {"0", "1"};
 static const char *const names[CLIENTS] = {"a", "b", "c"};
-
-/* ---- what is owed ---------------------------------------------------------------------------- */
-
-static void owe(struct client *client, int list, struct owed owed)
-{
-    REQUIRE(client->owed_count[list] < OWED_MAX);
-    client->owed[list][client->owed_count[list]++] = owed;
-}
-
-static struct owed paid(struct client *client, int list, const struct mqtt_packet *packet)
-{
-    REQUIRE(client->owed_count[list] > 0);
-    const struct owed owed = client->owed[list][0];
-    client->owed_count[list]--;
-    memmove(client->owed[list], client->owed[list] + 1, client->owed_count[list] * sizeof owed);
-    REQUIRE(owed.type == packet->type && owed.packet_id == packet->packet_id);
-    REQUIRE(owed.any_reason || owed.reason == packet->reason);
-    return owed;
-}
-
-static void session_over(struct client *client)
-{
-    client->session = client->deaf = false;
-    memset(client->copies, 0, sizeof client->copies);
-    memset(client->subscribed, 0, sizeof client->subscribed);
-    memset(client->sent, 0, sizeof client->sent);
-}
-
-/* A session that nobody came back to in time is no more. */
-static void expire(struct broker_world *world)
-{
-    for (uint32_t number = 0; number < CLIENTS; number++) {
-        struct client *client = &world->clients[number];
-        if (client->session && !client->connected && client->ends_at_us <= world->now_us) {
-            session_over(client);
-        }
-    }
-}
-
-void client_down(struct broker_world *world, uint32_t number)
-{
-    struct client *client = &world->clients[number];
-    if (!client->connected) {
-        return;
-    }
-    client->deaf = client->deaf || client->blocked;
-    client->connected = client->blocked = false;
-    client->owed_count[ACKS] = client->owed_count[ANSWERS] = 0;
-    client->ends_at_us = world->now_us + client->expiry_s * UINT64_C(1000000);
-    expire(world);
-}
-
-/* A message by the publisher: who is to have it? True: somebody is. */
-static bool expect_message(struct broker_world *world, uint32_t message, uint32_t topic,
-                           uint8_t qos)
-{
-    bool wanted = false;
-    expire(world);
-    for (uint32_t number = 0; number < CLIENTS; number++) {
-        struct client *client = &world->clients[number];
-        for (uint32_t filter = 0; client->session && filter < FILTERS; filter++) {
-            if (client->subscribed[filter] && (filter == topic || filter == 2)) {
-                const uint8_t granted = client->granted[filter];
-                wanted = true;
-                client->copies[message][filter] =
-                    (struct copy){.state = COPY_OWED, .qos = granted < qos ? granted : qos};
-            }
-        }
-    }
-    return wanted;
-}
 
 /* ---- what it says ---------------------------------------------------------------------------- */
 
@@ -100,14 +26,18 @@ static void say_short(struct broker_world *world, uint32_t number, enum mqtt_typ
     say(world, number, &packet);
 }
 
-static struct mqtt_packet publish_of(uint32_t topic, const uint8_t *number, uint8_t qos,
+/* number: borrowed, as long as the packet. */
+static struct mqtt_packet publish_of(struct message message, const uint8_t *number,
                                      uint16_t packet_id)
 {
     struct mqtt_packet packet;
     mqtt_packet_init(&packet, MQTT_PUBLISH);
-    packet.topic = mqtt_text(topics[topic]);
-    packet.payload = (struct mqtt_slice){number, 1};
-    packet.qos = qos;
+    packet.topic = mqtt_text(topics[message.topic]);
+    packet.payload = (struct mqtt_slice){number, !message.empty};
+    packet.properties.correlation_data = (struct mqtt_slice){number, 1};
+    packet.properties.present = MQTT_PROPERTY_BIT(MQTT_CORRELATION_DATA);
+    packet.qos = message.qos;
+    packet.retain = message.retain;
     packet.packet_id = packet_id;
     return packet;
 }
@@ -122,55 +52,111 @@ static void say_again(struct broker_world *world, uint32_t number)
             continue;
         }
         if (sent->received) {
-            owe(client, ANSWERS, (struct owed){MQTT_PUBCOMP, sent->packet_id, true, 0});
+            client_owe(client, ANSWERS, (struct owed){MQTT_PUBCOMP, sent->packet_id, true, 0});
             say_short(world, number, MQTT_PUBREL, sent->packet_id);
-        } else {
-            /* QoS 1 may come twice; QoS 2 with a number that nobody is to see. */
-            const uint8_t unseen = MESSAGES_MAX;
-            struct mqtt_packet packet = publish_of(0, &unseen, sent->qos, sent->packet_id);
-            if (sent->qos == 1) {
-                sent->used = false; /* given up: the broker has had it */
-                continue;
-            }
+        } else if (sent->qos == 1) {
+            sent->used = false;  /* given up: it might come twice, and the broker has had it */
+        } else if (sent->torn) { /* it is to come once, whether the broker has had it or not */
+            const struct message message = world->messages[sent->message];
+            struct mqtt_packet packet = publish_of(message, &sent->message, sent->packet_id);
             packet.dup = true;
-            owe(client, ACKS, (struct owed){MQTT_PUBREC, sent->packet_id, true, 0});
+            world->order++;
+            model_route_maybe(world, sent->message);
+            client_owe(client, ACKS, (struct owed){MQTT_PUBREC, sent->packet_id, true, 0});
+            sent->torn = false;
+            say(world, number, &packet);
+        } else { /* the broker has had it: nobody is to see this number */
+            const uint8_t unseen = MESSAGES_MAX;
+            struct mqtt_packet packet =
+                publish_of((struct message){.qos = 2}, &unseen, sent->packet_id);
+            packet.dup = true;
+            client_owe(client, ACKS, (struct owed){MQTT_PUBREC, sent->packet_id, true, 0});
             say(world, number, &packet);
         }
     }
 }
 
-void client_connect(struct broker_world *world, uint32_t number, bool clean_start,
-                    uint32_t expiry_s, uint32_t receive_maximum)
+/* ---- connections ------------------------------------------------------------------------------
+ */
+
+void client_down(struct broker_world *world, uint32_t number)
 {
     struct client *client = &world->clients[number];
-    const uint32_t link = broker_world_link(world), old_link = client->link;
+    if (!client->connected) {
+        return;
+    }
+    client->deaf = client->deaf || client->blocked;
+    client->connected = client->blocked = false;
+    client->owed_count[ACKS] = client->owed_count[ANSWERS] = 0;
+    model_leave(world, number);
+}
+
+static void say_connect(struct broker_world *world, uint32_t number,
+                        const struct connect_options *options)
+{
+    const struct will *will = &world->clients[number].will;
+    struct mqtt_packet packet;
+    struct mqtt_properties properties;
+    uint8_t bytes[32];
+    uint32_t size_bytes = sizeof bytes;
+    mqtt_packet_init(&packet, MQTT_CONNECT);
+    packet.client_id = mqtt_text(names[number]);
+    packet.clean_start = options->clean_start;
+    packet.properties.session_expiry_s = options->expiry_s;
+    packet.properties.receive_maximum = options->receive_maximum;
+    packet.properties.topic_alias_maximum = options->alias_maximum;
+    packet.properties.present = MQTT_PROPERTY_BIT(MQTT_SESSION_EXPIRY_INTERVAL) |
+                                MQTT_PROPERTY_BIT(MQTT_RECEIVE_MAXIMUM) |
+                                MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS_MAXIMUM);
+    if (will->set) {
+        const struct mqtt_packet message = publish_of(options->message, &will->message, 0);
+        packet.will = true;
+        packet.topic = message.topic;
+        packet.payload = message.payload;
+        packet.qos = message.qos;
+        packet.retain = message.retain;
+        mqtt_properties_init(&properties);
+        properties.correlation_data = message.properties.correlation_data;
+        properties.will_delay_s = will->delay_s;
+        properties.present =
+            MQTT_PROPERTY_BIT(MQTT_CORRELATION_DATA) | MQTT_PROPERTY_BIT(MQTT_WILL_DELAY_INTERVAL);
+        REQUIRE(mqtt_encode_will_properties(&properties, bytes, &size_bytes) == ERR_OK);
+        packet.will_properties = (struct mqtt_slice){bytes, size_bytes};
+    }
+    say(world, number, &packet);
+}
+
+void client_connect(struct broker_world *world, uint32_t number,
+                    const struct connect_options *options)
+{
+    struct client *client = &world->clients[number];
+    const uint32_t link = broker_world_link(world);
     if (link == 0) {
         return;
     }
-    if (client->connected) { /* taken over */
-        client->link = old_link;
-        client_down(world, number);
-    }
-    expire(world);
-    if (clean_start) {
-        session_over(client);
+    world->order++;
+    client_down(world, number); /* taken over */
+    if (options->clean_start) {
+        model_session_over(world, number);
     }
     const bool present = client->session;
     client->link = link;
     client->connected = client->session = true;
     client->connection++;
-    client->expiry_s = expiry_s < 100000 ? expiry_s : 100000;
-    client->receive_maximum = receive_maximum;
-    struct mqtt_packet packet;
-    mqtt_packet_init(&packet, MQTT_CONNECT);
-    packet.client_id = mqtt_text(names[number]);
-    packet.clean_start = clean_start;
-    packet.properties.session_expiry_s = expiry_s;
-    packet.properties.receive_maximum = (uint16_t)receive_maximum;
-    packet.properties.present =
-        MQTT_PROPERTY_BIT(MQTT_SESSION_EXPIRY_INTERVAL) | MQTT_PROPERTY_BIT(MQTT_RECEIVE_MAXIMUM);
-    owe(client, ANSWERS, (struct owed){MQTT_CONNACK, present, false, 0});
-    say(world, number, &packet);
+    client->ends_at_us = client->will_at_us = UINT64_MAX; /* it came back in time */
+    client->expiry_s = options->expiry_s < EXPIRY_MAX_S ? options->expiry_s : EXPIRY_MAX_S;
+    client->lasting = client->lasting || client->expiry_s > 0;
+    client->receive_maximum = options->receive_maximum;
+    client->alias_maximum = options->alias_maximum;
+    memset(client->alias_said, 0, sizeof client->alias_said);
+    memset(client->alias_heard, 0, sizeof client->alias_heard);
+    client->will = options->will;
+    if (client->will.set) {
+        client->will.message = model_message(world, options->message);
+        client->will.set = client->will.message != NOBODY;
+    }
+    client_owe(client, ANSWERS, (struct owed){MQTT_CONNACK, present, false, 0});
+    say_connect(world, number, options);
     client_hear(world, number);
     REQUIRE(client->connected && client->owed_count[ANSWERS] == 0);
     say_again(world, number);
@@ -182,28 +168,45 @@ void client_break(struct broker_world *world, uint32_t number)
     if (client->connected) {
         world->pipes[client->link - 1].open = false;
         world->pipes[client->link - 1].size_bytes = 0;
+        world->order++;
         broker_world_step(world, EVENT_LINK_DOWN, client->link, NULL, 0);
         client_down(world, number);
     }
 }
 
-void client_disconnect(struct broker_world *world, uint32_t number)
+void client_disconnect(struct broker_world *world, uint32_t number, bool with_will,
+                       uint32_t expiry_s)
 {
-    if (world->clients[number].connected) {
-        say_short(world, number, MQTT_DISCONNECT, 0);
-        REQUIRE(!world->pipes[world->clients[number].link - 1].open);
-        client_down(world, number);
+    struct client *client = &world->clients[number];
+    struct mqtt_packet packet;
+    if (!client->connected) {
+        return;
     }
+    mqtt_packet_init(&packet, MQTT_DISCONNECT);
+    packet.reason = with_will ? MQTT_DISCONNECT_WITH_WILL : MQTT_SUCCESS;
+    if (expiry_s != UINT32_MAX && (expiry_s == 0 || client->expiry_s > 0)) {
+        packet.properties.session_expiry_s = expiry_s;
+        packet.properties.present = MQTT_PROPERTY_BIT(MQTT_SESSION_EXPIRY_INTERVAL);
+        client->expiry_s = expiry_s < EXPIRY_MAX_S ? expiry_s : EXPIRY_MAX_S;
+    }
+    client->will.set = client->will.set && with_will;
+    world->order++;
+    say(world, number, &packet);
+    REQUIRE(!world->pipes[client->link - 1].open);
+    client_down(world, number);
 }
 
 void client_ping(struct broker_world *world, uint32_t number)
 {
     struct client *client = &world->clients[number];
     if (client->connected && client->owed_count[ANSWERS] < OWED_MAX) {
-        owe(client, ANSWERS, (struct owed){MQTT_PINGRESP, 0, false, 0});
+        client_owe(client, ANSWERS, (struct owed){MQTT_PINGRESP, 0, false, 0});
         say_short(world, number, MQTT_PINGREQ, 0);
     }
 }
+
+/* ---- subscriptions ----------------------------------------------------------------------------
+ */
 
 /* An identifier that nothing of this client's uses. */
 static uint16_t free_id(struct client *client)
@@ -221,27 +224,33 @@ static uint16_t free_id(struct client *client)
     }
 }
 
-void client_subscribe(struct broker_world *world, uint32_t number, uint32_t filter, uint8_t qos)
+void client_subscribe(struct broker_world *world, struct record record, uint8_t handling)
 {
-    struct client *client = &world->clients[number];
+    struct client *client = &world->clients[record.client];
     uint8_t bytes[64], more[8];
     struct mqtt_list list = {bytes, sizeof bytes, 0}, identifiers = {more, sizeof more, 0};
-    const struct mqtt_subscription wanted = {.filter = mqtt_text(filters[filter]), .qos = qos};
+    const struct mqtt_subscription wanted = {.filter = mqtt_text(filters[record.filter]),
+                                             .qos = record.qos,
+                                             .no_local = record.no_local,
+                                             .retain_as_published = record.retain_as_published,
+                                             .retain_handling = handling};
     struct mqtt_packet packet;
     if (!client->connected || client->owed_count[ANSWERS] == OWED_MAX) {
+        return;
+    }
+    const uint8_t number = model_subscribe(world, record, handling);
+    if (number == NOBODY) {
         return;
     }
     mqtt_packet_init(&packet, MQTT_SUBSCRIBE);
     packet.packet_id = free_id(client);
     REQUIRE(mqtt_list_subscription(&list, &wanted) == ERR_OK);
-    REQUIRE(mqtt_list_subscription_identifier(&identifiers, filter + 1) == ERR_OK);
+    REQUIRE(mqtt_list_subscription_identifier(&identifiers, number + 1u) == ERR_OK);
     packet.payload = mqtt_list_slice(&list);
     packet.properties.repeated = mqtt_list_slice(&identifiers);
     packet.properties.present = MQTT_PROPERTY_BIT(MQTT_SUBSCRIPTION_IDENTIFIER);
-    owe(client, ANSWERS, (struct owed){MQTT_SUBACK, packet.packet_id, false, qos});
-    client->subscribed[filter] = true;
-    client->granted[filter] = qos;
-    say(world, number, &packet);
+    client_owe(client, ANSWERS, (struct owed){MQTT_SUBACK, packet.packet_id, false, record.qos});
+    say(world, record.client, &packet);
 }
 
 void client_unsubscribe(struct broker_world *world, uint32_t number, uint32_t filter)
@@ -257,46 +266,83 @@ void client_unsubscribe(struct broker_world *world, uint32_t number, uint32_t fi
     packet.packet_id = free_id(client);
     REQUIRE(mqtt_list_filter(&list, mqtt_text(filters[filter])) == ERR_OK);
     packet.payload = mqtt_list_slice(&list);
-    const uint8_t reason = client->subscribed[filter] ? 0 : MQTT_NO_SUBSCRIPTION_EXISTED;
-    owe(client, ANSWERS, (struct owed){MQTT_UNSUBACK, packet.packet_id, false, reason});
-    client->subscribed[filter] = false;
+    struct record *record = model_subscribed(world, number, filter);
+    const uint8_t reason = record != NULL ? 0 : MQTT_NO_SUBSCRIPTION_EXISTED;
+    if (record != NULL) {
+        record->active = false;
+    }
+    client_owe(client, ANSWERS, (struct owed){MQTT_UNSUBACK, packet.packet_id, false, reason});
     say(world, number, &packet);
 }
 
-void client_publish(struct broker_world *world, uint32_t number, uint32_t topic, uint8_t qos)
+/* ---- messages of its own ----------------------------------------------------------------------
+ */
+
+void client_publish(struct broker_world *world, struct message message, uint32_t alias)
 {
-    struct client *client = &world->clients[number];
+    struct client *client = &world->clients[message.publisher];
     struct sent *room = NULL;
     uint32_t open = 0;
     for (uint32_t i = 0; i < OUTBOX; i++) {
         open += client->sent[i].used;
         room = client->sent[i].used ? room : &client->sent[i];
     }
-    if (!client->connected || world->message_count == MESSAGES_MAX ||
-        (qos > 0 && (room == NULL || open >= RECEIVE_MAXIMUM))) {
+    if (!client->connected || (message.qos > 0 && (room == NULL || open >= RECEIVE_MAXIMUM))) {
         return;
     }
-    const uint8_t message = (uint8_t)world->message_count++;
-    const uint16_t packet_id = qos > 0 ? free_id(client) : 0;
-    const bool wanted = expect_message(world, message, topic, qos);
-    const struct mqtt_packet packet = publish_of(topic, &message, qos, packet_id);
-    if (qos > 0) {
-        *room = (struct sent){.used = true, .qos = qos, .packet_id = packet_id};
-        owe(client, ACKS,
-            (struct owed){qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, packet_id, false,
-                          wanted ? MQTT_SUCCESS : MQTT_NO_MATCHING_SUBSCRIBERS});
+    const uint8_t number = model_message(world, message);
+    if (number == NOBODY) {
+        return;
     }
-    say(world, number, &packet);
+    world->order++;
+    const bool wanted = model_route(world, number);
+    const uint16_t packet_id = message.qos > 0 ? free_id(client) : 0;
+    struct mqtt_packet packet = publish_of(message, &number, packet_id);
+    if (alias > 0) {
+        packet.properties.topic_alias = (uint16_t)alias;
+        packet.properties.present |= MQTT_PROPERTY_BIT(MQTT_TOPIC_ALIAS);
+        if (client->alias_said[alias - 1] == message.topic + 1) {
+            packet.topic.size_bytes = 0;
+        }
+        client->alias_said[alias - 1] = (uint8_t)(message.topic + 1);
+    }
+    if (message.qos > 0) {
+        *room = (struct sent){
+            .used = true, .qos = message.qos, .packet_id = packet_id, .message = number};
+        client_owe(client, ACKS,
+                   (struct owed){message.qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, packet_id, false,
+                                 wanted ? MQTT_SUCCESS : MQTT_NO_MATCHING_SUBSCRIBERS});
+    }
+    say(world, message.publisher, &packet);
 }
 
 /* The link breaks before the client has heard of it: the broker has the message, the answer is
  * lost. */
-void client_publish_unheard(struct broker_world *world, uint32_t number, uint32_t topic,
-                            uint8_t qos)
+void client_publish_unheard(struct broker_world *world, struct message message)
 {
-    world->clients[number].deaf = true;
-    client_publish(world, number, topic, qos);
-    client_break(world, number);
+    world->clients[message.publisher].deaf = true;
+    client_publish(world, message, 0);
+    client_break(world, message.publisher);
+}
+
+void client_publish_torn(struct broker_world *world, struct message message, uint32_t nth)
+{
+    struct client *client = &world->clients[message.publisher];
+    const uint32_t number = world->message_count;
+    world->cut_in = nth;
+    client_publish(world, message, 0);
+    world->cut_in = 0;
+    if (!world->dead) {
+        return;
+    }
+    REQUIRE(world->message_count == number + 1);
+    for (uint32_t i = 0; i < OUTBOX; i++) {
+        struct sent *sent = &client->sent[i];
+        sent->torn = sent->torn || (sent->used && sent->message == number);
+    }
+    world->dead = false;
+    broker_world_restart(world, true, nth);
+    model_route_maybe(world, (uint8_t)number);
 }
 
 /* All of a PUBLISH but its last byte, and then the link breaks: nobody is to have it. */
@@ -304,7 +350,8 @@ void client_publish_half(struct broker_world *world, uint32_t number, uint32_t t
 {
     struct client *client = &world->clients[number];
     const uint8_t unseen = MESSAGES_MAX;
-    const struct mqtt_packet packet = publish_of(topic, &unseen, 0, 0);
+    const struct mqtt_packet packet =
+        publish_of((struct message){.topic = (uint8_t)topic}, &unseen, 0);
     uint8_t bytes[64];
     uint32_t size_bytes = sizeof bytes;
     if (client->connected) {
@@ -325,20 +372,24 @@ void client_release(struct broker_world *world, uint32_t number)
                             client->owed[ANSWERS][at].packet_id == sent->packet_id);
         }
         if (sent->used && sent->received && !owed) {
-            owe(client, ANSWERS, (struct owed){MQTT_PUBCOMP, sent->packet_id, false, 0});
+            client_owe(client, ANSWERS, (struct owed){MQTT_PUBCOMP, sent->packet_id, false, 0});
             say_short(world, number, MQTT_PUBREL, sent->packet_id);
             return;
         }
     }
 }
 
+/* ---- messages of others -----------------------------------------------------------------------
+ */
+
 /* Only what came on this connection: of the rest the broker has still to speak. */
-static struct copy *copy_in(struct client *client, enum copy_state state)
+static struct copy *copy_in(struct broker_world *world, uint32_t number, enum copy_state state)
 {
-    for (uint32_t message = 0; message < MESSAGES_MAX; message++) {
-        for (uint32_t filter = 0; filter < FILTERS; filter++) {
-            struct copy *copy = &client->copies[message][filter];
-            if (copy->state == state && copy->heard == client->connection) {
+    for (uint32_t message = 0; message < world->message_count; message++) {
+        for (uint32_t i = 0; i < world->record_count; i++) {
+            struct copy *copy = &world->copies[message][i];
+            if (world->records[i].client == number && copy->state == state &&
+                copy->heard == world->clients[number].connection) {
                 return copy;
             }
         }
@@ -348,8 +399,8 @@ static struct copy *copy_in(struct client *client, enum copy_state state)
 
 bool client_answer(struct broker_world *world, uint32_t number)
 {
-    struct client *client = &world->clients[number];
-    struct copy *copy = client->connected ? copy_in(client, COPY_INFLIGHT) : NULL;
+    struct copy *copy =
+        world->clients[number].connected ? copy_in(world, number, COPY_INFLIGHT) : NULL;
     if (copy == NULL) {
         return false;
     }
@@ -360,161 +411,12 @@ bool client_answer(struct broker_world *world, uint32_t number)
 
 bool client_complete(struct broker_world *world, uint32_t number)
 {
-    struct client *client = &world->clients[number];
-    struct copy *copy = client->connected ? copy_in(client, COPY_RELEASED) : NULL;
+    struct copy *copy =
+        world->clients[number].connected ? copy_in(world, number, COPY_RELEASED) : NULL;
     if (copy == NULL) {
         return false;
     }
     copy->state = COPY_DONE;
     say_short(world, number, MQTT_PUBCOMP, copy->packet_id);
     return true;
-}
-
-/* ---- what it hears --------------------------------------------------------------------------- */
-
-static struct copy *copy_of_id(struct client *client, uint16_t packet_id)
-{
-    for (uint32_t message = 0; message < MESSAGES_MAX; message++) {
-        for (uint32_t filter = 0; filter < FILTERS; filter++) {
-            struct copy *copy = &client->copies[message][filter];
-            if (copy->packet_id == packet_id && copy->state >= COPY_INFLIGHT &&
-                copy->state <= COPY_RELEASED) {
-                return copy;
-            }
-        }
-    }
-    return NULL;
-}
-
-static void hear_publish(struct client *client, const struct mqtt_packet *packet)
-{
-    struct mqtt_slice rest = packet->properties.repeated;
-    uint32_t identifier = 0, open = 0;
-    REQUIRE(packet->payload.size_bytes == 1);
-    const uint32_t message = packet->payload.bytes[0];
-    REQUIRE(message < MESSAGES_MAX);
-    REQUIRE(mqtt_subscription_identifier_next(&rest, &identifier) && identifier <= FILTERS);
-    const uint32_t filter = identifier - 1;
-    struct copy *copy = &client->copies[message][filter];
-    REQUIRE(copy->qos == packet->qos);
-    if (packet->qos == 0) {
-        REQUIRE(copy->state == COPY_OWED);
-        copy->state = COPY_DONE;
-    } else if (!packet->dup) {
-        REQUIRE(copy->state == COPY_OWED);
-        REQUIRE(copy_of_id(client, packet->packet_id) == NULL); /* not in use */
-        copy->packet_id = packet->packet_id;
-        copy->state = COPY_INFLIGHT;
-    } else if (copy->state == COPY_OWED) { /* the first time that it gets here */
-        REQUIRE(client->deaf && copy_of_id(client, packet->packet_id) == NULL);
-        copy->packet_id = packet->packet_id;
-        copy->state = COPY_INFLIGHT;
-    } else { /* again, on another connection, and unanswered */
-        REQUIRE(copy->state == COPY_INFLIGHT && copy->packet_id == packet->packet_id);
-        REQUIRE(copy->connection != client->connection);
-    }
-    copy->connection = copy->heard = client->connection;
-    for (uint32_t i = 0; i < MESSAGES_MAX; i++) {
-        for (uint32_t j = 0; j < FILTERS; j++) {
-            const struct copy *other = &client->copies[i][j];
-            open += other->qos > 0 && other->connection == client->connection &&
-                    other->state >= COPY_INFLIGHT && other->state <= COPY_RELEASED;
-        }
-    }
-    REQUIRE(open <= client->receive_maximum);
-}
-
-static struct sent *sent_of(struct client *client, uint16_t packet_id)
-{
-    for (uint32_t i = 0; i < OUTBOX; i++) {
-        if (client->sent[i].used && client->sent[i].packet_id == packet_id) {
-            return &client->sent[i];
-        }
-    }
-    return NULL;
-}
-
-static void hear_ack(struct client *client, const struct mqtt_packet *packet)
-{
-    struct sent *sent = sent_of(client, packet->packet_id);
-    (void)paid(client, packet->type == MQTT_PUBCOMP ? ANSWERS : ACKS, packet);
-    REQUIRE(sent != NULL);
-    if (packet->type == MQTT_PUBREC) {
-        REQUIRE(packet->reason < MQTT_UNSPECIFIED_ERROR);
-        sent->received = true;
-    } else {
-        sent->used = false;
-    }
-}
-
-static void hear_one(struct broker_world *world, uint32_t number, struct mqtt_packet *packet)
-{
-    struct client *client = &world->clients[number];
-    struct copy *copy;
-    switch (packet->type) {
-    case MQTT_CONNACK:
-        packet->packet_id = packet->session_present;
-        (void)paid(client, ANSWERS, packet);
-        return;
-    case MQTT_SUBACK:
-    case MQTT_UNSUBACK:
-        REQUIRE(packet->payload.size_bytes == 1);
-        packet->reason = packet->payload.bytes[0];
-        (void)paid(client, ANSWERS, packet);
-        return;
-    case MQTT_PINGRESP:
-        (void)paid(client, ANSWERS, packet);
-        return;
-    case MQTT_PUBLISH:
-        hear_publish(client, packet);
-        return;
-    case MQTT_PUBACK:
-    case MQTT_PUBREC:
-    case MQTT_PUBCOMP:
-        hear_ack(client, packet);
-        return;
-    case MQTT_PUBREL:
-        copy = copy_of_id(client, packet->packet_id);
-        REQUIRE(copy != NULL && packet->reason == MQTT_SUCCESS);
-        REQUIRE(copy->state == COPY_TAKEN || copy->state == COPY_RELEASED);
-        copy->state = COPY_RELEASED;
-        copy->heard = client->connection;
-        return;
-    case MQTT_DISCONNECT:
-        REQUIRE(client->blocked); /* only who does not read is sent away */
-        return;
-    case MQTT_CONNECT:
-    case MQTT_SUBSCRIBE:
-    case MQTT_UNSUBSCRIBE:
-    case MQTT_PINGREQ:
-    case MQTT_AUTH:
-        break;
-    }
-    fuzz_failed(__FILE__, __LINE__, "a packet that servers send");
-}
-
-void client_hear(struct broker_world *world, uint32_t number)
-{
-    struct client *client = &world->clients[number];
-    if (!client->connected) {
-        return;
-    }
-    struct pipe *pipe = &world->pipes[client->link - 1];
-    uint32_t at = 0;
-    while (at < pipe->size_bytes) {
-        struct mqtt_packet packet;
-        uint32_t packet_bytes = 0;
-        uint8_t reason = 0;
-        REQUIRE(mqtt_packet_size(pipe->bytes + at, pipe->size_bytes - at, &packet_bytes, &reason) ==
-                ERR_OK);
-        REQUIRE(packet_bytes <= pipe->size_bytes - at); /* this port takes all or nothing */
-        REQUIRE(mqtt_decode(pipe->bytes + at, packet_bytes, &packet, &reason) == ERR_OK);
-        hear_one(world, number, &packet);
-        at += packet_bytes;
-    }
-    pipe->size_bytes = 0;
-    if (!pipe->open) {
-        REQUIRE(client->blocked);
-        client_down(world, number);
-    }
 }

@@ -12,15 +12,15 @@
 enum { ACTS_MAX = 200 };
 
 static uint64_t live(struct broker_world *world, void *memory, const uint8_t *data,
-                     size_t size_bytes, uint32_t piece_bytes)
+                     size_t size_bytes, bool durable, uint32_t piece_bytes)
 {
     struct fuzz_input input = {data, size_bytes};
-    broker_world_init(world, memory, piece_bytes);
+    broker_world_init(world, memory, durable, piece_bytes);
     for (int acts = 0; acts < ACTS_MAX && input.size_bytes > 0; acts++) {
         broker_world_act(world, &input);
     }
     broker_world_settle(world);
-    broker_drop(world->broker);
+    broker_world_drop(world);
     return world->digest;
 }
 
@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         memory = malloc((size_t)broker_world_bytes());
         REQUIRE(world != NULL && memory != NULL);
     }
-    const uint64_t whole = live(world, memory, data + 1, size_bytes - 1, 0);
-    REQUIRE(live(world, memory, data + 1, size_bytes - 1, 1 + data[0] % 8) == whole);
+    const bool durable = (data[0] & 8) != 0;
+    const uint64_t whole = live(world, memory, data + 1, size_bytes - 1, durable, 0);
+    REQUIRE(live(world, memory, data + 1, size_bytes - 1, durable, 1 + data[0] % 8) == whole);
     return 0;
 }

@@ -177,23 +177,51 @@ static void stores(void)
     }
 }
 
-/* Acts of fuzz_broker.c: (act, client, choice). */
+/* Acts of fuzz_broker.c: (act, client, choice); a connection with a will has a fourth. Of the first
+ * byte 8 says that there is a disk. */
 static void brokers(void)
 {
-    static const uint8_t flow[] = {3,  0, 0, 0x1E, 0, 1, 0x1E, 3, 1, 8,  6, 0, 4, 6, 0, 2,
+    static const uint8_t flow[] = {3,  0, 0, 0x1E, 0, 1, 0x1E, 3, 1, 12, 6, 0, 4, 6, 0, 2,
                                    10, 1, 0, 10,   1, 0, 9,    0, 0, 11, 1, 0, 6, 0, 4};
-    static const uint8_t resumed[] = {1, 0, 0, 0x1C, 0, 1,  0x1C, 3, 1,  8, 3, 1,    6,  6, 0, 4,
-                                      6, 0, 2, 1,    1, 0,  6,    0, 4,  0, 1, 0x1C, 10, 1, 0, 1,
-                                      1, 0, 0, 1,    4, 11, 1,    0, 12, 1, 3, 2,    0,  0};
-    static const uint8_t deaf[] = {2, 0, 0, 0x1C, 0, 1, 0x1C, 3,  1, 8, 13, 1, 1, 6, 0,    4, 6, 0,
-                                   5, 6, 1, 2,    0, 1, 0x1C, 13, 1, 0, 15, 0, 1, 3, 0x30, 1, 2};
-    static const uint8_t unheard[] = {3, 0, 0,    0x1C, 0, 1, 0x1C, 3,    1,  6, 14,
-                                      0, 6, 10,   1,    0, 0, 0,    0x1C, 14, 0, 2,
-                                      0, 0, 0x1C, 10,   1, 0, 11,   1,    0};
+    static const uint8_t resumed[] = {9,  0, 0, 0x1C, 0,  1, 0x1C, 3, 1, 12,   3, 1, 5,   6,
+                                      0,  4, 6, 0,    2,  1, 1,    0, 6, 0,    4, 0, 1,   0x1C,
+                                      10, 1, 0, 1,    1,  0, 0,    1, 4, 11,   1, 0, 12,  1,
+                                      3,  2, 0, 0,    16, 0, 1,    0, 0, 0x1C, 0, 1, 0x1C};
+    static const uint8_t deaf[] = {2, 0, 0, 0x1C, 0, 1, 0x1C, 3,  1, 12, 13, 1, 1, 6, 0,    4, 6, 0,
+                                   5, 6, 1, 2,    0, 1, 0x1C, 13, 1, 0,  15, 0, 1, 3, 0x30, 1, 2};
+    static const uint8_t unheard[] = {3, 0,    0,    0x1C, 0, 1, 0x1C, 3,    1,  10, 14,
+                                      0, 0x26, 10,   1,    0, 0, 0,    0x1C, 14, 0,  0x22,
+                                      0, 0,    0x1C, 10,   1, 0, 11,   1,    0};
+    /* Retained messages, replaced and removed, over a restart. */
+    static const uint8_t retained[] = {10, 0,  0, 0x1C, 6,    0,    0x0A, 6,  0,  0x0D, 3, 0,    12,
+                                       16, 0,  1, 0,    1,    0x1C, 3,    1,  42, 6,    1, 0x0C, 3,
+                                       1,  12, 6, 1,    0x1C, 4,    1,    42, 10, 1,    0};
+    /* Two of a share, one of whom leaves. */
+    static const uint8_t shared[] = {4, 0,  0,  0x1C, 0, 1, 0x1C, 0, 2, 0x1C, 3, 1, 14,
+                                     3, 2,  14, 6,    0, 2, 6,    0, 2, 10,   1, 0, 10,
+                                     2, 0,  1,  2,    0, 6, 0,    2, 6, 0,    5, 6, 0,
+                                     2, 10, 1,  0,    0, 2, 0x1C, 5, 1, 4,    6, 0, 2};
+    /* Wills: at once, late, cancelled, with a session's end, retained, over a restart. */
+    static const uint8_t wills[] = {
+        13,   0,    0,  0x3C, 0x02, 0,  1, 0x1C, 3,    1,    12,   1,    0, 0,  0, 0,  0x3C, 0x2A,
+        1,    0,    0,  12,   0,    2,  0, 0,    0x3C, 0x44, 1,    0,    0, 12, 0, 9,  0,    0,
+        0x38, 0x64, 16, 0,    3,    12, 0, 9,    0,    0,    0x3A, 0x62, 1, 0,  0, 12, 0,    6};
+    /* A session that lasted, and then is to end with its connection, over a restart. */
+    static const uint8_t ended[] = {12,   0, 0, 0x1C, 0, 1, 0x1C, 2,  0, 0, 0, 0, 0x38,
+                                    0x02, 3, 0, 12,   6, 1, 2,    16, 0, 1, 0, 1, 0x1C};
+    /* Topics by their aliases, both ways. */
+    static const uint8_t aliases[] = {5,    0, 0, 0x9C, 0, 1, 0x5C, 3, 1, 12,   6, 0,
+                                      0x20, 6, 0, 0x20, 6, 0, 0x41, 6, 0, 0x21, 6, 0,
+                                      0x41, 1, 1, 0,    0, 1, 0x9C, 6, 0, 0x20};
     keep("broker", "unheard", unheard, sizeof unheard);
     keep("broker", "flow", flow, sizeof flow);
     keep("broker", "resumed", resumed, sizeof resumed);
     keep("broker", "deaf", deaf, sizeof deaf);
+    keep("broker", "retained", retained, sizeof retained);
+    keep("broker", "shared", shared, sizeof shared);
+    keep("broker", "wills", wills, sizeof wills);
+    keep("broker", "ended", ended, sizeof ended);
+    keep("broker", "aliases", aliases, sizeof aliases);
     struct mqtt_sample draws = {.random = 1};
     for (int seed = 0; seed < 6; seed++) {
         uint8_t acts[301];
@@ -227,6 +255,33 @@ static void clients(void)
     keep("client", "raw", raw, sizeof raw);
 }
 
+/* Acts of fuzz_session.c: (pieces, choices), and then (act, choice). */
+static void sessions(void)
+{
+    static const uint8_t flow[] = {3,  2, 6,    0,    0, 0x84, 0, 0x91, 0, 9, 1,  0x80, 2,  5,
+                                   6,  0, 3,    0x21, 3, 0,    3, 0,    6, 0, 14, 9,    2,  8,
+                                   13, 3, 0x80, 0,    4, 7,    5, 1,    6, 0, 12, 0,    11, 0};
+    static const uint8_t narrow[] = {1, 1, 6,    0, 8,    8, 0, 0x84, 0, 0xFC, 0, 0x8D, 9, 6,
+                                     6, 0, 0x80, 9, 0xC0, 6, 0, 10,   5, 11,   0, 10,   2, 11};
+    static const uint8_t replayed[] = {2, 2, 6, 0, 12, 0, 6, 0, 11, 1, 15, 6, 6, 0};
+    /* A broker that allows one at a time, and one message of its own. */
+    static const uint8_t strict[] = {2, 2, 15,   5, 0,    0,  15, 5,  17,
+                                     0, 0, 0x80, 0, 0x84, 15, 5,  10, 3};
+    uint8_t flood[4 + 4 * 40] = {4, 2, 6, 0}; /* more at once than a session takes */
+    size_t used_bytes = 4;
+    for (uint8_t i = 0; i < 40; i++) {
+        flood[used_bytes++] = 15;
+        flood[used_bytes++] = 4;
+        flood[used_bytes++] = 10;
+        flood[used_bytes++] = i;
+    }
+    keep("session", "flow", flow, sizeof flow);
+    keep("session", "narrow", narrow, sizeof narrow);
+    keep("session", "replayed", replayed, sizeof replayed);
+    keep("session", "strict", strict, sizeof strict);
+    keep("session", "flood", flood, sizeof flood);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -244,5 +299,6 @@ int main(int argc, char **argv)
     stores();
     brokers();
     clients();
+    sessions();
     return 0;
 }

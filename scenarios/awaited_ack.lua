@@ -6,6 +6,7 @@ return {
     fleet = { devices = 1, gateways = 1 },
     duration = "40m",
     heal = "15m",
+    sweep_every = 16,
     device = { sample_every = "1m" },
 
     run = function(w)

@@ -6,6 +6,7 @@ return {
     fleet = { devices = 6, gateways = 2 },
     duration = "6h",
     heal = "30m",
+    sweep_every = 4,
     device = { sample_every = "1m", window = 16, outbox = 250 },
     cloud = { window = 16 },
     gateway = { queue = 64 },

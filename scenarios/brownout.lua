@@ -207,6 +207,7 @@
 ---@field canary? "no"|"yes" the judge is told twice of the first accepted reading, and must object
 ---@field heal_core? "no"|"yes" after heal a part of the fleet stays dark or cut, drawn from the seed; who has a way left must find it
 ---@field swarm? "no"|"yes"|"half" topology, configuration, latitude and faults are drawn from the seed, over what stands here; half: in every other run
+---@field sweep_every? integer a sweep of several files takes this one with one of so many seeds in a row, and with the first of all: where runs soon repeat each other
 ---@field faults? FaultsSection what is drawn, class by class, from the seed
 ---@field strikes? Strike[] placed in advance: each with at, operation or evidence
 ---@field run? fun(w: World) drives the run: it sleeps, awaits and strikes

@@ -6,6 +6,7 @@ return {
     fleet = { devices = 12, gateways = 2 },
     duration = "1d",
     heal = "10m",
+    sweep_every = 16,
     device = { sample_every = "5m" },
 
     expect = {

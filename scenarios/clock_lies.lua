@@ -6,6 +6,7 @@ return {
     fleet = { devices = 12, gateways = 2 },
     duration = "6h",
     heal = "20m",
+    sweep_every = 2,
     device = { sample_every = "1m" },
 
     faults = {

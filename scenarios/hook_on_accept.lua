@@ -6,6 +6,7 @@ return {
     fleet = { devices = 6, gateways = 2 },
     duration = "1h",
     heal = "15m",
+    sweep_every = 16,
     device = { sample_every = "30s" },
 
     run = function(w)

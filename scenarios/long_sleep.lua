@@ -6,6 +6,7 @@ return {
     fleet = { devices = 8, gateways = 2 },
     duration = "8h",
     heal = "30m",
+    sweep_every = 8,
     device = { sample_every = "1m", watchdog = "5m" },
 
     run = function(w)

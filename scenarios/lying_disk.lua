@@ -7,6 +7,7 @@ return {
     fleet = { devices = 6, gateways = 2 },
     duration = "3h",
     heal = "30m",
+    sweep_every = 16,
     device = { sample_every = "30s" },
 
     run = function(w)

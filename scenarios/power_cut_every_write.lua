@@ -24,6 +24,7 @@ return {
     fleet = { devices = device, gateways = 1 },
     duration = "30m",
     heal = "15m",
+    sweep_every = 4,
     device = { sample_every = "30s", reserve = 8 },
     strikes = strikes,
 

@@ -39,6 +39,11 @@ set(lua_files "^sim/script[a-z0-9_]*\\.c$")
 set(sqlite_headers "<sqlite3(ext)?\\.h>")
 set(sqlite_files "^sim/(record[a-z0-9_]*|disk_vfs|image)\\.c$")
 
+# Fuzz targets drive roles and readers through their public headers alone.
+set(rule_fuzz_quotes "fuzz/[a-z0-9_]+\\.h|(core|core/(mqtt|server|posix|test)|sim)/[a-z0-9_]+\\.h")
+set(rule_fuzz_angles "(${freestanding}|dirent|errno|fcntl|stdio|stdlib|unistd|sys/stat)\\.h")
+set(inside_headers "_inside\\.h\"$")
+
 set(conditional_free "^(core|models)/([a-z]+/)?[a-z0-9_]+\\.[ch]$")
 
 function(check_folder folder rule)
@@ -67,6 +72,9 @@ function(check_line file rule line)
             (header MATCHES "${sqlite_headers}" AND NOT file MATCHES "${sqlite_files}")))
             set(allowed FALSE)
         endif()
+        if(file MATCHES "^fuzz/" AND header MATCHES "${inside_headers}")
+            set(allowed FALSE)
+        endif()
     elseif(NOT line MATCHES "#[ \t]*include")
         if(NOT file MATCHES "${conditional_free}" OR file MATCHES "^core/posix/" OR
            (file MATCHES "\\.h$" AND line MATCHES "#ifndef BROWNOUT_[A-Z0-9_]+_H$"))
@@ -90,6 +98,7 @@ check_folder(core/test core_test)
 check_folder(models models)
 check_folder(models/test models_test)
 check_folder(sim sim)
+check_folder(fuzz fuzz)
 
 get_property(broken GLOBAL PROPERTY broken)
 list(REMOVE_DUPLICATES broken)

@@ -34,6 +34,10 @@ sample_file(TRUE sim/lua.c "#include <lua.h>")
 sample_file(FALSE sim/script.c "#include <lua.h>")
 sample_file(TRUE sim/sqlite.c "#include <sqlite3.h>")
 sample_file(FALSE sim/record.c "#include <sqlite3.h>\n#if 1\n#endif")
+sample_file(TRUE fuzz/law.c "#include \"models/model.h\"")
+sample_file(TRUE fuzz/rows.c "#include <sqlite3.h>")
+sample_file(TRUE fuzz/tables.c "#include \"core/server/broker_inside.h\"")
+sample_file(FALSE fuzz/fuzz_good.c "#include <stdio.h>\n#include \"core/server/broker.h\"")
 list(SORT broken)
 add_test(NAME layers.includes_sample COMMAND ${CMAKE_COMMAND}
     -DROOT=${sample} "-DEXPECT=${broken}"

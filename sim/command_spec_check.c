@@ -47,36 +47,46 @@ static void judge_sound(struct task *task, const struct tlc_job *job)
     }
 }
 
-/* Which actions its graph holds; and the graph's line, of use to `spec conform`. */
-static void read_graph(const struct spec_call *call, struct task *task, const struct tlc_job *job)
+/* Which actions the graph at this path holds. */
+static void read_graph(struct task *task, const struct tlc_job *job, const char *path,
+                       struct spec_subject *subject, struct spec_lines *lines)
 {
-    static struct spec_subject subject;
-    char path[SPEC_PATH_BYTES + 16];
     struct spec_dump dump;
-    subject.folder = task->folder;
-    subject.config = task->config;
-    snprintf(path, sizeof path, "%s/graph.dot", job->folder);
-    task->good = spec_instance_init(&subject.instance, task->folder->model, task->config,
-                                    task->note, sizeof task->note);
-    if (!task->good) {
-        return;
-    }
-    task->good = spec_dump_read(&dump, &subject.instance, path, task->note, sizeof task->note);
+    task->good = spec_dump_read(&dump, &subject->instance, path, task->note, sizeof task->note);
     if (task->good) {
-        struct spec_lines *lines = calloc(1, sizeof *lines);
-        CHECK(lines != NULL);
         for (uint64_t i = 0; i < dump.edge_count; i++) {
             task->taken[dump.edges[i].action] = true;
         }
-        spec_line_graph(lines, &subject, dump.states.count, dump.edge_count, job->depth,
+        spec_line_graph(lines, subject, dump.states.count, dump.edge_count, job->depth,
                         &dump.digest);
-        spec_known_keep(&call->tlc, task->folder, &subject.instance, lines->list[0]);
-        free(lines);
     }
     spec_dump_free(&dump);
-    if (!call->keep) {
+}
+
+/* The line of what TLC walked, of use to `spec conform`. */
+static void keep_line(const struct spec_call *call, struct task *task, const struct tlc_job *job)
+{
+    static struct spec_subject subject;
+    struct spec_lines *lines = calloc(1, sizeof *lines);
+    char path[SPEC_PATH_BYTES + 16];
+    CHECK(lines != NULL);
+    snprintf(path, sizeof path, "%s/graph.dot", job->folder);
+    subject.folder = task->folder;
+    subject.config = task->config;
+    task->good = spec_instance_init(&subject.instance, task->folder->model, task->config,
+                                    task->note, sizeof task->note);
+    if (task->good && job->dump) {
+        read_graph(task, job, path, &subject, lines);
+    } else if (task->good) {
+        spec_line_counts(lines, &subject, job->distinct, job->depth);
+    }
+    if (task->good) {
+        spec_known_keep(&call->tlc, task->folder, &subject.instance, lines->list[0]);
+    }
+    if (job->dump && !call->keep) {
         (void)unlink(path); /* tens of megabytes, and done with */
     }
+    free(lines);
 }
 
 /* The model's shortest way to the bug is as long as TLC's; of a response (~>) it knows none. */
@@ -139,15 +149,15 @@ static void ended(void *ctx, struct tlc_job *job)
     struct progress *progress = ctx;
     struct task *task = job->owner;
     switch (task->config->role) {
-    case SPEC_ROLE_CHECK:
-        judge_sound(task, job);
-        if (task->good) {
-            read_graph(progress->call, task, job);
-        }
-        break;
     case SPEC_ROLE_LIVE:
+        judge_sound(task, job);
+        break;
+    case SPEC_ROLE_CHECK:
     case SPEC_ROLE_BIG:
         judge_sound(task, job);
+        if (task->good) {
+            keep_line(progress->call, task, job);
+        }
         break;
     case SPEC_ROLE_BUG:
     case SPEC_ROLE_REACH:

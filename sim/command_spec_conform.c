@@ -124,20 +124,27 @@ static bool begin_subject(struct task *task, struct spec_subject *subject)
            more;
 }
 
+static void choose_part(struct spec_subject *subject, enum part part)
+{
+    subject->graph = part == PART_GRAPH;
+    subject->steps = part == PART_STEPS;
+    subject->counts = part == PART_COUNTS;
+}
+
 /* A graph that TLC walked before, and that made the model's line. Another line says nothing that a
  * reader can use: TLC walks that graph again. */
 static bool is_known(const struct conform *conform, struct task *task, struct spec_subject *subject)
 {
     char line[SPEC_LINE_BYTES];
-    subject->graph = true;
-    subject->steps = false;
+    choose_part(subject, task->part);
     spec_lines_of_model(task->lines, subject);
     task->known = spec_known_find(&conform->call->tlc, task->folder, &subject->instance, line) &&
                   strcmp(line, task->lines->list[0]) == 0;
     task->good = task->known;
     if (task->known) {
         task->states = subject->reachable.states.count;
-        task->edges = subject->reachable.edges;
+        task->edges =
+            task->part == PART_GRAPH ? subject->reachable.edges : subject->reachable.generated;
     } else {
         task->lines->count = 0;
     }
@@ -156,7 +163,7 @@ static bool prepare(void *ctx, struct tlc_job *job)
                  spec_off_write(&subject.sample, job->folder, task->message, sizeof task->message);
         task->wrong = !starts;
         spec_subject_end(&subject);
-    } else if (task->part == PART_GRAPH && !conform->call->afresh) {
+    } else if (!conform->call->afresh) {
         task->wrong = !begin_subject(task, &subject);
         starts = !task->wrong && !is_known(conform, task, &subject);
         spec_subject_end(&subject);
@@ -165,8 +172,8 @@ static bool prepare(void *ctx, struct tlc_job *job)
     return starts;
 }
 
-static void compare_graph(const struct conform *conform, struct task *task,
-                          const struct tlc_job *job, struct spec_subject *subject)
+static void compare_graph(struct task *task, const struct tlc_job *job,
+                          struct spec_subject *subject)
 {
     char path[SPEC_PATH_BYTES + 16];
     struct spec_dump dump;
@@ -178,10 +185,6 @@ static void compare_graph(const struct conform *conform, struct task *task,
     task->edges = dump.edge_count;
     spec_line_graph(task->lines, subject, dump.states.count, dump.edge_count, job->depth,
                     &dump.digest);
-    if (task->good) {
-        spec_known_keep(&conform->call->tlc, task->folder, &subject->instance,
-                        task->lines->list[0]);
-    }
     spec_dump_free(&dump);
 }
 
@@ -203,8 +206,7 @@ static void compare_lines(struct task *task, struct spec_subject *subject)
 {
     struct spec_lines *ours = calloc(1, sizeof *ours);
     CHECK(ours != NULL);
-    subject->graph = task->part == PART_GRAPH;
-    subject->steps = task->part == PART_STEPS;
+    choose_part(subject, task->part);
     spec_lines_of_model(ours, subject);
     CHECK(ours->count == task->lines->count);
     for (uint32_t i = 0; i < ours->count && task->good; i++) {
@@ -223,7 +225,7 @@ static void compare(const struct conform *conform, struct task *task, const stru
     if (begin_subject(task, &subject)) {
         switch (task->part) {
         case PART_GRAPH:
-            compare_graph(conform, task, job, &subject);
+            compare_graph(task, job, &subject);
             break;
         case PART_STEPS:
             compare_steps(task, job, &subject);
@@ -237,6 +239,10 @@ static void compare(const struct conform *conform, struct task *task, const stru
         }
         if (task->good) {
             compare_lines(task, &subject);
+        }
+        if (task->good && task->part != PART_STEPS) {
+            spec_known_keep(&conform->call->tlc, task->folder, &subject.instance,
+                            task->lines->list[0]);
         }
     }
     spec_subject_end(&subject);

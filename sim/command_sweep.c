@@ -13,6 +13,7 @@
 #include "sim/print.h"
 #include "sim/record.h"
 #include "sim/sweep.h"
+#include "sim/sweep_schedule.h"
 
 enum {
     TIMEOUT_US = 300000000,
@@ -53,8 +54,8 @@ static bool parse(struct call *call, struct sweep_request *request, int argc, ch
          .min = 1,
          .max = SWEEP_RUNS_MAX,
          .value = "N",
-         .doc =
-             "seeds of every scenario (100; with --for or --hours as many as there is time for)"},
+         .doc = "seeds of every scenario, but see below (100; with --for or --hours as many as "
+                "there is time for)"},
         {.name = "--jobs",
          .kind = OPTION_COUNT,
          .target = &request->lanes,
@@ -155,6 +156,9 @@ static bool parse(struct call *call, struct sweep_request *request, int argc, ch
             "that\npassed, and each that failed, is lived twice, and must be the same.\n"
             "A folder: its *.lua in the order of their names, except _*.lua, "
             "brownout.lua and lives (brownout cuts).\n"
+            "A scenario of it whose runs soon repeat each other says how seldom it is taken: "
+            "sweep_every = 16\nis one of 16 seeds in a row, and the first of all. With --set "
+            "run.sweep_every=1 each has all seeds.\n"
             "Settings and fault classes: brownout run --help.",
         .example = "brownout sweep scenarios --hours 8 --resume",
         .options = options,
@@ -296,10 +300,14 @@ static bool prepare(struct call *call, struct sweep_request *request, char *erro
         request->runs = request->budget_us != 0 ? SWEEP_RUNS_MAX : RUNS;
     }
     request->memory_bytes = call->memory_mb * 1000000u;
-    return read_shard(request, call->shard, error, error_bytes) &&
-           (!call->seed_from_commit || seed_from_commit(request, error, error_bytes)) &&
-           find_scenarios(request, call->path, error, error_bytes) &&
-           check_settings(request, call->crypto, error, error_bytes);
+    if (!read_shard(request, call->shard, error, error_bytes) ||
+        (call->seed_from_commit && !seed_from_commit(request, error, error_bytes)) ||
+        !find_scenarios(request, call->path, error, error_bytes) ||
+        !check_settings(request, call->crypto, error, error_bytes)) {
+        return false;
+    }
+    sweep_schedule_read(request);
+    return true;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

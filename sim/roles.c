@@ -134,7 +134,7 @@ uint16_t role_device_packet_id(const void *memory)
 {
     const struct device_memory *device = memory;
     const struct mqtt_client *client = &device->device.client;
-    return client->state == MQTT_CLIENT_READY ? client->next_packet_id : 0;
+    return client->state == MQTT_CLIENT_READY ? client->sender.next_packet_id : 0;
 }
 
 void role_device_kept(const void *memory, uint32_t index, uint64_t *counter, uint32_t *slot)

@@ -263,6 +263,7 @@ static bool prepare(const struct run_request *request, struct plan *plan, struct
     }
     const bool good = apply_settings(request, plan, result);
     plan->settings.number[SETTING_run_swarm] = 0; /* it has drawn: the plan is the whole of it */
+    plan->settings.number[SETTING_run_sweep_every] = 1; /* whether there is a run; there is one */
     return good;
 }
 

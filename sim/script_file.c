@@ -364,12 +364,13 @@ static void read_key(lua_State *lua, const char *key)
 {
     static const char *const sections[] = {"fleet", "device",   "gateway",  "cloud",   "link",
                                            "flash", "firmware", "latitude", "workload"};
-    static const char *const values[] = {"duration", "heal",  "crypto",    "readings",
-                                         "laws",     "swarm", "heal_core", "canary"};
+    static const char *const values[] = {"duration", "heal",      "crypto", "readings",   "laws",
+                                         "swarm",    "heal_core", "canary", "sweep_every"};
     static const char *const names[] = {
-        "fleet",     "device",   "gateway",  "cloud",  "link",     "firmware", "flash",
-        "latitude",  "duration", "heal",     "crypto", "readings", "laws",     "swarm",
-        "heal_core", "canary",   "workload", "run",    "faults",   "strikes",  "expect"};
+        "fleet",       "device",   "gateway",   "cloud",  "link",     "firmware",
+        "flash",       "latitude", "duration",  "heal",   "crypto",   "readings",
+        "laws",        "swarm",    "heal_core", "canary", "workload", "run",
+        "sweep_every", "faults",   "strikes",   "expect"};
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         if (strcmp(key, sections[i]) == 0) {
             read_section(lua, key);

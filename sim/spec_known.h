@@ -1,8 +1,8 @@
 /* Reachable graphs that TLC has walked: `spec check` and `spec conform` ask for the same ones.
  *
- * Of each checked instance the cache keeps the line of GOLDEN that TLC's graph makes, under a hash
- * of all that it depends on: the module, the constants, the jar, and the cells of the .def. A line
- * under another hash is nobody's, and the next graph of that instance takes its place.
+ * Of each checked or counted instance the cache keeps the line of GOLDEN that TLC's graph makes,
+ * under a hash of all that it depends on: the module, the constants, the jar, and the cells of the
+ * .def. A line under another hash is nobody's, and the next graph of that instance takes its place.
  */
 #ifndef BROWNOUT_SIM_SPEC_KNOWN_H
 #define BROWNOUT_SIM_SPEC_KNOWN_H

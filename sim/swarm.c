@@ -14,6 +14,8 @@ enum {
     SECTOR_BITS_MIN = 10,
     SECTOR_BITS_MAX = 14,
     UNIT_BITS_MAX = 5,
+    SECTORS_MIN = 4,
+    SECTORS_MAX = 64,
     PPM = 1000000,
 };
 
@@ -258,6 +260,24 @@ static bool fits(const struct settings *settings)
             firmware_check(settings, &geometry, error, sizeof error));
 }
 
+/* How many sectors, of a plain flash: few of them are written again and again. Behind all else that
+ * has to fit, so that no other draw moves with it. */
+static void draw_sectors(struct settings *settings, uint64_t seed)
+{
+    if (settings->text[SETTING_flash_part][0] != '\0') {
+        return;
+    }
+    const struct knob knob = {SETTING_flash_sectors, "sectors", SECTORS_MIN, SECTORS_MAX, false};
+    struct settings drawn = *settings;
+    for (uint32_t attempt = 0; attempt < ATTEMPTS; attempt++) {
+        turn(&drawn, seed, attempt, &knob);
+        if (fits(&drawn)) {
+            *settings = drawn;
+            return;
+        }
+    }
+}
+
 bool swarm_is_drawn(const struct plan *plan)
 {
     enum { NO, YES, HALF };
@@ -278,6 +298,7 @@ void swarm_draw(struct plan *plan)
         draw_media(&drawn, plan->seed, attempt);
     } while (!fits(&drawn) && ++attempt < ATTEMPTS);
     if (attempt < ATTEMPTS) {
+        draw_sectors(&drawn, plan->seed);
         plan->settings = drawn;
     }
     draw_faults(&plan->settings, plan->seed);

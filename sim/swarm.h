@@ -8,7 +8,7 @@
  *   workload        whether there is a shape at all; busy and idle devices, bursts,
  *                   packet ids that wrap (workload.*)
  *   latitude        what the port may do (latitude.*)
- *   links, flash    profiles of links; sectors and program units
+ *   links, flash    profiles of links; sectors, how large and how many, and program units
  *   faults          first how likely a class is at all in this run, and whether those that hide
  *                   others (suppressors) are all but off; then each class: on or off, how often,
  *                   how long, whom

@@ -14,6 +14,7 @@
 #include "sim/lane.h"
 #include "sim/random.h"
 #include "sim/status.h"
+#include "sim/sweep_schedule.h"
 
 enum {
     POLL_MS = 200,
@@ -25,7 +26,7 @@ enum {
 #define CANARY UINT64_MAX
 
 struct attempt {
-    uint64_t job;
+    uint64_t job, turn;
     char *plan;             /* as text, owned; NULL: it is a fresh seed */
     uint32_t kills, losses; /* before it */
 };
@@ -39,8 +40,9 @@ struct work {
     uint32_t lane_count, busy;
     struct attempt again[SWEEP_LANES_MAX]; /* to be done again, before anything new */
     uint32_t again_count;
-    uint64_t job_count, next_job;
-    struct guide *guide; /* NULL: jobs are seeds alone */
+    uint64_t job_count, job_end;  /* how many there are; one behind the last */
+    uint64_t next_job, next_turn; /* a turn is the number of a job among those that there are */
+    struct guide *guide;          /* NULL: jobs are seeds alone */
     struct record *record;
     struct stat file; /* of the database when it was opened */
     uint64_t looked_us;
@@ -58,22 +60,14 @@ static void on_interrupt(int number)
 
 /* ---- one job --------------------------------------------------------------------------------- */
 
-static uint64_t seeds_of_shard(const struct sweep_request *request)
-{
-    const uint64_t before = request->shard - 1;
-    return request->runs > before ? (request->runs - before - 1) / request->shards + 1 : 0;
-}
-
 static const struct sweep_scenario *job_scenario(const struct sweep_request *request, uint64_t job)
 {
-    return &request->scenarios[job == CANARY ? 0 : job % request->scenario_count];
+    return &request->scenarios[job == CANARY ? 0 : sweep_schedule_scenario(request, job)];
 }
 
-/* All scenarios of one seed, then the next: who stops early has seen something of each. */
 static uint64_t job_seed(const struct sweep_request *request, uint64_t job)
 {
-    const uint64_t ordinal = job == CANARY ? 0 : job / request->scenario_count;
-    return request->seed_start + ordinal * request->shards + request->shard - 1;
+    return sweep_schedule_seed(request, job == CANARY ? 0 : job);
 }
 
 static void set(struct option_settings *settings, const char *text)
@@ -168,11 +162,11 @@ static struct record_run row_of(const struct work *work, uint64_t job, char **se
 }
 
 /* True: its plan is to be kept. */
-static bool tell_guide(struct work *work, uint64_t job, const struct witness *witness)
+static bool tell_guide(struct work *work, uint64_t turn, const struct witness *witness)
 {
     const struct run_result *result = &witness->result;
     const bool fresh = work->guide != NULL &&
-                       guide_result(work->guide, job, &result->coverage[COVERAGE_TRANSITION],
+                       guide_result(work->guide, turn, &result->coverage[COVERAGE_TRANSITION],
                                     result->verdict == VERDICT_PASS ? witness->plan : NULL);
     return fresh || result->verdict != VERDICT_PASS;
 }
@@ -185,7 +179,7 @@ static void add_result(struct work *work, const struct attempt *attempt, struct 
         return;
     }
     struct record_run row = row_of(work, attempt->job, &settings);
-    const bool keeps_plan = tell_guide(work, attempt->job, witness);
+    const bool keeps_plan = tell_guide(work, attempt->turn, witness);
     if (attempt->plan != NULL) {
         row.scenario = row.scenario_hash = row.settings = "";
         row.seed = witness->result.plan.seed;
@@ -284,14 +278,18 @@ static bool next(struct work *work, struct attempt *attempt)
         *attempt = (struct attempt){.job = CANARY};
         return true;
     }
-    while (work->next_job < work->job_count && !work->stopping) {
-        if (work->guide != NULL && !guide_ready(work->guide, work->next_job)) {
+    while (work->next_job < work->job_end && !work->stopping) {
+        if (work->guide != NULL && !guide_ready(work->guide, work->next_turn)) {
             return false; /* until the runs under way have ended */
         }
         const uint64_t job = work->next_job++;
+        if (!sweep_schedule_has(work->request, job)) {
+            continue;
+        }
+        const uint64_t turn = work->next_turn++;
         if (!is_done(work, job)) {
-            char *plan = work->guide != NULL ? guide_plan(work->guide, job) : NULL;
-            *attempt = (struct attempt){.job = job, .plan = plan};
+            char *plan = work->guide != NULL ? guide_plan(work->guide, turn) : NULL;
+            *attempt = (struct attempt){.job = job, .turn = turn, .plan = plan};
             return !work->stopping;
         }
     }
@@ -477,7 +475,8 @@ void sweep(const struct sweep_request *request, struct outcome *outcome)
     memset(&work, 0, sizeof work);
     work.request = request;
     work.outcome = outcome;
-    work.job_count = seeds_of_shard(request) * request->scenario_count;
+    work.job_count = sweep_schedule_count(request);
+    work.job_end = sweep_schedule_end(request);
     work.lane_work = (struct lane_work){job_request, (void *)(uintptr_t)request,
                                         request->timeout_us, request->memory_bytes, NULL};
     work.lane_count =

@@ -1,8 +1,8 @@
 /* Many seeds of one scenario or of several: a process for each run, a row for each result.
  *
- * A job is a scenario and a seed. Which jobs a sweep has is a function of what was asked alone, so
- * a sweep that was ended in whatever way goes on where it stopped (`resume`: what stands in the
- * database was done), and shards of it meet nowhere.
+ * A job is a scenario and a seed. Which jobs a sweep has (sim/sweep_schedule.h) is a function of
+ * what was asked, and of the files, alone, so a sweep that was ended in whatever way goes on where
+ * it stopped (`resume`: what stands in the database was done), and shards of it meet nowhere.
  *
  * The first job is a canary: a run whose judge is lied to, and which has to fail. It is not
  * recorded. One run in SWEEP_TWICE_EVERY that passed is lived twice, as each is that failed.
@@ -25,6 +25,7 @@ enum {
 struct sweep_scenario {
     char path[512];
     char hash[HASH_TEXT_BYTES];
+    uint32_t every; /* run.sweep_every: one of so many seeds; 1 where there is one scenario */
 };
 
 struct sweep_request {

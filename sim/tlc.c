@@ -217,9 +217,10 @@ bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32
 {
     uint32_t begun = 0, ended = 0;
     struct archive archive = {.maker = NULL};
+    struct tlc_job *finished = NULL;
     CHECK(parallel >= 1);
     fflush(NULL);
-    while (ended < count) {
+    while (ended < count || finished != NULL) {
         while (begun < count && begun - ended < parallel) {
             struct tlc_job *job = choose(jobs, count, archive.maker == NULL && count > parallel);
             begun++;
@@ -235,12 +236,15 @@ bool tlc_run(const struct tlc *tlc, struct tlc_job *jobs, uint32_t count, uint32
                 return false;
             }
         }
-        struct tlc_job *job = ended < begun ? await(jobs, count) : NULL;
-        if (job != NULL) {
+        /* Behind the start of the next one, so that no core waits for what is done with this. */
+        if (finished != NULL) {
+            hooks->done(hooks->ctx, finished);
+        }
+        finished = ended < begun ? await(jobs, count) : NULL;
+        if (finished != NULL) {
             ended++;
             archive.is_there =
-                archive.is_there || (job == archive.maker && access(archive.path, R_OK) == 0);
-            hooks->done(hooks->ctx, job);
+                archive.is_there || (finished == archive.maker && access(archive.path, R_OK) == 0);
         }
     }
     return true;

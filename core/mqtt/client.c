@@ -30,6 +30,7 @@ void mqtt_client_init(struct mqtt_client *client, uint32_t self, uint16_t keep_a
     client->state = MQTT_CLIENT_CLOSED;
     client->self = self;
     client->keep_alive_asked_s = keep_alive_s;
+    mqtt_sender_init(&client->sender, MQTT_INFLIGHT_MAX, 1);
 }
 
 enum err mqtt_client_open(struct mqtt_client *client, const struct port *port, uint32_t broker,
@@ -47,7 +48,6 @@ enum err mqtt_client_open(struct mqtt_client *client, const struct port *port, u
     client->state = MQTT_CLIENT_LINKING;
     client->broker = broker;
     client->opened_us = now_us;
-    client->next_packet_id = 1;
     return ERR_OK;
 }
 
@@ -92,26 +92,6 @@ void mqtt_client_take(struct mqtt_client *client, const struct port *port,
     }
 }
 
-/* A packet identifier that is not in flight [MQTT-2.2.1-3], and a free place for it. */
-static struct mqtt_inflight *inflight_find(struct mqtt_client *client, uint16_t packet_id)
-{
-    for (uint32_t index = 0; index < MQTT_INFLIGHT_MAX; index++) {
-        if (client->inflight[index].packet_id == packet_id) {
-            return &client->inflight[index];
-        }
-    }
-    return NULL;
-}
-
-static uint16_t unused_packet_id(struct mqtt_client *client)
-{
-    uint16_t packet_id = client->next_packet_id;
-    while (packet_id == 0 || inflight_find(client, packet_id) != NULL) { /* <= inflight + 1 times */
-        packet_id++;
-    }
-    return packet_id;
-}
-
 enum err mqtt_client_publish(struct mqtt_client *client, const struct port *port, uint64_t now_us,
                              const char *topic, const uint8_t *payload, uint32_t payload_bytes,
                              uint64_t tag)
@@ -119,33 +99,28 @@ enum err mqtt_client_publish(struct mqtt_client *client, const struct port *port
     if (client->state != MQTT_CLIENT_READY) {
         return ERR_CLOSED;
     }
-    if (tag != 0 && client->inflight_count >= client->receive_maximum) { /* [MQTT-3.3.4-7] */
-        return ERR_FULL;
-    }
     struct mqtt_packet packet;
     mqtt_packet_init(&packet, MQTT_PUBLISH);
     packet.topic = mqtt_text(topic);
     packet.payload = (struct mqtt_slice){payload, payload_bytes};
-    if (tag != 0) {
+    enum err err = ERR_OK;
+    if (tag != 0) { /* unacknowledged from here on [MQTT-4.3.2-3] */
         packet.qos = 1;
-        packet.packet_id = unused_packet_id(client);
-    }
-    const enum err err = mqtt_outgoing_packet(&client->outgoing, port, client->link, &packet);
-    if (err == ERR_CLOSED) {
-        client->state = MQTT_CLIENT_BROKEN;
+        err = mqtt_sender_publish(&client->sender, packet.qos, tag, &packet.packet_id);
     }
     if (err != ERR_OK) {
         return err;
     }
-    client->alive.sent_us = now_us;
-    if (tag != 0) { /* unacknowledged from here on [MQTT-4.3.2-3] */
-        struct mqtt_inflight *place = inflight_find(client, 0);
-        CHECK(place != NULL);
-        *place = (struct mqtt_inflight){packet.packet_id, tag};
-        client->inflight_count++;
-        client->next_packet_id = (uint16_t)(packet.packet_id + 1);
+    err = mqtt_outgoing_packet(&client->outgoing, port, client->link, &packet);
+    if (err == ERR_OK) {
+        client->alive.sent_us = now_us;
+    } else if (tag != 0) {
+        mqtt_sender_take_back(&client->sender, packet.packet_id);
     }
-    return ERR_OK;
+    if (err == ERR_CLOSED) {
+        client->state = MQTT_CLIENT_BROKEN;
+    }
+    return err;
 }
 
 uint64_t mqtt_client_deadline_us(const struct mqtt_client *client)
@@ -158,9 +133,7 @@ uint64_t mqtt_client_deadline_us(const struct mqtt_client *client)
     case MQTT_CLIENT_AUTHENTICATING:
         return client->opened_us + MQTT_HANDSHAKE_US;
     case MQTT_CLIENT_READY:
-        return mqtt_keep_alive_ping_us(&client->alive) < mqtt_keep_alive_silence_us(&client->alive)
-                   ? mqtt_keep_alive_ping_us(&client->alive)
-                   : mqtt_keep_alive_silence_us(&client->alive);
+        return mqtt_keep_alive_deadline_us(&client->alive);
     case MQTT_CLIENT_BROKEN:
         return 0;
     }
@@ -172,15 +145,9 @@ bool mqtt_client_timeout(struct mqtt_client *client, const struct port *port, ui
     if (now_us < mqtt_client_deadline_us(client)) {
         return false;
     }
-    if (client->state == MQTT_CLIENT_READY && now_us < mqtt_keep_alive_silence_us(&client->alive)) {
-        struct mqtt_packet packet;
-        mqtt_packet_init(&packet, MQTT_PINGREQ); /* [MQTT-3.1.2-20] */
-        client->alive.pinged_us = now_us;
-        if (send(client, port, now_us, &packet)) {
-            return false;
-        }
-    }
-    if (client->state == MQTT_CLIENT_CLOSED) {
+    if (client->state == MQTT_CLIENT_READY &&
+        mqtt_keep_alive_timeout(&client->alive, &client->outgoing, port, client->link, now_us) ==
+            ERR_OK) {
         return false;
     }
     port->link_close(port->ctx, client->link);
@@ -314,13 +281,8 @@ static uint8_t take_connack(struct mqtt_client *client, const struct taking *tak
     if (properties->maximum_qos == 0) { /* [MQTT-3.2.2-11]: of no use to a client of QoS 1 */
         return MQTT_IMPLEMENTATION_ERROR;
     }
-    client->alive.interval_s = client->keep_alive_asked_s;
-    if ((properties->present & MQTT_PROPERTY_BIT(MQTT_SERVER_KEEP_ALIVE)) != 0) {
-        client->alive.interval_s = properties->server_keep_alive_s; /* [MQTT-3.1.2-21] */
-    }
-    client->receive_maximum = properties->receive_maximum < MQTT_INFLIGHT_MAX
-                                  ? properties->receive_maximum
-                                  : (uint16_t)MQTT_INFLIGHT_MAX; /* [MQTT-4.9.0-1] */
+    mqtt_keep_alive_connected(&client->alive, client->keep_alive_asked_s, properties);
+    mqtt_sender_connected(&client->sender, properties->receive_maximum); /* [MQTT-4.9.0-1] */
     client->outgoing.packet_bytes_max = properties->maximum_packet_bytes;
     client->state = MQTT_CLIENT_READY;
     taking->happening->kind = MQTT_HAPPENED_READY;
@@ -355,17 +317,15 @@ static uint8_t take_publish(struct mqtt_client *client, const struct taking *tak
 static uint8_t take_puback(struct mqtt_client *client, const struct taking *taking,
                            const struct mqtt_packet *packet)
 {
-    struct mqtt_inflight *inflight = inflight_find(client, packet->packet_id);
-    if (inflight == NULL) {
-        return MQTT_PROTOCOL_ERROR;
+    struct mqtt_sent sent;
+    const uint8_t reason = mqtt_sender_take(&client->sender, packet, &sent);
+    if (reason == MQTT_SUCCESS) {
+        taking->happening->kind = MQTT_HAPPENED_PUBACK;
+        taking->happening->tag = sent.tag;
+        taking->happening->packet_id = sent.packet_id;
+        taking->happening->reason = sent.reason; /* >= 0x80 is an answer too [MQTT-4.4.0-2] */
     }
-    taking->happening->kind = MQTT_HAPPENED_PUBACK;
-    taking->happening->tag = inflight->tag;
-    taking->happening->packet_id = packet->packet_id;
-    taking->happening->reason = packet->reason; /* >= 0x80 is an answer too [MQTT-4.4.0-2] */
-    *inflight = (struct mqtt_inflight){0, 0};
-    client->inflight_count--;
-    return MQTT_SUCCESS;
+    return reason;
 }
 
 /* The reason to refuse the packet, or 0. What a state does not name is a protocol error. */

@@ -1,5 +1,10 @@
 /* The client end of one MQTT 5 connection: link, CONNECT, enhanced authentication, QoS 0 and 1,
- * keep alive. Clean Start on every connection: what must survive one is the role's own outbox.
+ * keep alive. Clean Start on every connection: what must survive one is the role's own outbox, and
+ * a new connection sends it as new messages. So of the delivery state this is a part:
+ *   sender.h    what is in flight, identifiers, Receive Maximum; of its entries none is ever due
+ *   receiver.h  not at all: a message is acknowledged before the next packet is read, so that there
+ *               are never two of which to keep the order, or to count
+ *
  * Authentication (section 4.12), method "brownout-ed25519": the broker sends AUTH with a nonce of
  * 32 bytes; the client answers with AUTH whose data is its Ed25519 signature over "brownout
  * session" || nonce || client number (4, big-endian) || broker number (4, big-endian). The client
@@ -14,6 +19,7 @@
 
 #include "core/event.h"
 #include "core/mqtt/keep_alive.h"
+#include "core/mqtt/sender.h"
 #include "core/mqtt/stream.h"
 
 #define MQTT_AUTHENTICATION_METHOD_NAME "brownout-ed25519"
@@ -55,23 +61,15 @@ enum mqtt_client_state {
     MQTT_CLIENT_BROKEN, /* the link failed under a send: the next take or timeout ends it */
 };
 
-struct mqtt_inflight {
-    uint16_t packet_id; /* 0 = free */
-    uint64_t tag;
-};
-
 struct mqtt_client {
     enum mqtt_client_state state;
     uint32_t self;   /* own number */
     uint32_t broker; /* peer's number */
     uint32_t link;
     uint16_t keep_alive_asked_s;
-    uint16_t next_packet_id;
-    uint16_t receive_maximum; /* the broker's, at most MQTT_INFLIGHT_MAX */
-    uint16_t inflight_count;
     uint64_t opened_us;
     struct mqtt_keep_alive alive;
-    struct mqtt_inflight inflight[MQTT_INFLIGHT_MAX];
+    struct mqtt_sender sender; /* of this connection alone; begins with identifier 1 */
     struct mqtt_framer framer;
     struct mqtt_outgoing outgoing;
 };

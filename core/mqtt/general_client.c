@@ -310,9 +310,7 @@ uint64_t mqtt_general_deadline_us(const struct mqtt_general_client *client)
     case MQTT_GENERAL_CONNECTING:
         return client->opened_us + MQTT_HANDSHAKE_US;
     case MQTT_GENERAL_OPEN:
-        return mqtt_keep_alive_ping_us(&client->alive) < mqtt_keep_alive_silence_us(&client->alive)
-                   ? mqtt_keep_alive_ping_us(&client->alive)
-                   : mqtt_keep_alive_silence_us(&client->alive);
+        return mqtt_keep_alive_deadline_us(&client->alive);
     case MQTT_GENERAL_BROKEN:
         return 0;
     }
@@ -325,15 +323,9 @@ bool mqtt_general_timeout(struct mqtt_general_client *client, const struct port 
     if (now_us < mqtt_general_deadline_us(client)) {
         return false;
     }
-    if (client->state == MQTT_GENERAL_OPEN && now_us < mqtt_keep_alive_silence_us(&client->alive)) {
-        struct mqtt_packet packet;
-        mqtt_packet_init(&packet, MQTT_PINGREQ); /* [MQTT-3.1.2-20] */
-        client->alive.pinged_us = now_us;
-        if (mqtt_general_send(client, port, now_us, &packet)) {
-            return false;
-        }
-    }
-    if (client->state == MQTT_GENERAL_CLOSED) {
+    if (client->state == MQTT_GENERAL_OPEN &&
+        mqtt_keep_alive_timeout(&client->alive, &client->outgoing, port, client->link, now_us) ==
+            ERR_OK) {
         return false;
     }
     port->link_close(port->ctx, client->link);

@@ -1,6 +1,6 @@
 /* A client for any MQTT 5 broker: all three QoS both ways, subscriptions, a will, user name and
  * password or enhanced authentication, a session that outlives its connections. The client of the
- * fleet's own brokers is client.h, which needs none of that and a fraction of the memory.
+ * fleet's own brokers is client.h: on the same sender and keep alive, without the rest.
  *
  * Sans-I/O as all of core: the role gives events, and gets happenings. No heap. Packets are at most
  * MQTT_PACKET_BYTES_MAX either way, and say so to the broker.

@@ -121,10 +121,7 @@ static void connect(struct mqtt_general_client *client, const struct taking *tak
 /* What is in force on this connection. The reason to refuse it, or 0; so for all take_*. */
 static uint8_t take_limits(struct mqtt_general_client *client, const struct mqtt_properties *p)
 {
-    client->alive.interval_s = client->options->keep_alive_s;
-    if ((p->present & MQTT_PROPERTY_BIT(MQTT_SERVER_KEEP_ALIVE)) != 0) {
-        client->alive.interval_s = p->server_keep_alive_s; /* [MQTT-3.1.2-21] [MQTT-3.2.2-21] */
-    }
+    mqtt_keep_alive_connected(&client->alive, client->options->keep_alive_s, p);
     client->session_expiry_s = client->options->session_expiry_s;
     if ((p->present & MQTT_PROPERTY_BIT(MQTT_SESSION_EXPIRY_INTERVAL)) != 0) {
         client->session_expiry_s = p->session_expiry_s; /* section 3.2.2.3.2 */

@@ -143,12 +143,12 @@ uint8_t mqtt_receiver_publish(struct mqtt_receiver *receiver, const struct mqtt_
     return MQTT_SUCCESS;
 }
 
-void mqtt_receiver_answer(struct mqtt_receiver *receiver, uint16_t packet_id, uint8_t qos,
+bool mqtt_receiver_answer(struct mqtt_receiver *receiver, uint16_t packet_id, uint8_t qos,
                           uint8_t reason)
 {
     struct mqtt_arrival *arrival = arrival_find(receiver, packet_id, qos);
     if (arrival == NULL || arrival->state != MQTT_ARRIVAL_PENDING) {
-        return;
+        return false;
     }
     if (arrival->counted) {
         arrival->state = MQTT_ARRIVAL_ANSWERED;
@@ -158,6 +158,7 @@ void mqtt_receiver_answer(struct mqtt_receiver *receiver, uint16_t packet_id, ui
     } else {
         arrival->state = MQTT_ARRIVAL_ACCEPTED;
     }
+    return true;
 }
 
 /* The first that came on this connection and is not acknowledged, or count. */

@@ -61,8 +61,9 @@ void mqtt_receiver_discard(struct mqtt_receiver *receiver);
 uint8_t mqtt_receiver_publish(struct mqtt_receiver *receiver, const struct mqtt_packet *packet,
                               enum mqtt_arrived *arrived) MUST_USE;
 /* The role's answer to a message that was NEW: a reason of PUBACK and PUBREC. It may come late: of
- * a QoS 2 message also on the next connection; without effect for what is not PENDING. */
-void mqtt_receiver_answer(struct mqtt_receiver *receiver, uint16_t packet_id, uint8_t qos,
+ * a QoS 2 message also on the next connection. False, and without effect, for what is not PENDING.
+ */
+bool mqtt_receiver_answer(struct mqtt_receiver *receiver, uint16_t packet_id, uint8_t qos,
                           uint8_t reason);
 /* Which PUBACK or PUBREC is to be sent now, if one is: in the order of the PUBLISHes
  * [MQTT-4.6.0-2] [MQTT-4.6.0-3]. Then call mqtt_receiver_acked. */

@@ -113,6 +113,12 @@ static bool quota_left(const struct mqtt_sender *sender)
     return first_due(sender) < sender->quota;
 }
 
+uint16_t mqtt_sender_room(const struct mqtt_sender *sender)
+{
+    const bool open = quota_left(sender) && first_due(sender) == sender->count;
+    return open ? (uint16_t)(sender->quota - sender->count) : 0;
+}
+
 enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t tag,
                              uint16_t *packet_id)
 {
@@ -121,10 +127,10 @@ enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t t
     if (sender->quota == 0) {
         return ERR_CLOSED;
     }
-    if (!quota_left(sender) || first_due(sender) < sender->count ||
-        sender->count == MQTT_INFLIGHT_MAX) {
+    if (mqtt_sender_room(sender) == 0) {
         return ERR_FULL;
     }
+    CHECK(sender->count < MQTT_INFLIGHT_MAX);
     *packet_id = unused_packet_id(sender);
     sender->entries[sender->count++] = (struct mqtt_sending){
         .tag = tag, .packet_id = *packet_id, .qos = qos, .state = MQTT_SENDING_UNACKED};

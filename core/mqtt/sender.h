@@ -79,14 +79,16 @@ void mqtt_sender_disconnected(struct mqtt_sender *sender);
  * without a connection. Identifiers go on where they were. */
 void mqtt_sender_discard(struct mqtt_sender *sender);
 
+/* How many messages mqtt_sender_publish takes now. */
+uint16_t mqtt_sender_room(const struct mqtt_sender *sender);
 /* A new message with QoS 1 or 2: its packet identifier, unused [MQTT-2.2.1-3] [MQTT-2.2.1-4]
  * [MQTT-4.3.2-1] [MQTT-4.3.3-1]. The
  * caller sends it next, with DUP 0. ERR_OK | ERR_FULL (the quota is used up [MQTT-4.9.0-2], or what
  * is due must go first) | ERR_CLOSED (no connection). */
 enum err mqtt_sender_publish(struct mqtt_sender *sender, uint8_t qos, uint64_t tag,
                              uint16_t *packet_id) MUST_USE;
-/* It was not sent after all, not even in part: as if it had never been there. Only for the newest
- * message, before anything else is called. */
+/* It was not sent after all, not even in part: as if it had never been there, but that its
+ * identifier is skipped. Only for the newest message, before anything else is called. */
 void mqtt_sender_take_back(struct mqtt_sender *sender, uint16_t packet_id);
 /* A message that is not RELEASED will not be sent (again): forget it. */
 void mqtt_sender_give_up(struct mqtt_sender *sender, uint16_t packet_id);

@@ -29,6 +29,7 @@ void mqtt_session_open(struct mqtt_session *session, uint32_t self, uint32_t lin
     session->self = self;
     session->link = link;
     session->opened_us = now_us;
+    mqtt_receiver_init(&session->receiver, MQTT_INFLIGHT_MAX);
 }
 
 void mqtt_session_take(struct mqtt_session *session, const struct port *port, uint64_t now_us,
@@ -102,39 +103,23 @@ void mqtt_session_refuse(struct mqtt_session *session, const struct port *port, 
     session->state = MQTT_SESSION_CLOSED;
 }
 
-static struct mqtt_unacked *unacked_find(struct mqtt_session *session, uint16_t packet_id)
-{
-    for (uint32_t index = 0; index < session->unacked_count; index++) {
-        if (session->unacked[index].packet_id == packet_id) {
-            return &session->unacked[index];
-        }
-    }
-    return NULL;
-}
-
 void mqtt_session_puback(struct mqtt_session *session, const struct port *port, uint16_t packet_id,
                          uint8_t reason)
 {
     if (session->state != MQTT_SESSION_READY) {
         return;
     }
-    struct mqtt_unacked *unacked = unacked_find(session, packet_id);
-    CHECK(unacked != NULL);
-    CHECK(!unacked->answered);
-    unacked->answered = true;
-    unacked->reason = reason;
-    uint16_t sent = 0;
-    while (sent < session->unacked_count && session->unacked[sent].answered) {
+    const bool owed = mqtt_receiver_answer(&session->receiver, packet_id, 1, reason);
+    CHECK(owed);
+    struct mqtt_arrival ack;
+    while (mqtt_receiver_due(&session->receiver, &ack)) {
         struct mqtt_packet packet;
         mqtt_packet_init(&packet, MQTT_PUBACK);
-        packet.packet_id = session->unacked[sent].packet_id; /* [MQTT-4.3.2-4] */
-        packet.reason = session->unacked[sent].reason;
+        packet.packet_id = ack.packet_id; /* [MQTT-4.3.2-4] */
+        packet.reason = ack.reason;
         send(session, port, &packet); /* without effect once BROKEN */
-        sent++;
+        mqtt_receiver_acked(&session->receiver);
     }
-    session->unacked_count = (uint16_t)(session->unacked_count - sent);
-    memmove(session->unacked, session->unacked + sent,
-            session->unacked_count * sizeof session->unacked[0]);
 }
 
 enum err mqtt_session_publish(struct mqtt_session *session, const struct port *port,
@@ -164,9 +149,7 @@ uint64_t mqtt_session_deadline_us(const struct mqtt_session *session)
     case MQTT_SESSION_CHALLENGED:
         return session->opened_us + MQTT_HANDSHAKE_US;
     case MQTT_SESSION_READY:
-        return session->keep_alive_s == 0
-                   ? UINT64_MAX
-                   : session->heard_us + session->keep_alive_s * UINT64_C(1500000);
+        return mqtt_keep_alive_silence_us(session->keep_alive_s, session->heard_us);
     case MQTT_SESSION_BROKEN:
         return 0;
     }
@@ -246,7 +229,7 @@ static void send_connack(struct mqtt_session *session, const struct taking *taki
     struct mqtt_packet packet;
     mqtt_packet_init(&packet, MQTT_CONNACK); /* Session Present 0 [MQTT-3.2.2-2] */
     packet.properties.session_expiry_s = 0;
-    packet.properties.receive_maximum = MQTT_INFLIGHT_MAX;
+    packet.properties.receive_maximum = session->receiver.receive_maximum;
     packet.properties.maximum_packet_bytes = MQTT_PACKET_BYTES_MAX;
     packet.properties.maximum_qos = 1; /* [MQTT-3.2.2-9] */
     packet.properties.retain_available = 0;
@@ -311,18 +294,12 @@ static uint8_t take_publish(struct mqtt_session *session, const struct taking *t
     if (packet->retain) { /* [MQTT-3.2.2-14] */
         return MQTT_RETAIN_NOT_SUPPORTED;
     }
-    if (packet->qos == 1) {
-        if (session->unacked_count == MQTT_INFLIGHT_MAX) { /* [MQTT-3.3.4-7] */
-            return MQTT_RECEIVE_MAXIMUM_EXCEEDED;
-        }
-        /* Sent again on a live connection [MQTT-4.4.0-1], or an identifier that is not unused
-         * [MQTT-4.3.2-1]. DUP says nothing of that [MQTT-4.3.2-5]. */
-        if (unacked_find(session, packet->packet_id) != NULL) {
-            return MQTT_PROTOCOL_ERROR;
-        }
-        session->unacked[session->unacked_count++] =
-            (struct mqtt_unacked){packet->packet_id, MQTT_SUCCESS, false};
+    enum mqtt_arrived arrived = MQTT_ARRIVED_NEW;
+    const uint8_t reason = mqtt_receiver_publish(&session->receiver, packet, &arrived);
+    if (reason != MQTT_SUCCESS) {
+        return reason;
     }
+    CHECK(arrived == MQTT_ARRIVED_NEW); /* of QoS 0 and 1 there is nothing else */
     taking->happening->kind = MQTT_HAPPENED_PUBLISH;
     taking->happening->topic = packet->topic;
     taking->happening->payload = packet->payload;

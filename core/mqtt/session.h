@@ -1,9 +1,12 @@
-/* The broker end of one MQTT 5 connection: the mirror of client.h, same happenings.
+/* The broker end of one MQTT 5 connection: the mirror of client.h, same happenings. QoS 1 towards
+ * it is receiver.h's: duplicates, its Receive Maximum, the order of PUBACKs. What it sends has QoS
+ * 0, which has no delivery state.
  * The role looks the client up at MQTT_HAPPENED_CONNECT and answers with its public key. */
 #ifndef BROWNOUT_CORE_MQTT_SESSION_H
 #define BROWNOUT_CORE_MQTT_SESSION_H
 
 #include "core/mqtt/client.h"
+#include "core/mqtt/receiver.h"
 
 enum mqtt_session_state {
     MQTT_SESSION_CLOSED,
@@ -14,20 +17,13 @@ enum mqtt_session_state {
     MQTT_SESSION_BROKEN, /* the link failed under a send: the next take or the deadline ends it */
 };
 
-struct mqtt_unacked {
-    uint16_t packet_id;
-    uint8_t reason; /* once answered */
-    bool answered;
-};
-
 struct mqtt_session {
     enum mqtt_session_state state;
     uint32_t self; /* the broker's number */
     uint32_t client;
     uint32_t link;
     uint16_t keep_alive_s;
-    uint16_t unacked_count; /* QoS 1 received and not yet acknowledged: <= MQTT_INFLIGHT_MAX */
-    struct mqtt_unacked unacked[MQTT_INFLIGHT_MAX]; /* in order of arrival */
+    struct mqtt_receiver receiver; /* of this connection alone, and of QoS 1 */
     uint64_t opened_us;
     uint64_t heard_us; /* when a whole packet last came */
     uint8_t nonce[MQTT_NONCE_BYTES];

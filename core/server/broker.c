@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/evidence.h"
+#include "core/mqtt/keep_alive.h"
 #include "core/server/broker_inside.h"
 
 /* Where each table begins in the caller's memory; all of them on 8 bytes. */
@@ -411,8 +412,13 @@ static void fill(struct broker *broker)
 static void untouch(struct broker *broker)
 {
     while (broker->touched.count > 0) {
-        broker->sessions[broker->touched.rows[--broker->touched.count]].touched = false;
+        struct broker_session *session =
+            &broker->sessions[broker->touched.rows[--broker->touched.count]];
+        session->touched = false;
+        session->unsettled_count = 0;
     }
+    broker->crowded = false;
+    broker->unsettled_count = 0;
 }
 
 /* Send what is held back. Where that made room there may be more; and where it ended a connection,
@@ -537,9 +543,7 @@ static uint64_t silence_us(const struct broker_connection *connection)
     if (!connection->connected) {
         return connection->opened_us + BROKER_HANDSHAKE_US;
     }
-    return connection->keep_alive_s == 0
-               ? UINT64_MAX
-               : connection->heard_us + connection->keep_alive_s * UINT64_C(1500000);
+    return mqtt_keep_alive_silence_us(connection->keep_alive_s, connection->heard_us);
 }
 
 static void connections_sweep(struct broker *broker, const struct port *port)
@@ -617,7 +621,7 @@ void broker_step(struct broker *broker, const struct port *port, const struct ev
     }
     broker->now_us = now.monotonic_us;
     take_event(broker, port, event);
-    broker->unsettled = event->more && broker->err == ERR_OK;
+    broker->unsettled = event->more && !broker->crowded && broker->err == ERR_OK;
     if (!broker->unsettled) {
         sweep(broker, port);
         settle(broker, port);

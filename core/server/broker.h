@@ -24,7 +24,7 @@
  * subscriptions are found by hash, a topic's subscriptions by as many as it has levels. A SUBSCRIBE
  * looks at all retained messages, and so does a retained PUBLISH. An event with `more` set is taken
  * and settled with the next one: one commit for all of them (group commit), and nothing leaves
- * before it.
+ * before it; but what has come is settled before it fills half of a queue.
  *
  * Not here: enhanced authentication (0x8C), authorization by topic, TLS and WebSocket (the port's).
  */

@@ -35,6 +35,7 @@ _Static_assert(BROKER_TEXT_BYTES_MAX <= UINT8_MAX, "its size fits");
 struct broker_message {
     uint32_t references; /* copies, a retained row, a will; 0 = free */
     bool stored;         /* there is a row in the database */
+    uint8_t qos;         /* the publisher's: later subscribers of a retained one get no higher */
     uint64_t arrived_us;
     uint32_t size_bytes;
 };
@@ -87,6 +88,7 @@ struct broker_session {
     struct mqtt_sender sender;
     struct mqtt_receiver receiver;
     uint32_t head, tail, queue_count; /* copies that are not in flight */
+    uint32_t unsettled_count;         /* copies that came since the last settling */
 };
 
 struct broker_connection {
@@ -143,9 +145,11 @@ struct broker {
     struct broker_config config;
     uint64_t now_us;
     bool failed;
-    enum err err;         /* of the database, in this step */
-    bool unsettled;       /* events were taken whose effect nobody has seen yet */
-    uint64_t deadline_us; /* no connection, session or will ends before it */
+    enum err err;             /* of the database, in this step */
+    bool unsettled;           /* events were taken whose effect nobody has seen yet */
+    bool crowded;             /* they are to be settled before more are taken */
+    uint32_t unsettled_count; /* copies that came with them */
+    uint64_t deadline_us;     /* no connection, session or will ends before it */
     uint64_t order_next;
     uint32_t connection_next, session_next, subscription_next; /* below it no row is free */
     uint32_t subscriptions_used;
@@ -243,6 +247,9 @@ void broker_session_fill(struct broker *broker, struct broker_session *session);
 /* Something waits for room, or for the quota. */
 bool broker_session_waits(const struct broker_session *session);
 uint32_t broker_session_number(const struct broker *broker, const struct broker_session *session);
+/* What it holds is stored: it outlives its connection, or did so under an earlier one, and its row
+ * is there until it ends. */
+bool broker_session_durable(const struct broker_session *session);
 
 /* --- broker_route.c */
 /* Take a message in: to the retained ones, and to the queues of those who subscribed.

@@ -105,7 +105,7 @@ static bool connect_will(struct broker *broker, struct broker_session *session,
     if (message == BROKER_NONE) {
         return false;
     }
-    broker_message_hold(broker, message, session->expiry_s > 0); /* [MQTT-3.1.2-7] */
+    broker_message_hold(broker, message, broker_session_durable(session)); /* [MQTT-3.1.2-7] */
     session->will = message;
     session->will_qos = packet->qos;
     session->will_delay_s = will.properties.will_delay_s;

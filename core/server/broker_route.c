@@ -49,6 +49,7 @@ uint32_t broker_message_new(struct broker *broker, const struct mqtt_packet *pub
     broker_message_set(broker, row, bytes, size_bytes);
     message->arrived_us = broker->now_us;
     message->stored = false;
+    message->qos = publish->qos;
     return row;
 }
 
@@ -147,6 +148,19 @@ static bool takes_too_much(const struct broker *broker, const struct broker_sess
            session->queue_count >= broker->free_messages.count;
 }
 
+/* What waits to be settled takes half of a queue, or a quarter of the room, and no more: a client
+ * that reads loses nothing because others came at the same time. */
+static void count_unsettled(struct broker *broker, struct broker_session *session)
+{
+    const struct broker_config *config = &broker->config;
+    const uint32_t room =
+        config->copies_max < config->messages_max ? config->copies_max : config->messages_max;
+    session->unsettled_count++;
+    broker->unsettled_count++;
+    broker->crowded = broker->crowded || session->unsettled_count >= config->queue_max / 2 ||
+                      broker->unsettled_count >= room / 4;
+}
+
 /* Behind all others in the queue of the session [MQTT-4.6.0-5] [MQTT-4.6.0-6]; dropped and counted
  * if that is full. */
 static void enqueue(struct broker *broker, uint32_t number, uint32_t message, uint8_t qos,
@@ -167,7 +181,8 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     }
     const uint32_t row = broker->free_copies.rows[--broker->free_copies.count];
     broker_session_touch(broker, session);
-    const bool durable = qos > 0 && session->expiry_s > 0;
+    count_unsettled(broker, session);
+    const bool durable = qos > 0 && broker_session_durable(session);
     broker->copies[row] = (struct broker_copy){.message = message,
                                                .session = number,
                                                .next = BROKER_NONE,
@@ -305,7 +320,9 @@ static void send_retained(struct broker *broker, const struct broker_subscriptio
         if (!broker_message_fresh(broker, message, &packet)) { /* it has expired meanwhile */
             retain(broker, row, BROKER_NONE, true);
         } else if (broker_subscription_matches(one, packet.topic)) {
-            enqueue(broker, one->session, message, one->qos, true, one->identifier);
+            const uint8_t qos = broker->messages[message].qos; /* [MQTT-3.8.4-8] */
+            enqueue(broker, one->session, message, qos < one->qos ? qos : one->qos, true,
+                    one->identifier);
         }
     }
 }
@@ -359,7 +376,7 @@ uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
     one->qos = wanted->qos;
     one->no_local = wanted->no_local;
     one->retain_as_published = wanted->retain_as_published;
-    if (session->expiry_s > 0) {
+    if (broker_session_durable(session)) {
         broker_store_put(broker, BROKER_PUT_SUBSCRIPTION, row);
     }
     if (!one->shared && (wanted->retain_handling == MQTT_RETAINED_ALWAYS ||

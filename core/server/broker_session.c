@@ -14,6 +14,11 @@ uint32_t broker_session_number(const struct broker *broker, const struct broker_
     return number;
 }
 
+bool broker_session_durable(const struct broker_session *session)
+{
+    return session->expiry_s > 0 || session->stored;
+}
+
 struct broker_session *broker_session_new(struct broker *broker, struct mqtt_slice client)
 {
     while (broker->session_next < broker->config.sessions_max &&

@@ -115,6 +115,7 @@ void broker_store_put(struct broker *broker, enum broker_statement what, uint32_
         put_subscription(&body, &broker->subscriptions[row]);
         break;
     case BROKER_PUT_MESSAGE:
+        mqtt_put_byte(&body, broker->messages[row].qos);
         mqtt_put_bytes(&body, broker_message_bytes(broker, row), broker->messages[row].size_bytes);
         break;
     case BROKER_PUT_COPY:
@@ -157,7 +158,9 @@ static bool read_message(struct broker *broker, uint32_t row, struct mqtt_cursor
 {
     struct mqtt_packet packet;
     uint8_t reason = 0;
+    const uint8_t qos = (uint8_t)mqtt_read_number(body, 1);
     if (row >= broker->config.messages_max || body->size_bytes > BROKER_MESSAGE_BYTES_MAX ||
+        qos > 2 || body->reason != MQTT_SUCCESS ||
         mqtt_decode(body->bytes, body->size_bytes, &packet, &reason) != ERR_OK ||
         packet.type != MQTT_PUBLISH || packet.qos != 0 || packet.topic.size_bytes == 0) {
         return false;
@@ -165,6 +168,7 @@ static bool read_message(struct broker *broker, uint32_t row, struct mqtt_cursor
     struct broker_message *message = &broker->messages[row];
     broker_message_set(broker, row, body->bytes, body->size_bytes);
     message->arrived_us = broker->now_us;
+    message->qos = qos;
     message->stored = true;
     body->size_bytes = 0;
     return true;

@@ -693,7 +693,7 @@ static void gateway_leave_cloud(struct gateway *gateway, const struct port *port
 {
     struct mqtt_client *upstream = &gateway->upstream;
     if (gateway->upstream_refused && upstream->state == MQTT_CLIENT_READY &&
-        upstream->inflight_count == 0) {
+        upstream->sender.count == 0) {
         mqtt_client_close(upstream, port, MQTT_SUCCESS);
     }
 }
@@ -764,11 +764,10 @@ static void gateway_forward(struct gateway *gateway, const struct port *port)
         gateway->forwarded_row + 1 >= gateway->row_next) {
         return;
     }
-    CHECK(upstream->inflight_count <= upstream->receive_maximum);
-    CHECK(gateway->delete_count + upstream->inflight_count <= DELETES_MAX);
+    CHECK(gateway->delete_count + upstream->sender.count <= DELETES_MAX);
     const uint64_t room =
-        min_u64((uint64_t)upstream->receive_maximum - upstream->inflight_count,
-                (uint64_t)DELETES_MAX - gateway->delete_count - upstream->inflight_count);
+        min_u64(mqtt_sender_room(&upstream->sender),
+                (uint64_t)DELETES_MAX - gateway->delete_count - upstream->sender.count);
     if (room == 0) {
         return;
     }

@@ -532,6 +532,31 @@ static void retained_messages_are_for_those_who_come_later(void)
 }
 
 /* [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-4] [MQTT-4.1.0-2] [MQTT-4.4.0-1] [MQTT-4.3.3-10] */
+/* [MQTT-3.8.4-8] for those who come later, too, and over a restart. */
+static void a_retained_message_has_at_most_the_qos_of_its_publisher(void)
+{
+    rig_init(true);
+    const uint32_t p = fresh("p"), a = fresh("a");
+    struct mqtt_packet packet = message("t/0", "0", 0, 0);
+    packet.retain = true;
+    say(p, &packet);
+    packet = message("t/1", "1", 1, 1);
+    packet.retain = true;
+    say(p, &packet);
+    (void)heard(p, MQTT_PUBACK);
+    subscribe(a, "t/0", 2);
+    (void)expect_message(a, "t/0", "0", 0);
+    subscribe(a, "t/1", 2);
+    (void)expect_message(a, "t/1", "1", 1);
+    restart();
+    const uint32_t b = fresh("b");
+    subscribe(b, "t/0", 1);
+    (void)expect_message(b, "t/0", "0", 0);
+    subscribe(b, "t/1", 2);
+    (void)expect_message(b, "t/1", "1", 1);
+    rig_drop();
+}
+
 static void a_session_goes_on_where_its_connection_ended(void)
 {
     rig_init(false);
@@ -775,6 +800,8 @@ static void who_matches_is_found_and_nobody_else(void)
 static void events_that_follow_at_once_share_a_commit(void)
 {
     rig_init(true);
+    rig.config.queue_max = 16;
+    restart();
     const uint32_t a = connected("a", false, 100, false);
     subscribe(a, "t", 1);
     const uint32_t b = connected("b", false, 100, false);
@@ -812,6 +839,24 @@ static void events_that_follow_at_once_share_a_commit(void)
     restart(); /* and it is durable */
     EXPECT_EQUAL(view().copies, 1);
     EXPECT_EQUAL(view().sessions, 2);
+    rig_drop();
+}
+
+static void what_comes_together_overflows_nobody_who_reads(void)
+{
+    rig_init(false);
+    const uint32_t s = fresh("s"), p = fresh("p");
+    subscribe(s, "t", 0);
+    rig.more = true;
+    for (uint32_t index = 0; index < 3 * rig.config.queue_max; index++) {
+        publish(p, "t", "x", 0, 0);
+    }
+    rig.more = false;
+    step(EVENT_TIMEOUT, 0, NULL, 0);
+    EXPECT_EQUAL(view().dropped, 0);
+    for (uint32_t index = 0; index < 3 * rig.config.queue_max; index++) {
+        (void)expect_message(s, "t", "x", 0);
+    }
     rig_drop();
 }
 
@@ -1016,6 +1061,33 @@ static void sessions_outlive_two_restarts_in_a_row_that_a_will_came_between(void
     rig_drop();
 }
 
+/* It was stored when it lasted. What it holds since it ends with its connection must be stored as
+ * well, or the rows of the next boot do not agree, and all sessions are given up. */
+static void a_session_that_no_longer_lasts_takes_no_other_with_it(void)
+{
+    rig_init(true);
+    (void)connected("s", false, 100, false);
+    uint32_t a = connected("a", false, 100, false);
+    step(EVENT_LINK_DOWN, a, NULL, 0);
+    struct mqtt_packet connect = connect_of("a", false, 0);
+    connect.will = true;
+    connect.topic = TEXT("w");
+    connect.payload = TEXT("gone");
+    connect.qos = 1;
+    a = connected_by(&connect, true);
+    subscribe(a, "t", 1);
+    const uint32_t p = fresh("p");
+    publish(p, "t", "in flight", 1, 1);
+    (void)heard(p, MQTT_PUBACK);
+    (void)expect_message(a, "t", "in flight", 1);
+    restart();
+    EXPECT_EQUAL(fake_port_count_value(&rig.fake, EVIDENCE_DROP, REFUSAL_DISK), 0);
+    EXPECT_EQUAL(view().sessions, 1); /* the other one */
+    EXPECT_EQUAL(view().copies, 0);
+    (void)connected("s", false, 100, true);
+    rig_drop();
+}
+
 static void a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset(void)
 {
     rig_init(true);
@@ -1147,16 +1219,19 @@ int main(void)
     RUN(a_message_reaches_those_who_subscribed_and_nobody_else);
     RUN(options_of_a_subscription_are_kept);
     RUN(retained_messages_are_for_those_who_come_later);
+    RUN(a_retained_message_has_at_most_the_qos_of_its_publisher);
     RUN(a_session_goes_on_where_its_connection_ended);
     RUN(a_will_comes_when_its_client_does_not);
     RUN(a_shared_subscription_gives_each_message_to_one);
     RUN(who_matches_is_found_and_nobody_else);
     RUN(events_that_follow_at_once_share_a_commit);
+    RUN(what_comes_together_overflows_nobody_who_reads);
     RUN(a_client_gets_what_it_said_that_it_takes);
     RUN(a_message_that_waited_too_long_is_not_sent);
     RUN(what_has_no_room_is_refused_or_counted);
     RUN(what_was_promised_is_there_after_a_restart);
     RUN(sessions_outlive_two_restarts_in_a_row_that_a_will_came_between);
+    RUN(a_session_that_no_longer_lasts_takes_no_other_with_it);
     RUN(a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset);
     RUN(a_client_that_does_not_read_loses_nothing_that_can_wait);
     RUN(a_message_that_is_owned_is_stored_though_its_ack_has_no_room);

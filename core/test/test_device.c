@@ -290,6 +290,29 @@ static void a_peer_that_forges_again_and_again_is_left_for_the_next_gateway(void
     EXPECT_EQUAL(world.peer, GATEWAY_B);
 }
 
+/* As outbox.h has it: after a restart few records come back beside those that are held. */
+static void a_full_flash_keeps_the_newest_in_the_lowest_free_slot(void)
+{
+    begin();
+    world.config.outbox_max = OUTBOX_MAX;
+    world.port.flash.sector_count = 4;
+    world_boot(&world, RESET_POWER_ON);
+    world.refuses_links = true;
+    for (uint32_t samples = 1; view().counts.shed < 40; samples++) {
+        EXPECT(samples < 40 + OUTBOX_MAX);
+        run_samples(1);
+        const struct outbox *outbox = &world.device.outbox;
+        bool taken[OUTBOX_MAX] = {false};
+        for (uint32_t i = 0; i < outbox->count; i++) {
+            taken[outbox->entries[i].slot] = true;
+        }
+        for (uint32_t slot = 0; slot < outbox->entries[outbox->count - 1].slot; slot++) {
+            EXPECT(taken[slot]);
+        }
+    }
+    EXPECT(view().outbox_count < OUTBOX_MAX || OUTBOX_MAX < 100); /* with tiny limits all fit */
+}
+
 static void a_full_outbox_sheds_its_oldest_and_says_so(void)
 {
     begin();
@@ -646,6 +669,7 @@ int main(void)
     RUN(an_ack_releases_what_it_covers_and_nothing_else);
     RUN(what_is_not_from_the_cloud_for_this_device_and_epoch_is_dropped);
     RUN(a_peer_that_forges_again_and_again_is_left_for_the_next_gateway);
+    RUN(a_full_flash_keeps_the_newest_in_the_lowest_free_slot);
     RUN(a_full_outbox_sheds_its_oldest_and_says_so);
     RUN(a_full_outbox_still_sends_what_is_new);
     RUN(a_span_that_grows_too_wide_sheds_the_oldest);

@@ -178,7 +178,30 @@ static void the_quota_is_of_the_connection_and_stops_publishes_alone(void)
     EXPECT_EQUAL(mqtt_sender_publish(&sender, 1, 3, &packet_id), ERR_OK);
     mqtt_sender_take_back(&sender, packet_id);
     EXPECT_EQUAL(sender.count, 0);
-    EXPECT_EQUAL(mqtt_sender_publish(&sender, 1, 3, &packet_id), ERR_OK);
+    EXPECT(publish(&sender, 1, 3) != packet_id); /* identifiers never go back */
+}
+
+static void the_room_is_how_many_publishes_succeed(void)
+{
+    for (uint16_t quota = 1; quota <= 3; quota++) {
+        struct mqtt_sender sender;
+        mqtt_sender_init(&sender, 2, 1);
+        EXPECT_EQUAL(mqtt_sender_room(&sender), 0); /* no connection */
+        mqtt_sender_connected(&sender, quota);
+        uint16_t room = quota < 2 ? quota : 2, packet_id = 0;
+        while (room > 0) {
+            EXPECT_EQUAL(mqtt_sender_room(&sender), room--);
+            packet_id = publish(&sender, 1, 1);
+        }
+        EXPECT_EQUAL(mqtt_sender_room(&sender), 0);
+        EXPECT_EQUAL(mqtt_sender_publish(&sender, 1, 1, &packet_id), ERR_FULL);
+        (void)take(&sender, MQTT_PUBACK, packet_id, 0);
+        EXPECT_EQUAL(mqtt_sender_room(&sender), 1);
+        mqtt_sender_disconnected(&sender);
+        EXPECT_EQUAL(mqtt_sender_room(&sender), 0);
+        mqtt_sender_connected(&sender, 65535);
+        EXPECT_EQUAL(mqtt_sender_room(&sender), quota == 1 ? 2 : 0); /* what is due goes first */
+    }
 }
 
 /* [MQTT-2.2.1-3] [MQTT-2.2.1-6] [MQTT-3.8.4-6] */
@@ -315,7 +338,7 @@ static void acks_go_in_the_order_of_the_publishes(void)
     EXPECT_EQUAL(arrive(&receiver, 4, 2, MQTT_ARRIVED_NEW), 0);
     mqtt_receiver_answer(&receiver, 4, 2, 0);
     expect_no_ack(&receiver);
-    mqtt_receiver_answer(&receiver, 5, 1, MQTT_NOT_AUTHORIZED);
+    EXPECT(mqtt_receiver_answer(&receiver, 5, 1, MQTT_NOT_AUTHORIZED));
     expect_ack(&receiver, 5, 1, MQTT_NOT_AUTHORIZED);
     expect_ack(&receiver, 4, 2, 0);
     expect_no_ack(&receiver);
@@ -323,8 +346,8 @@ static void acks_go_in_the_order_of_the_publishes(void)
     EXPECT_EQUAL(arrive(&receiver, 5, 1, MQTT_ARRIVED_NEW), MQTT_PROTOCOL_ERROR);
     mqtt_receiver_answer(&receiver, 5, 1, 0);
     expect_ack(&receiver, 5, 1, 0);
-    mqtt_receiver_answer(&receiver, 5, 1, 0); /* too late: without effect */
-    mqtt_receiver_answer(&receiver, 77, 2, 0);
+    EXPECT(!mqtt_receiver_answer(&receiver, 5, 1, 0)); /* too late: without effect */
+    EXPECT(!mqtt_receiver_answer(&receiver, 77, 2, 0));
     expect_no_ack(&receiver);
 }
 
@@ -804,6 +827,7 @@ int main(void)
     RUN(qos_2_goes_on_with_pubrel_and_never_back_to_publish);
     RUN(pubrels_go_in_the_order_of_their_pubrecs);
     RUN(the_quota_is_of_the_connection_and_stops_publishes_alone);
+    RUN(the_room_is_how_many_publishes_succeed);
     RUN(requests_are_answered_once_and_die_with_their_connection);
     RUN(identifiers_wrap_and_step_over_those_in_use);
     RUN(only_what_can_have_been_stored_is_restored);

@@ -371,7 +371,7 @@ static void a_client_with_the_right_key_becomes_ready(void)
     EXPECT_EQUAL(world.client_seen.readys, 1);
     EXPECT_EQUAL(world.session_seen.readys, 1);
     EXPECT_EQUAL(world.session.client, CLIENT);
-    EXPECT_EQUAL(world.client.receive_maximum, MQTT_INFLIGHT_MAX);
+    EXPECT_EQUAL(world.client.sender.quota, MQTT_INFLIGHT_MAX);
     EXPECT_EQUAL(world.client_end.closes + world.session_end.closes, 0);
     const struct mqtt_packet connack = last_packet(&world.session_end);
     EXPECT_EQUAL(connack.type, MQTT_CONNACK);
@@ -598,6 +598,18 @@ static void a_client_that_exceeds_receive_maximum_is_disconnected(void)
     EXPECT_EQUAL(world.session_seen.publishes, MQTT_INFLIGHT_MAX);
 }
 
+static void a_live_resend_is_known_with_a_full_window_too(void)
+{
+    connect_both();
+    world.hold_acks = true;
+    for (uint16_t id = 1; id <= MQTT_INFLIGHT_MAX + 1; id++) {
+        const struct mqtt_packet packet = some_publish(1, id <= MQTT_INFLIGHT_MAX ? id : 1);
+        packet_to_session(&packet);
+    }
+    expect_session_refused(MQTT_DISCONNECT, MQTT_PROTOCOL_ERROR);
+    EXPECT_EQUAL(world.session_seen.publishes, MQTT_INFLIGHT_MAX);
+}
+
 static void a_client_keeps_to_receive_maximum_and_never_sends_twice(void)
 {
     connect_both();
@@ -622,6 +634,37 @@ static void a_client_keeps_to_receive_maximum_and_never_sends_twice(void)
     run();
     EXPECT_EQUAL(world.session_seen.publishes, MQTT_INFLIGHT_MAX + 2);
     EXPECT_EQUAL(world.session_seen.downs, 0);
+}
+
+/* The link is full: the message was not sent, nothing is in flight for it, and no PUBACK answers
+ * it. */
+static void a_publish_without_room_on_the_link_is_as_if_it_had_not_been(void)
+{
+    connect_both();
+    world.client_end.room = 0;
+    uint8_t bytes[100] = {0};
+    for (uint32_t count = 0; count <= LINK_SEND_BYTES_MAX / sizeof bytes; count++) {
+        const enum err err = mqtt_client_publish(&world.client, &world.client_end.port,
+                                                 world.now_us, "t/7", bytes, sizeof bytes, 0);
+        EXPECT(err == ERR_OK || err == ERR_FULL);
+    }
+    const uint16_t packet_id = world.client.sender.next_packet_id;
+    EXPECT_EQUAL(mqtt_client_publish(&world.client, &world.client_end.port, world.now_us, "t/7",
+                                     bytes, sizeof bytes, 5),
+                 ERR_FULL);
+    EXPECT_EQUAL(world.client.sender.count, 0);
+    EXPECT_EQUAL(mqtt_sender_room(&world.client.sender), MQTT_INFLIGHT_MAX);
+    world.client_end.room = UINT32_MAX;
+    client_event(EVENT_LINK_WRITABLE, NULL, 0);
+    EXPECT_EQUAL(post(6), ERR_OK);
+    run();
+    EXPECT_EQUAL(world.client_seen.pubacks, 1);
+    EXPECT_EQUAL(world.client_seen.tags[0], 6);
+    struct mqtt_packet puback;
+    mqtt_packet_init(&puback, MQTT_PUBACK);
+    puback.packet_id = packet_id;
+    packet_to_client(&puback);
+    expect_client_refused(MQTT_PROTOCOL_ERROR);
 }
 
 static void a_smaller_receive_maximum_of_the_broker_is_kept(void)
@@ -654,7 +697,7 @@ static void packet_identifiers_wrap_past_zero_and_past_those_in_flight(void)
 {
     connect_both();
     EXPECT_EQUAL(post(1), ERR_OK); /* identifier 1 stays in flight */
-    world.client.next_packet_id = 65535;
+    world.client.sender.next_packet_id = 65535;
     world.hold_acks = true;
     EXPECT_EQUAL(post(2), ERR_OK);
     run();
@@ -664,12 +707,12 @@ static void packet_identifiers_wrap_past_zero_and_past_those_in_flight(void)
     mqtt_session_puback(&world.session, &world.session_end.port, 65535, MQTT_SUCCESS);
     run();
     EXPECT_EQUAL(post(3), ERR_OK); /* 0 is no identifier */
-    world.client.next_packet_id = 65535;
+    world.client.sender.next_packet_id = 65535;
     EXPECT_EQUAL(post(4), ERR_OK);
     run();
     EXPECT_EQUAL(world.session_seen.packet_ids[2], 1);
     mqtt_session_puback(&world.session, &world.session_end.port, 1, MQTT_SUCCESS);
-    world.client.next_packet_id = 65535;
+    world.client.sender.next_packet_id = 65535;
     EXPECT_EQUAL(world.session_seen.packet_ids[3], 65535);
     run();
     EXPECT_EQUAL(post(5), ERR_OK); /* 65535 is in flight, 0 is none, 1 is free again */
@@ -688,7 +731,7 @@ static void acks_leave_in_the_order_of_arrival(void)
     mqtt_session_puback(&world.session, port, world.session_seen.packet_ids[1], 0x97);
     run();
     EXPECT_EQUAL(world.client_seen.pubacks, 0);
-    EXPECT_EQUAL(world.session.unacked_count, 2);
+    EXPECT_EQUAL(world.session.receiver.count, 2);
     mqtt_session_puback(&world.session, port, world.session_seen.packet_ids[0], 0x00);
     run();
     EXPECT_EQUAL(world.client_seen.pubacks, 2);
@@ -696,7 +739,7 @@ static void acks_leave_in_the_order_of_arrival(void)
     EXPECT_EQUAL(world.client_seen.reasons[0], 0x00);
     EXPECT_EQUAL(world.client_seen.tags[1], 2);
     EXPECT_EQUAL(world.client_seen.reasons[1], 0x97);
-    EXPECT_EQUAL(world.session.unacked_count, 0);
+    EXPECT_EQUAL(world.session.receiver.count, 0);
 }
 
 static void an_identifier_is_new_again_after_its_ack(void)
@@ -955,7 +998,7 @@ static void a_connection_starts_with_nothing_of_the_one_before(void)
     open_link();
     run();
     EXPECT_EQUAL(world.client.state, MQTT_CLIENT_READY);
-    EXPECT_EQUAL(world.client.inflight_count, 0);
+    EXPECT_EQUAL(world.client.sender.count, 0);
     EXPECT_EQUAL(world.session_seen.publishes, 0);
 }
 
@@ -1145,7 +1188,9 @@ int main(void)
     RUN(a_second_connect_is_a_protocol_error);
     RUN(a_session_refuses_each_publish_that_it_did_not_allow);
     RUN(a_client_that_exceeds_receive_maximum_is_disconnected);
+    RUN(a_live_resend_is_known_with_a_full_window_too);
     RUN(a_client_keeps_to_receive_maximum_and_never_sends_twice);
+    RUN(a_publish_without_room_on_the_link_is_as_if_it_had_not_been);
     RUN(a_smaller_receive_maximum_of_the_broker_is_kept);
     RUN(packet_identifiers_wrap_past_zero_and_past_those_in_flight);
     RUN(acks_leave_in_the_order_of_arrival);

@@ -1,13 +1,15 @@
 /* Goal: whatever befalls a sweep (it is killed, its workers are killed, the disk is full, its
  * database is moved away) nothing that was finished is lost, the message says what to do, and
- * --resume comes to the rows of a sweep that nothing befell; so do merged shards. What must fail
- * fails: the canary, a run that takes too long or too much. Method: the real command, in a folder
- * of its own; rows are compared but for their numbers, times and memory. */
+ * --resume comes to the rows of a sweep that nothing befell; so do merged shards, also where one
+ * scenario is taken more seldom than another. What must fail fails: the canary, a run that takes
+ * too long or too much. Method: the real command, in a folder of its own; rows are compared but for
+ * their numbers, times and memory. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +23,7 @@
 enum { KILLS = 20, INSTANT_MAX_US = 400000, RUNS = 24, SKIPPED = 77, WORDS_MAX = 20 };
 
 static char folder[] = "/tmp/brownout_sweep_XXXXXX";
-static char scenario[64], database_path[64], whole_path[64], said_path[64];
+static char scenario[64], database_path[64], whole_path[64], said_path[64], two[64];
 static const char *program;
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
@@ -359,6 +361,78 @@ static void merged_shards_are_the_whole(void)
     }
 }
 
+/* ---- which seeds of which file --------------------------------------------------------------- */
+
+enum { SELDOM = 4, ROUNDS = 3 * SELDOM, SEED = 100 };
+
+/* A folder of two scenarios, of which one has all seeds and one every fourth. */
+static const char *two_words(const char *db, const char *more)
+{
+    static char words[512];
+    snprintf(words, sizeof words, "sweep %s --runs %d --seed-start %d --db %s --crypto ideal %s",
+             two, ROUNDS, SEED, db, more);
+    return words;
+}
+
+static long long ask_scenario(const char *name, const char *what)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql, "SELECT %s FROM run WHERE scenario LIKE '%%/%s.lua'", what, name);
+    return ask(sql);
+}
+
+static void a_scenario_that_says_so_is_taken_seldom(void)
+{
+    forget(database_path);
+    EXPECT_EQUAL(finish(start(two_words(database_path, ""), 0)), 0);
+    EXPECT_EQUAL(ask_scenario("a", "count(*)"), ROUNDS);
+    EXPECT_EQUAL(ask_scenario("b", "count(*)"), ROUNDS / SELDOM);
+    EXPECT_EQUAL(ask_scenario("b", "min(seed)"), SEED);
+    /* One in each four, and not the same one of them: with four shards each has some. */
+    EXPECT_EQUAL(ask_scenario("b", "count(DISTINCT (seed - 100) / 4)"), ROUNDS / SELDOM);
+    EXPECT_EQUAL(ask_scenario("b", "count(DISTINCT (seed - 100) % 4)"), ROUNDS / SELDOM);
+}
+
+static void a_setting_gives_it_all_seeds(void)
+{
+    forget(database_path);
+    EXPECT_EQUAL(finish(start(two_words(database_path, "--set run.sweep_every=1"), 0)), 0);
+    EXPECT_EQUAL(ask_scenario("b", "count(*)"), ROUNDS);
+}
+
+static void a_file_that_is_named_has_all_seeds(void)
+{
+    char words[256];
+    forget(database_path);
+    snprintf(words, sizeof words, "sweep %s/b.lua --runs 5 --db %s --crypto ideal", two,
+             database_path);
+    EXPECT_EQUAL(finish(start(words, 0)), 0);
+    EXPECT_EQUAL(ask("SELECT count(*) FROM run"), 5);
+}
+
+static void its_shards_are_the_whole_and_it_can_go_on(void)
+{
+    char shard[80], merge[512], shards[4][80];
+    forget(whole_path);
+    EXPECT_EQUAL(finish(start(two_words(whole_path, ""), 0)), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        snprintf(shards[i], sizeof shards[i], "%s.%u", database_path, i);
+        forget(shards[i]);
+        snprintf(shard, sizeof shard, "--shard %u/3", i);
+        EXPECT_EQUAL(finish(start(two_words(shards[i], shard), 0)), 0);
+    }
+    forget(database_path);
+    snprintf(merge, sizeof merge, "merge %s %s %s %s", database_path, shards[2], shards[1],
+             shards[3]);
+    EXPECT_EQUAL(finish(start(merge, 0)), 0);
+    expect_the_same_rows(ROUNDS + ROUNDS / SELDOM);
+    forget(database_path);
+    snprintf(merge, sizeof merge, "merge %s %s", database_path, shards[2]);
+    EXPECT_EQUAL(finish(start(merge, 0)), 0);
+    EXPECT_EQUAL(finish(start(two_words(database_path, "--resume"), 0)), 0);
+    expect_the_same_rows(ROUNDS + ROUNDS / SELDOM);
+}
+
 /* However many runs there are beside each other. */
 static void a_guided_sweep_is_a_function_of_its_call(void)
 {
@@ -429,6 +503,26 @@ static void write_scenario(void)
     EXPECT_EQUAL(fclose(file), 0);
 }
 
+static void write_calm(const char *name, const char *how_often)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/%s.lua", two, name);
+    FILE *file = fopen(path, "w");
+    EXPECT(file != NULL);
+    fprintf(file,
+            "-- Is a calm run recorded?\n"
+            "return { fleet = { devices = 1 }, duration = \"2m\", heal = \"1m\", %s }\n",
+            how_often);
+    EXPECT_EQUAL(fclose(file), 0);
+}
+
+static void write_two(void)
+{
+    EXPECT_EQUAL(mkdir(two, 0700), 0);
+    write_calm("a", "");
+    write_calm("b", "sweep_every = 4");
+}
+
 int main(void)
 {
     program = getenv("BROWNOUT");
@@ -443,6 +537,8 @@ int main(void)
     snprintf(scenario, sizeof scenario, "%s/short.lua", folder);
     snprintf(database_path, sizeof database_path, "%s/runs.db", folder);
     write_scenario();
+    snprintf(two, sizeof two, "%s/two", folder);
+    write_two();
     snprintf(whole_path, sizeof whole_path, "%s/whole.db", folder);
     snprintf(said_path, sizeof said_path, "%s/said", folder);
     RUN(a_killed_sweep_loses_nothing_that_was_finished);
@@ -453,10 +549,15 @@ int main(void)
     RUN(a_full_disk_stops_it_and_it_goes_on);
     RUN(a_database_that_is_moved_away_is_whole);
     RUN(merged_shards_are_the_whole);
+    RUN(a_scenario_that_says_so_is_taken_seldom);
+    RUN(a_setting_gives_it_all_seeds);
+    RUN(a_file_that_is_named_has_all_seeds);
+    RUN(its_shards_are_the_whole_and_it_can_go_on);
     RUN(a_guided_sweep_is_a_function_of_its_call);
     RUN(a_canary_that_does_not_fail_ends_it);
     RUN(what_takes_too_much_is_ended_and_classed);
     RUN(a_probe_that_nothing_reaches_is_said);
+    scratch_remove(two);
     scratch_remove(folder);
     return 0;
 }

@@ -168,6 +168,28 @@ static void a_swarm_draws_shapes_for_some_runs(void)
     EXPECT(uneven >= 10 && bursts >= 10 && plain >= 40 && uneven <= 50 && bursts <= 50);
 }
 
+/* How many sectors a flash has is drawn behind the rest, and moves nothing. */
+static void a_swarm_draws_few_sectors_for_some_runs_and_moves_nothing_with_them(void)
+{
+    unsigned few = 0, many = 0;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct plan plan, other;
+        small_fleet(&plan, seed);
+        small_fleet(&other, seed);
+        other.settings.number[SETTING_flash_sectors] = 4;
+        swarm_draw(&plan);
+        swarm_draw(&other);
+        EXPECT(memcmp(&plan.settings, &other.settings, sizeof plan.settings) == 0);
+        const uint64_t sectors = plan.settings.number[SETTING_flash_sectors];
+        EXPECT(sectors >= 4 && sectors <= STORE_SECTORS_MAX);
+        few += sectors < 8;
+        many += sectors >= 8;
+        plan_free(&plan);
+        plan_free(&other);
+    }
+    EXPECT(few >= 10 && many >= 10);
+}
+
 int main(void)
 {
     RUN(busy_and_idle_devices_are_as_skewed_as_asked);
@@ -175,6 +197,7 @@ int main(void)
     RUN(packet_ids_wrap_around_and_every_reading_arrives);
     RUN(without_a_shape_nothing_moves_and_no_probe_fires);
     RUN(a_swarm_draws_shapes_for_some_runs);
+    RUN(a_swarm_draws_few_sectors_for_some_runs_and_moves_nothing_with_them);
     run_result_free(&result);
     return 0;
 }
