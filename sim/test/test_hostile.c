@@ -514,7 +514,7 @@ static void go_on_among(const char *serve_line, const char *server,
         naps(1);
     }
     snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
-    const char *const honest[] = {program("tests/live_client"), port_text, "900", NULL};
+    const char *const honest[] = {program("tests/live_client"), "-n", "900", port_text, NULL};
     struct process client = begin(honest);
     expect_code(finish(&client), 0);
     const uint64_t rss_kib = status_kib(broker.pid, "VmRSS");
@@ -525,7 +525,7 @@ static void go_on_among(const char *serve_line, const char *server,
     for (int turn = 0; turn < 3; turn++) {
         client = begin(honest);
         expect_code(finish(&client), 0);
-        EXPECT(strstr(text, "900 messages, 5 breaks") != NULL);
+        EXPECT(strstr(text, "900 messages over 6 connections") != NULL);
     }
     naps(250); /* until what nobody reads has filled the sockets */
     EXPECT_EQUAL(kill(peers.pid, SIGTERM), 0);
