@@ -4,16 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "core/check.h"
 #include "core/posix/host.h"
 
 enum {
-    OTHER_FILES = 1024, /* of the daemon beside the broker: links, database, logs */
-    GROUP = 32,         /* events that share a settling, where there is no commit to share */
-    TURNS = 4,          /* looks at the links for one commit */
+    GROUP = 32, /* events that share a settling, where there is no commit to share */
+    TURNS = 4,  /* looks at the links for one commit */
 };
 
 /* ---- The port -------------------------------------------------------------------------------- */
@@ -72,26 +70,6 @@ static void on_evidence(void *ctx, const struct evidence *evidence)
 
 /* ---- Its life -------------------------------------------------------------------------------- */
 
-/* A link is an open file, and so are others. */
-static bool raise_files(uint32_t links_max, char *error)
-{
-    struct rlimit limit;
-    const rlim_t wanted = (rlim_t)links_max + OTHER_FILES;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
-        return true;
-    }
-    if (limit.rlim_max < wanted) {
-        snprintf(
-            error, CONFIG_ERROR_BYTES,
-            "broker_connections: %lu files would be open, and the system allows %lu: lower it, "
-            "or raise LimitNOFILE",
-            (unsigned long)wanted, (unsigned long)limit.rlim_max);
-        return false;
-    }
-    limit.rlim_cur = wanted;
-    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
-}
-
 bool broker_host_open(struct broker_host *host, const struct daemon_config *config, struct tls *tls,
                       char *error)
 {
@@ -116,12 +94,13 @@ bool broker_host_open(struct broker_host *host, const struct daemon_config *conf
                                .entropy = on_entropy,
                                .reset = on_reset,
                                .evidence = on_evidence};
-    if (!raise_files(config->broker.connections_max, error) ||
+    if (!daemon_config_descriptors(config, error) ||
         !links_open(&host->links, config->broker.connections_max,
                     config->number[CONFIG_broker_tls] != 0 ? tls : NULL, &config->broker_listen,
                     error, CONFIG_ERROR_BYTES)) {
         return false;
     }
+    links_limit_source(&host->links, (uint32_t)config->number[CONFIG_links_from_address]);
     host->links.direct = true;
     host->config = config;
     return true;
@@ -218,6 +197,20 @@ static void add_reasons(struct metrics *metrics, const char *name, const char *h
     }
 }
 
+static void add_away(struct metrics *metrics, const uint64_t counts[LINKS_AWAY_COUNT])
+{
+    static const char *const words[] = {
+#define WORD(NAME, name) #name,
+        LINKS_AWAY_LIST(WORD)
+#undef WORD
+    };
+    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
+        metrics_add(metrics, METRICS_COUNTER, "broker_links_away_total",
+                    "links of clients that were sent away, or had to wait (system), by rule",
+                    "reason", words[i], counts[i]);
+    }
+}
+
 void broker_host_figures(const struct broker_host *host, struct metrics *metrics)
 {
     struct broker_view view;
@@ -244,6 +237,7 @@ void broker_host_figures(const struct broker_host *host, struct metrics *metrics
     add(metrics, METRICS_COUNTER, "broker_rows_total", "rows that it wrote or deleted", view.rows);
     add(metrics, METRICS_COUNTER, "broker_links_accepted_total", "of clients",
         host->links.counts.accepted);
+    add_away(metrics, host->links.counts.away);
     add(metrics, METRICS_COUNTER, "broker_tls_refused_total", "handshakes that failed",
         host->links.counts.refused);
     add(metrics, METRICS_COUNTER, "broker_received_bytes_total", "from clients",

@@ -476,7 +476,10 @@ static bool check_tls(struct reader *reader)
 bool daemon_config_descriptors(const struct daemon_config *config, char *error)
 {
     struct rlimit limit;
-    const rlim_t needed = (rlim_t)config->number[CONFIG_sessions] + LINKS_SPARE + FILES_BESIDE;
+    rlim_t needed = (rlim_t)config->number[CONFIG_sessions] + LINKS_SPARE + FILES_BESIDE;
+    if (config->broker_listen.size_bytes > 0) {
+        needed += (rlim_t)config->number[CONFIG_broker_connections] + LINKS_SPARE;
+    }
     if (config->role == EVIDENCE_OF_DEVICE || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
         limit.rlim_cur >= needed) {
         return true;
@@ -485,10 +488,12 @@ bool daemon_config_descriptors(const struct daemon_config *config, char *error)
     if (limit.rlim_cur >= needed && setrlimit(RLIMIT_NOFILE, &limit) == 0) {
         return true;
     }
-    snprintf(error, CONFIG_ERROR_BYTES,
-             "%u sessions may need %u descriptors, and the system grants %u: lower `sessions`, or "
-             "raise the limit (ulimit -Hn, LimitNOFILE of systemd)",
-             u32(config, CONFIG_sessions), (unsigned)needed, (unsigned)limit.rlim_max);
+    snprintf(
+        error, CONFIG_ERROR_BYTES,
+        "links and files may need %u descriptors, and the system grants %u: lower `sessions`%s, "
+        "or raise the limit (ulimit -Hn, LimitNOFILE of systemd)",
+        (unsigned)needed, (unsigned)limit.rlim_max,
+        config->broker_listen.size_bytes > 0 ? " or `broker_connections`" : "");
     return false;
 }
 

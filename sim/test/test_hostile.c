@@ -14,6 +14,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/posix/links.h"
+#include "core/server/broker.h"
 #include "core/test/test.h"
 #include "sim/process.h"
 
@@ -499,12 +500,13 @@ static void a_gateway_in_the_clear_goes_on_among_ten_thousand(void)
 
 /* ---- The broker ------------------------------------------------------------------------------ */
 
-static void a_broker_goes_on_among_ten_thousand(void)
+/* A broker that says "port N" on standard output, in a process of its own. `config`: what it has
+ * memory for. */
+static void go_on_among(const char *serve_line, const char *server,
+                        const struct broker_config *config)
 {
-    new_folder();
-    char line[160], port_text[16];
-    snprintf(line, sizeof line, "exec \"$0\" 0 \"$1/broker.db\" >\"$1/port\" 2>/dev/null");
-    const char *const serve[] = {"/bin/sh", "-c", line, program("tests/live_broker"), folder, NULL};
+    char port_text[16];
+    const char *const serve[] = {"/bin/sh", "-c", serve_line, server, folder, NULL};
     struct process broker = begin(serve);
     uint64_t port = 0;
     for (int i = 0; (port = number_behind(path_of("port"), "port ", 0)) == 0; i++) {
@@ -512,30 +514,68 @@ static void a_broker_goes_on_among_ten_thousand(void)
         naps(1);
     }
     snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
-    const char *const honest[] = {program("tests/live_client"), port_text, "900", NULL};
+    const char *const honest[] = {program("tests/live_client"), "-n", "900", port_text, NULL};
     struct process client = begin(honest);
     expect_code(finish(&client), 0);
     const uint64_t rss_kib = status_kib(broker.pid, "VmRSS");
     const unsigned before = descriptors(broker.pid);
-    struct process peers = attack(port, "10000", "10", "silent,drip,garbage,huge", "40");
-    struct process deaf = attack(port, "6", "10", "deaf", "1");
-    naps(50);
-    for (int turn = 0; turn < 2; turn++) {
+    struct process peers = attack(port, "10000", "300", "silent,drip,garbage,huge", "40");
+    struct process deaf = attack(port, "6", "300", "deaf", "1");
+    naps(100);
+    for (int turn = 0; turn < 3; turn++) {
         client = begin(honest);
         expect_code(finish(&client), 0);
-        EXPECT(strstr(text, "900 messages, 5 breaks") != NULL);
+        EXPECT(strstr(text, "900 messages over 6 connections") != NULL);
     }
+    naps(250); /* until what nobody reads has filled the sockets */
+    EXPECT_EQUAL(kill(peers.pid, SIGTERM), 0);
+    EXPECT_EQUAL(kill(deaf.pid, SIGTERM), 0);
     finish_attack(&peers, PEERS);
     EXPECT(finish(&deaf) == 0 && said("closed ") > 0); /* answers that it does not read end it */
     const uint64_t peak_kib = status_kib(broker.pid, "VmHWM");
-    printf("  broker: %llu KiB in peace, %llu KiB at most\n", (unsigned long long)rss_kib,
-           (unsigned long long)peak_kib);
-    EXPECT(!MEMORY_IS_ITS_OWN || peak_kib <= rss_kib + BESIDE_KIB); /* all is allocated at start */
+    const uint64_t configured_kib = broker_size_bytes(config) / 1024 +
+                                    (config->connections_max + LINKS_SPARE) * (uint64_t)PLACE_KIB;
+    printf("  broker: %llu KiB in peace, %llu KiB at most, %llu KiB configured\n",
+           (unsigned long long)rss_kib, (unsigned long long)peak_kib,
+           (unsigned long long)configured_kib);
+    EXPECT(!MEMORY_IS_ITS_OWN || peak_kib <= rss_kib + configured_kib + BESIDE_KIB);
     expect_descriptors_back(broker.pid, before);
     client = begin(honest);
     expect_code(finish(&client), 0);
     EXPECT_EQUAL(kill(broker.pid, SIGTERM), 0);
     expect_code(finish(&broker), 0);
+}
+
+/* core/test/live/broker.c, and what it configures. */
+static void a_broker_goes_on_among_ten_thousand(void)
+{
+    const struct broker_config config = {.durable = true,
+                                         .connections_max = SERVER_SESSIONS_MAX,
+                                         .sessions_max = SERVER_SESSIONS_MAX,
+                                         .subscriptions_max = 256,
+                                         .messages_max = 4096,
+                                         .copies_max = 4096,
+                                         .retained_max = 64};
+    new_folder();
+    go_on_among("exec \"$0\" 0 \"$1/broker.db\" >\"$1/port\" 2>/dev/null",
+                program("tests/live_broker"), &config);
+    remove_folder();
+}
+
+/* brownout-gateway with what its broker has by default. */
+static void a_gateways_broker_goes_on_among_ten_thousand(void)
+{
+    const struct broker_config config = {.durable = true,
+                                         .connections_max = 1024,
+                                         .sessions_max = 2048,
+                                         .subscriptions_max = 8192,
+                                         .messages_max = 8192,
+                                         .copies_max = 16384,
+                                         .retained_max = 1024};
+    new_folder();
+    go_on_among("GATEWAY=\"$0\" exec core/test/live/gateway_broker.sh 0 \"$1/broker\" "
+                ">\"$1/port\" 2>/dev/null",
+                program("brownout-gateway"), &config);
     remove_folder();
 }
 
@@ -545,5 +585,6 @@ int main(void)
     RUN(an_address_gets_its_share_and_a_handshake_its_time);
     RUN(a_gateway_in_the_clear_goes_on_among_ten_thousand);
     RUN(a_broker_goes_on_among_ten_thousand);
+    RUN(a_gateways_broker_goes_on_among_ten_thousand);
     return 0;
 }
