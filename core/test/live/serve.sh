@@ -10,7 +10,7 @@ trap 'exit 1' INT TERM
 end_all()
 {
     for one in $servers; do
-        kill "$one" 2>/dev/null || true
+        kill -9 "$one" 2>/dev/null || true # mochi-mqtt stands still at SIGTERM when a session does
     done
     rm -rf "$work"
 }
