@@ -81,7 +81,7 @@ enum { OF_DEVICE = 1, OF_GATEWAY = 2, OF_CLOUD = 4, OF_SERVERS = 6, OF_SENDERS =
     X(queue, OF_GATEWAY, COUNT, 1024, 1, GATEWAY_QUEUE_MAX, "messages in custody")                 \
     X(share, OF_GATEWAY, COUNT, 256, 1, GATEWAY_QUEUE_MAX, "messages of one device in custody")    \
     X(sessions, OF_SERVERS, COUNT, 128, 1, SERVER_SESSIONS_MAX, "sessions at once")                \
-    X(links_from_address, OF_SERVERS, COUNT, 0, 0, SERVER_SESSIONS_MAX,                            \
+    X(links_from_address, OF_SERVERS, COUNT, 0, 0, BROKER_SESSIONS_MAX,                            \
       "links from one address at once, an IPv6 one's /64; 0: as many as there is place for")       \
     X(backoff_base, OF_SENDERS, TIME, 1000000, 1000, 3600000000, "first reconnect delay, at most") \
     X(backoff_cap, OF_SENDERS, TIME, 120000000, 1000, 86400000000, "reconnect delay, at most")     \
