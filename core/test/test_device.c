@@ -299,7 +299,7 @@ static void a_full_flash_keeps_the_newest_in_the_lowest_free_slot(void)
     world_boot(&world, RESET_POWER_ON);
     world.refuses_links = true;
     for (uint32_t samples = 1; view().counts.shed < 40; samples++) {
-        EXPECT(samples < 40 + OUTBOX_MAX);
+        EXPECT(samples <= 40 + OUTBOX_MAX);
         run_samples(1);
         const struct outbox *outbox = &world.device.outbox;
         bool taken[OUTBOX_MAX] = {false};
