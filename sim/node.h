@@ -129,8 +129,8 @@ struct node {
     uint32_t cut_entry;
     uint32_t trigger_count;
     struct node_trigger triggers[NODE_TRIGGERS_MAX];
-    uint32_t brown_out_ppm;            /* chance that a program of flash writes garbage */
-    uint64_t aged_us;                  /* until when its flash has aged */
+    uint32_t brown_out_ppm;        /* chance that a program of flash writes garbage */
+    uint64_t aged_us;              /* until when its flash has aged */
     uint32_t attack[EFFECT_COUNT]; /* rogues: what the plan has switched on: ppm, or how many */
 };
 
