@@ -12,10 +12,11 @@
 /* A rogue is a gateway whose keys the attacker holds. */
 struct rogue_config {
     struct gateway_config gateway;
-    const uint32_t *attack; /* [EFFECT_COUNT], what the plan has switched on, by how much; the node's */
+    const uint32_t
+        *attack; /* [EFFECT_COUNT], what the plan has switched on, by how much; the node's */
     uint32_t gateway_first, gateway_count; /* the honest ones */
-    const struct capture *capture; /* envelopes that passed anywhere in the fleet */
-    struct rogue_counts *counts;   /* what it did, over all its lives; the fleet's */
+    const struct capture *capture;         /* envelopes that passed anywhere in the fleet */
+    struct rogue_counts *counts;           /* what it did, over all its lives; the fleet's */
 };
 
 struct rogue_counts {

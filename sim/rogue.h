@@ -4,8 +4,9 @@
  * hands them old or corrupted acks and challenges from the capture. To the cloud it is a gateway
  * that forwards what it holds, replays captured envelopes of any device, and sends corrupted and
  * forged ones (flipped bits, a huge counter in a payload whose signature cannot match), under its
- * own good signature. And it floods honest gateways with links (flood.h). What it may do is switched by the plan (effects attack_*), each with a chance
- * per message (a flood: with a number of links). With all of them off it is an honest gateway without a disk. It says no evidence:
+ * own good signature. And it floods honest gateways with links (flood.h). What it may do is
+ * switched by the plan (effects attack_*), each with a chance per message (a flood: with a number
+ * of links). With all of them off it is an honest gateway without a disk. It says no evidence:
  * nobody trusts its word.
  */
 #ifndef BROWNOUT_SIM_ROGUE_H
