@@ -355,6 +355,9 @@ static void answer(uint8_t choice)
         mqtt_general_answer(&world.client, &world.port, world.now_us, id, world.told[id],
                             world.refused[id] ? MQTT_QUOTA_EXCEEDED : MQTT_SUCCESS);
         hear();
+        if (world.refused[id] && !world.open) {
+            world.told[id] = 0; /* nobody heard of it: it comes as new */
+        }
     }
 }
 

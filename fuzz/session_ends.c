@@ -109,7 +109,7 @@ static uint32_t payload_of(struct session_message message, uint8_t bytes[MQTT_PA
         1, 5, 70, 300, MQTT_PACKET_BYTES_MAX / 2, 0, 128, MQTT_PACKET_BYTES_MAX};
     const uint32_t size_bytes = sizes[message.choice / 4 % 8];
     for (uint32_t at = 0; at < size_bytes; at++) {
-        bytes[at] = (uint8_t)((message.number >> (at % 2 * 8)) + at / 2 * 3);
+        bytes[at] = (uint8_t)(((uint32_t)message.number >> (at % 2 * 8)) + at / 2 * 3);
     }
     return size_bytes;
 }
