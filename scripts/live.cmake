@@ -57,7 +57,7 @@ endif()
 # The gateway killed, too.
 live_test(gateway.once
     ENVIRONMENT ${gateway_daemon} BYTES_MAX=1500
-    COMMAND ${once} ${gateway} ${cutter} 2 20 5 ${client} -n 5000 -b 0 -w 8)
+    COMMAND ${once} ${gateway} ${cutter} 2 20 5 ${client} -n 10000 -b 0 -w 8)
 
 # Exactly once over connections that are cut, and a broker that is killed.
 live_test(once.self COMMAND ${once} ${broker} ${cutter} 1 40 0 ${client} -1 -n 3000 -b 0)

@@ -31,7 +31,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
 
 enum {
     SUBSCRIBER_PEER = SOCKETS_SERVER + 1, /* where the second port leads */
-    COUNT_MAX = 5000,
+    COUNT_MAX = 10000,
     SESSIONS_MAX = 2,
     ALIASES = 4,
     GIVE_UP_US = 120 * 1000 * 1000,
