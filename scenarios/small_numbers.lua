@@ -1,5 +1,5 @@
--- Which edges of the Telemetry spec's own graph do devices take? Its constants are those of
--- specs/Telemetry/MC.cfg, so the first three readings of each device lie in the graph that TLC
+-- Which edges of the Telemetry spec's own graph do devices take?
+-- Its constants are those of specs/Telemetry/MC.cfg, so the first three readings of each device lie in the graph that TLC
 -- explored, and `brownout spec edges Telemetry` says which of its edges no run has taken.
 -- For the other configurations: --set reserve=1 (MC_reserve); --set reserve=2 with both windows 1
 -- (MC_epochs).
