@@ -182,35 +182,6 @@ static void add(struct metrics *metrics, enum metrics_kind kind, const char *nam
     metrics_add(metrics, kind, name, help, NULL, NULL, value);
 }
 
-static void add_reasons(struct metrics *metrics, const char *name, const char *help,
-                        const uint64_t counts[REFUSAL_COUNT])
-{
-    static const char *const words[] = {
-#define WORD(NAME, name) #name,
-        REFUSAL_LIST(WORD)
-#undef WORD
-    };
-    for (unsigned i = 1; i < REFUSAL_COUNT; i++) {
-        if (counts[i] > 0) {
-            metrics_add(metrics, METRICS_COUNTER, name, help, "reason", words[i], counts[i]);
-        }
-    }
-}
-
-static void add_away(struct metrics *metrics, const uint64_t counts[LINKS_AWAY_COUNT])
-{
-    static const char *const words[] = {
-#define WORD(NAME, name) #name,
-        LINKS_AWAY_LIST(WORD)
-#undef WORD
-    };
-    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
-        metrics_add(metrics, METRICS_COUNTER, "broker_links_away_total",
-                    "links of clients that were sent away, or had to wait (system), by rule",
-                    "reason", words[i], counts[i]);
-    }
-}
-
 void broker_host_figures(const struct broker_host *host, struct metrics *metrics)
 {
     struct broker_view view;
@@ -229,15 +200,18 @@ void broker_host_figures(const struct broker_host *host, struct metrics *metrics
     add(metrics, METRICS_COUNTER, "broker_dropped_total", "copies that had no room", view.dropped);
     add(metrics, METRICS_COUNTER, "broker_refused_total",
         "connections ended for what the client did", view.refused);
-    add_reasons(metrics, "broker_turned_away_total", "connections that had no room", host->refused);
-    add_reasons(metrics, "broker_faults_total", "what clients did, and a damaged database",
-                host->dropped);
+    metrics_add_refusals(metrics, "broker_turned_away_total", "connections that had no room",
+                         host->refused);
+    metrics_add_refusals(metrics, "broker_faults_total", "what clients did, and a damaged database",
+                         host->dropped);
     add(metrics, METRICS_COUNTER, "broker_commits_total", "transactions of its database",
         view.commits);
     add(metrics, METRICS_COUNTER, "broker_rows_total", "rows that it wrote or deleted", view.rows);
     add(metrics, METRICS_COUNTER, "broker_links_accepted_total", "of clients",
         host->links.counts.accepted);
-    add_away(metrics, host->links.counts.away);
+    metrics_add_away(metrics, "broker_links_away_total",
+                     "links of clients that were sent away, or had to wait (system), by rule",
+                     host->links.counts.away);
     add(metrics, METRICS_COUNTER, "broker_tls_refused_total", "handshakes that failed",
         host->links.counts.refused);
     add(metrics, METRICS_COUNTER, "broker_received_bytes_total", "from clients",

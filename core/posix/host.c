@@ -284,33 +284,6 @@ static void look_at_links(struct host *host)
     }
 }
 
-static void add_away(struct host *host)
-{
-    static const char *const words[] = {
-#define WORD(NAME, name) #name,
-        LINKS_AWAY_LIST(WORD)
-#undef WORD
-    };
-    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
-        metrics_add(&host->metrics, METRICS_COUNTER, "links_away_total",
-                    "inbound links that were sent away, or had to wait (system), by rule", "reason",
-                    words[i], host->links.counts.away[i]);
-    }
-}
-
-static void add_reasons(struct host *host, const char *name, const char *help,
-                        const uint64_t counts[REFUSAL_COUNT])
-{
-    static const char *const words[] = {
-#define WORD(NAME, name) #name,
-        REFUSAL_LIST(WORD)
-#undef WORD
-    };
-    for (unsigned i = 1; i < REFUSAL_COUNT; i++) {
-        metrics_add(&host->metrics, METRICS_COUNTER, name, help, "reason", words[i], counts[i]);
-    }
-}
-
 static void add_host(struct host *host)
 {
     struct metrics *metrics = &host->metrics;
@@ -326,10 +299,12 @@ static void add_host(struct host *host)
                     "what the role said that it did, by the name of the act", "act",
                     evidence_word(i), host->counts.evidence[i]);
     }
-    add_reasons(host, "refused_total", "custody refused, by rule", host->counts.refused);
-    add_reasons(host, "rejected_total", "verified readings that were not accepted",
-                host->counts.rejected);
-    add_reasons(host, "dropped_total", "bytes of peers that were dropped", host->counts.dropped);
+    metrics_add_refusals(metrics, "refused_total", "custody refused, by rule",
+                         host->counts.refused);
+    metrics_add_refusals(metrics, "rejected_total", "verified readings that were not accepted",
+                         host->counts.rejected);
+    metrics_add_refusals(metrics, "dropped_total", "bytes of peers that were dropped",
+                         host->counts.dropped);
     metrics_add(metrics, METRICS_COUNTER, "clock_steps_total",
                 "jumps of the wall clock beyond clock_step_max", NULL, NULL,
                 host->counts.clock_steps);
@@ -348,7 +323,9 @@ static void add_host(struct host *host)
                 links->accepted);
     metrics_add(metrics, METRICS_COUNTER, "links_failed_total", "refused, reset or timed out", NULL,
                 NULL, links->failed);
-    add_away(host);
+    metrics_add_away(metrics, "links_away_total",
+                     "inbound links that were sent away, or had to wait (system), by rule",
+                     links->away);
     metrics_add(metrics, METRICS_COUNTER, "tls_refused_total",
                 "handshakes that failed: no certificate of ours, expired, revoked, or no TLS 1.3",
                 NULL, NULL, links->refused);

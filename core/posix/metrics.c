@@ -53,6 +53,28 @@ void metrics_add(struct metrics *metrics, enum metrics_kind kind, const char *na
     print(metrics, "} %" PRIu64 "\n", value);
 }
 
+#define WORD(NAME, name) #name,
+
+void metrics_add_refusals(struct metrics *metrics, const char *name, const char *help,
+                          const uint64_t counts[REFUSAL_COUNT])
+{
+    static const char *const words[] = {REFUSAL_LIST(WORD)};
+    for (unsigned i = 1; i < REFUSAL_COUNT; i++) {
+        metrics_add(metrics, METRICS_COUNTER, name, help, "reason", words[i], counts[i]);
+    }
+}
+
+void metrics_add_away(struct metrics *metrics, const char *name, const char *help,
+                      const uint64_t counts[LINKS_AWAY_COUNT])
+{
+    static const char *const words[] = {LINKS_AWAY_LIST(WORD)};
+    for (unsigned i = 0; i < LINKS_AWAY_COUNT; i++) {
+        metrics_add(metrics, METRICS_COUNTER, name, help, "reason", words[i], counts[i]);
+    }
+}
+
+#undef WORD
+
 bool metrics_end(struct metrics *metrics)
 {
     char temporary[PATH_BYTES];

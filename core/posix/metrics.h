@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/evidence.h"
+#include "core/posix/links.h"
+
 enum { METRICS_BYTES_MAX = 65536 };
 
 enum metrics_kind { METRICS_COUNTER, METRICS_GAUGE };
@@ -28,6 +31,12 @@ void metrics_begin(struct metrics *metrics, const char *path, const char *role, 
  * none beside role and node. */
 void metrics_add(struct metrics *metrics, enum metrics_kind kind, const char *name,
                  const char *help, const char *label, const char *label_value, uint64_t value);
+/* A counter for each reason to refuse or to drop (counts[0] is of none), and for each reason why a
+ * link was sent away. */
+void metrics_add_refusals(struct metrics *metrics, const char *name, const char *help,
+                          const uint64_t counts[REFUSAL_COUNT]);
+void metrics_add_away(struct metrics *metrics, const char *name, const char *help,
+                      const uint64_t counts[LINKS_AWAY_COUNT]);
 /* False: errno. */
 bool metrics_end(struct metrics *metrics);
 
