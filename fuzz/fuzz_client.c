@@ -299,10 +299,10 @@ static void say_packet(struct fuzz_input *input)
                      (packet.type == MQTT_PUBREC && packet.reason >= MQTT_UNSPECIFIED_ERROR))) {
         settle(packet.packet_id);
     }
-    if (was_open && packet.type == MQTT_PUBREL) {
+    say_bytes(out, size_bytes);
+    if (was_open && world.open && packet.type == MQTT_PUBREL) { /* else it was refused */
         world.told[packet.packet_id] = 0;
     }
-    say_bytes(out, size_bytes);
 }
 
 /* ---- acts ------------------------------------------------------------------------------------ */
