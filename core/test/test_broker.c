@@ -531,7 +531,6 @@ static void retained_messages_are_for_those_who_come_later(void)
     rig_drop();
 }
 
-/* [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-4] [MQTT-4.1.0-2] [MQTT-4.4.0-1] [MQTT-4.3.3-10] */
 /* [MQTT-3.8.4-8] for those who come later, too, and over a restart. */
 static void a_retained_message_has_at_most_the_qos_of_its_publisher(void)
 {
@@ -557,6 +556,7 @@ static void a_retained_message_has_at_most_the_qos_of_its_publisher(void)
     rig_drop();
 }
 
+/* [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-4] [MQTT-4.1.0-2] [MQTT-4.4.0-1] [MQTT-4.3.3-10] */
 static void a_session_goes_on_where_its_connection_ended(void)
 {
     rig_init(false);
