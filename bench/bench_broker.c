@@ -1,6 +1,6 @@
 /* How does the gateway's broker compare with mosquitto, and its durable acks with what the disk can
  * do? One load (load.h) on both, in turns; wall time, and the CPU time of the broker's process.
- *   bench_broker [--smoke]
+ *   bench_broker [--smoke | --durable]     all, briefly, or the durable acks alone
  *   bench_broker PORT PID CLIENTS QOS WINDOW MESSAGES    the load alone, on a server that runs */
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 #include "core/check.h"
 #include "core/server/database.h"
 
-enum { OURS, THEIRS, BROKERS, SIZES = 3, QOS = 3, ROUNDS = 3, PAYLOAD_BYTES = 64, COPY_BYTES = 22 };
+enum { OURS, THEIRS, BROKERS, SIZES = 3, QOS = 3, ROUNDS = BENCH_ROUNDS, PAYLOAD_BYTES = 64, COPY_BYTES = 22 };
 
 static const char *const names[BROKERS] = {"brownout-gateway", "mosquitto"};
 static const uint32_t sizes[SIZES] = {1, 100, 1000};
@@ -284,20 +284,23 @@ int main(int argc, char **argv)
     const char *under = getenv("TMPDIR");
     bench.smoke = bench_smoke(argc, argv);
     const bool theirs = server_has_mosquitto();
-    const uint32_t sizes_run = bench.smoke ? 1 : SIZES;
+    const bool durable_alone = argc == 2 && strcmp(argv[1], "--durable") == 0;
+    const uint32_t sizes_run = durable_alone ? 0 : bench.smoke ? 1 : SIZES;
     snprintf(bench.folder, sizeof bench.folder, "%s/brownout_bench_XXXXXX",
              under == NULL || strlen(under) > 80 ? "/tmp" : under);
     if (mkdtemp(bench.folder) == NULL) {
         perror(bench.folder);
         return 4;
     }
-    if (!theirs) {
+    if (!theirs && !durable_alone) {
         printf("mosquitto is not installed (scripts/setup.sh --daemons): ours alone\n");
     }
     for (uint32_t size = 0; size < sizes_run; size++) {
         side_by_side(size, theirs);
     }
-    print_sides(sizes_run, theirs);
+    if (sizes_run > 0) {
+        print_sides(sizes_run, theirs);
+    }
     bench_title("broker: durable acks, and a raw loop of group commits in SQLite on the same disk",
                 "sessions that last, each message to one of them; the loop has the broker's "
                 "settings, rows and messages a commit; "

@@ -325,24 +325,39 @@ void client_publish_unheard(struct broker_world *world, struct message message)
     client_break(world, message.publisher);
 }
 
-void client_publish_torn(struct broker_world *world, struct message message, uint32_t nth)
+/* The broker's power went while it took this message and those behind it. */
+static void tear(struct broker_world *world, uint32_t first, uint32_t nth)
 {
-    struct client *client = &world->clients[message.publisher];
-    const uint32_t number = world->message_count;
-    world->cut_in = nth;
-    client_publish(world, message, 0);
-    world->cut_in = 0;
-    if (!world->dead) {
-        return;
-    }
-    REQUIRE(world->message_count == number + 1);
-    for (uint32_t i = 0; i < OUTBOX; i++) {
-        struct sent *sent = &client->sent[i];
-        sent->torn = sent->torn || (sent->used && sent->message == number);
+    for (uint32_t number = 0; number < CLIENTS; number++) {
+        for (uint32_t i = 0; i < OUTBOX; i++) {
+            struct sent *sent = &world->clients[number].sent[i];
+            sent->torn = sent->torn || (sent->used && sent->message >= first);
+        }
     }
     world->dead = false;
     broker_world_restart(world, true, nth);
-    model_route_maybe(world, (uint8_t)number);
+    for (uint32_t number = first; number < world->message_count; number++) {
+        model_route_maybe(world, (uint8_t)number);
+    }
+}
+
+void client_publish_group(struct broker_world *world, const struct message *messages,
+                          uint32_t count, uint32_t nth)
+{
+    const uint32_t first = world->message_count;
+    world->cut_in = nth;
+    world->more = true;
+    for (uint32_t i = 0; i < count && !world->dead; i++) {
+        client_publish(world, messages[i], 0);
+    }
+    world->more = false;
+    if (!world->dead) {
+        broker_world_step(world, EVENT_TIMEOUT, 0, NULL, 0);
+    }
+    world->cut_in = 0;
+    if (world->dead) {
+        tear(world, first, nth);
+    }
 }
 
 /* All of a PUBLISH but its last byte, and then the link breaks: nobody is to have it. */

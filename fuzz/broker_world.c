@@ -103,8 +103,12 @@ static void evidence(void *ctx, const struct evidence *said)
 void broker_world_step(struct broker_world *world, enum event_kind kind, uint32_t link,
                        const uint8_t *bytes, uint32_t size_bytes)
 {
-    const struct event event = {
-        .kind = kind, .inbound = true, .link = link, .bytes = bytes, .size_bytes = size_bytes};
+    const struct event event = {.kind = kind,
+                                .inbound = true,
+                                .more = world->more,
+                                .link = link,
+                                .bytes = bytes,
+                                .size_bytes = size_bytes};
     broker_step(world->broker, &world->port, &event);
     REQUIRE(world->resets == 0 || world->dead);
 }
@@ -320,6 +324,23 @@ static struct message message_of(uint32_t number, uint8_t choice)
                             .empty = (choice & 16) != 0};
 }
 
+/* The power goes meanwhile, or not. */
+static void publish_group(struct broker_world *world, uint32_t number, uint8_t choice,
+                          struct fuzz_input *input)
+{
+    struct message messages[GROUP_MAX];
+    const uint32_t count = 1 + choice % GROUP_MAX;
+    const uint32_t nth = choice / GROUP_MAX % 2 == 0 ? 0 : 1 + choice / GROUP_MAX / 2;
+    for (uint32_t i = 0; i < count; i++) {
+        messages[i] = message_of((number + i / 2) % CLIENTS, fuzz_byte(input));
+        if (nth > 0) {
+            messages[i].qos = messages[i].qos == 0 ? 1 : messages[i].qos;
+            messages[i].retain = messages[i].empty = false;
+        }
+    }
+    client_publish_group(world, messages, count, nth);
+}
+
 void broker_world_act(struct broker_world *world, struct fuzz_input *input)
 {
     static const uint32_t expiries_s[] = {UINT32_MAX, UINT32_MAX, 0, 5};
@@ -344,8 +365,10 @@ void broker_world_act(struct broker_world *world, struct fuzz_input *input)
         break;
     case 6:
     case 7:
-    case 8:
         client_publish(world, message_of(number, choice), (choice >> 5) % (ALIASES + 1u));
+        break;
+    case 8:
+        publish_group(world, number, choice, input);
         break;
     case 9:
         client_release(world, number);
@@ -382,7 +405,7 @@ void broker_world_act(struct broker_world *world, struct fuzz_input *input)
         } else {
             const struct message message = {
                 .topic = choice & 1, .qos = 1 + (choice >> 2 & 1), .publisher = (uint8_t)number};
-            client_publish_torn(world, message, 1 + (choice >> 3));
+            client_publish_group(world, &message, 1, 1 + (choice >> 3));
         }
         break;
     }

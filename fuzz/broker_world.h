@@ -29,6 +29,7 @@ enum {
     OWED_MAX = 128,
     RECEIVE_MAXIMUM = MQTT_INFLIGHT_MAX < 4 ? MQTT_INFLIGHT_MAX : 4, /* what the broker says */
     OUTBOX = 4,
+    GROUP_MAX = 4,
     ALIASES = 2, /* that a client uses, and at most takes */
     EXPIRY_MAX_S = 100000,
     NOBODY = 255,
@@ -131,6 +132,7 @@ struct broker_world {
     struct disk disk;
     uint32_t cut_in;      /* the power goes in this operation of the disk from now on; 0: in none */
     bool dead;            /* and it went, in this step */
+    bool more;            /* events are settled together: the next one comes at once */
     uint32_t piece_bytes; /* 0: packets come whole */
     uint64_t now_us, entropy, digest;
     uint32_t resets, link_count, stranger, order;
@@ -205,9 +207,11 @@ void client_unsubscribe(struct broker_world *world, uint32_t number, uint32_t fi
 /* alias: 0, or one of 1..ALIASES to be used. */
 void client_publish(struct broker_world *world, struct message message, uint32_t alias);
 void client_publish_unheard(struct broker_world *world, struct message message);
-/* As client_publish, with QoS 1 or 2, not retained; the power goes in the n-th operation of the
- * disk meanwhile, if there are so many. */
-void client_publish_torn(struct broker_world *world, struct message message, uint32_t nth);
+/* As client_publish for each of 1..GROUP_MAX, which the broker settles together. nth above 0: all
+ * with QoS 1 or 2, none retained; the power goes in the n-th operation of the disk meanwhile, if
+ * there are so many. */
+void client_publish_group(struct broker_world *world, const struct message *messages,
+                          uint32_t count, uint32_t nth);
 void client_publish_half(struct broker_world *world, uint32_t number, uint32_t topic);
 void client_release(struct broker_world *world, uint32_t number);
 /* Acknowledge what came first of all that is not. False: there is nothing. */

@@ -335,7 +335,7 @@ static uint8_t take_packet(struct mqtt_client *client, const struct taking *taki
     const bool connecting =
         client->state == MQTT_CLIENT_CONNECTING || client->state == MQTT_CLIENT_AUTHENTICATING;
     const bool ready = client->state == MQTT_CLIENT_READY;
-    if (packet->type == MQTT_DISCONNECT && (connecting || ready)) {
+    if (packet->type == MQTT_DISCONNECT && ready) { /* not before CONNACK [MQTT-3.14.0-1] */
         down(client, taking, packet->reason);
         return MQTT_SUCCESS;
     }

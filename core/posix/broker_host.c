@@ -9,10 +9,7 @@
 #include "core/check.h"
 #include "core/posix/host.h"
 
-enum {
-    GROUP = 32, /* events that share a settling, where there is no commit to share */
-    TURNS = 4,  /* looks at the links for one commit */
-};
+enum { GROUP = 32 }; /* events that share a settling, where there is no commit to share */
 
 /* ---- The port -------------------------------------------------------------------------------- */
 
@@ -128,37 +125,35 @@ uint64_t broker_host_deadline_us(const struct broker_host *host)
     return deadline_us > UINT64_MAX - host->start_us ? UINT64_MAX : deadline_us + host->start_us;
 }
 
-/* What its links have now. False: nothing. */
-static bool take_events(struct broker_host *host, bool *unsettled)
-{
-    struct event event;
-    const uint64_t steps = host->steps, now_us = host_clock_us();
-    while (!host->reset_asked && links_next(&host->links, now_us, &event)) {
-        host->steps++;
-        *unsettled = host->config->broker.durable || host->steps % GROUP != 0;
-        event.more = *unsettled; /* it, or the TIMEOUT of the round */
-        broker_step(host->broker, &host->port, &event);
-    }
-    return host->steps > steps;
-}
-
+/* What came while the last commit was under way shares the next one: a slower disk has larger
+ * groups. */
 void broker_host_round(struct broker_host *host)
 {
+    struct event event;
     bool unsettled = false;
     if (host->broker == NULL) {
         return;
     }
-    bool more = take_events(host, &unsettled);
-    for (uint32_t turn = 1; turn < TURNS && more && host->config->broker.durable; turn++) {
-        const uint64_t now_us = host_clock_us();
-        links_wait(&host->links, -1, now_us, now_us); /* what came meanwhile shares the commit */
-        more = take_events(host, &unsettled);
+    const uint64_t now_us = host_clock_us();
+    while (!host->reset_asked && links_next(&host->links, now_us, &event)) {
+        host->steps++;
+        unsettled = host->config->broker.durable || host->steps % GROUP != 0;
+        event.more = unsettled; /* it, or the TIMEOUT of the round */
+        broker_step(host->broker, &host->port, &event);
     }
     if (!host->reset_asked && (unsettled || broker_host_deadline_us(host) <= host_clock_us())) {
         broker_step(host->broker, &host->port, &(struct event){.kind = EVENT_TIMEOUT});
         host->steps++;
     }
     links_flush(&host->links);
+}
+
+void broker_host_stop(struct broker_host *host)
+{
+    if (host->broker != NULL) {
+        broker_shut_down(host->broker, &host->port);
+        links_flush(&host->links);
+    }
 }
 
 void broker_host_close(struct broker_host *host)

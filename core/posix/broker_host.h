@@ -38,6 +38,8 @@ uint64_t broker_host_deadline_us(const struct broker_host *host);
 /* Behind links_wait_all: what its links have. */
 void broker_host_round(struct broker_host *host);
 void broker_host_figures(const struct broker_host *host, struct metrics *metrics);
+/* An orderly end: clients are told. Then broker_host_close. */
+void broker_host_stop(struct broker_host *host);
 /* In any state, also of one that was only zeroed. */
 void broker_host_close(struct broker_host *host);
 

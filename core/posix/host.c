@@ -224,6 +224,7 @@ void host_close(struct host *host, enum host_end end)
         }
         if (end == HOST_STOPPED) {
             begin_step(host);
+            broker_host_stop(&host->broker);
             listing_write(host);
             host_word(host, &(struct evidence_line){.kind = EVIDENCE_WORD_STOP});
         } else {

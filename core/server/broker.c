@@ -10,7 +10,7 @@
 /* Where each table begins in the caller's memory; all of them on 8 bytes. */
 struct layout {
     uint64_t connections, sessions, subscriptions, messages, copies, retained;
-    uint64_t by_link, by_client, by_filter, touched, unsent;
+    uint64_t by_link, by_client, by_filter, by_topic, touched, unsent;
     uint64_t free_framers, free_outgoings, free_messages, free_copies;
     uint64_t aliases, framers, outgoings, small_bytes, large_bytes, end;
 };
@@ -31,11 +31,12 @@ static struct layout layout_of(const struct broker_config *config)
         table_end(at.subscriptions, config->subscriptions_max, sizeof(struct broker_subscription));
     at.copies = table_end(at.messages, config->messages_max, sizeof(struct broker_message));
     at.retained = table_end(at.copies, config->copies_max, sizeof(struct broker_copy));
-    at.by_link = table_end(at.retained, config->retained_max, sizeof(uint32_t));
+    at.by_link = table_end(at.retained, config->retained_max, sizeof(struct broker_retained));
     at.by_client = table_end(at.by_link, broker_buckets(config->connections_max), sizeof(uint32_t));
     at.by_filter = table_end(at.by_client, broker_buckets(config->sessions_max), sizeof(uint32_t));
-    at.touched =
+    at.by_topic =
         table_end(at.by_filter, broker_buckets(config->subscriptions_max), sizeof(uint32_t));
+    at.touched = table_end(at.by_topic, broker_buckets(config->retained_max), sizeof(uint32_t));
     at.unsent = table_end(at.touched, config->sessions_max, sizeof(uint32_t));
     at.free_framers = table_end(at.unsent, config->connections_max, sizeof(uint32_t));
     at.free_outgoings = table_end(at.free_framers, config->connections_max, sizeof(uint32_t));
@@ -105,6 +106,7 @@ static void lists_init(struct broker *broker, uint8_t *memory, const struct layo
     broker_buckets_init(&broker->by_client, rows_at(memory, at->by_client), config->sessions_max);
     broker_buckets_init(&broker->by_filter, rows_at(memory, at->by_filter),
                         config->subscriptions_max);
+    broker_buckets_init(&broker->by_topic, rows_at(memory, at->by_topic), config->retained_max);
 }
 
 /* What is behind the lists is written before it is read, and is left alone. */
@@ -119,7 +121,7 @@ static void tables_init(struct broker *broker, const struct broker_config *confi
     broker->subscriptions = (struct broker_subscription *)(void *)(memory + at.subscriptions);
     broker->messages = (struct broker_message *)(void *)(memory + at.messages);
     broker->copies = (struct broker_copy *)(void *)(memory + at.copies);
-    broker->retained = rows_at(memory, at.retained);
+    broker->retained = (struct broker_retained *)(void *)(memory + at.retained);
     broker->aliases = (struct broker_aliases *)(void *)(memory + at.aliases);
     broker->framers = (struct mqtt_framer *)(void *)(memory + at.framers);
     broker->outgoings = (struct mqtt_outgoing *)(void *)(memory + at.outgoings);
@@ -135,7 +137,7 @@ static void tables_init(struct broker *broker, const struct broker_config *confi
         broker->copies[row].message = BROKER_NONE;
     }
     for (uint32_t row = 0; row < config->retained_max; row++) {
-        broker->retained[row] = BROKER_NONE;
+        broker->retained[row].message = BROKER_NONE;
     }
 }
 
@@ -628,6 +630,27 @@ void broker_step(struct broker *broker, const struct port *port, const struct ev
     }
 }
 
+void broker_shut_down(struct broker *broker, const struct port *port)
+{
+    struct clock_reading now = {0};
+    if (broker->failed || port->clock_read(port->ctx, &now) != ERR_OK) {
+        return;
+    }
+    broker->now_us = now.monotonic_us;
+    settle(broker, port);
+    for (uint32_t row = 0; row < broker->config.connections_max; row++) {
+        struct broker_connection *connection = &broker->connections[row];
+        if (connection->used && connection->connected) {
+            broker_refuse(broker, port, connection, MQTT_SERVER_SHUTTING_DOWN);
+        } else if (connection->used && !connection->leaving) {
+            broker_close(broker, port, connection);
+        }
+    }
+    if (!broker->failed) {
+        settle(broker, port);
+    }
+}
+
 uint64_t broker_deadline_us(const struct broker *broker)
 {
     return broker->failed ? UINT64_MAX : broker->unsettled ? 0 : broker->deadline_us;
@@ -646,6 +669,6 @@ void broker_view(const struct broker *broker, struct broker_view *out)
     out->messages = broker->config.messages_max - broker->free_messages.count;
     out->copies = broker->config.copies_max - broker->free_copies.count;
     for (uint32_t row = 0; row < broker->config.retained_max; row++) {
-        out->retained += broker->retained[row] != BROKER_NONE;
+        out->retained += broker->retained[row].message != BROKER_NONE;
     }
 }

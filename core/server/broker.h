@@ -22,9 +22,9 @@
  *
  * Time. A step costs what it has to do with, not how much there is: links, clients and
  * subscriptions are found by hash, a topic's subscriptions by as many as it has levels. A SUBSCRIBE
- * looks at all retained messages, and so does a retained PUBLISH. An event with `more` set is taken
- * and settled with the next one: one commit for all of them (group commit), and nothing leaves
- * before it; but what has come is settled before it fills half of a queue.
+ * with a wildcard looks at all retained messages. An event with `more` set is taken and settled
+ * with the next one: one commit for all of them (group commit), and nothing leaves before it; but
+ * what has come is settled before it fills half of a queue.
  *
  * Not here: enhanced authentication (0x8C), authorization by topic, TLS and WebSocket (the port's).
  */
@@ -73,6 +73,9 @@ void broker_step(struct broker *broker, const struct port *port, const struct ev
 /* May be earlier than anything that is to be done. */
 uint64_t broker_deadline_us(const struct broker *broker);
 void broker_view(const struct broker *broker, struct broker_view *out);
+/* The process ends in order: what was taken is committed, and whoever is connected hears so
+ * (DISCONNECT, 0x8B). Sessions go on from the database. Then broker_drop. */
+void broker_shut_down(struct broker *broker, const struct port *port);
 /* Finalise and close; no durable effect. After a power loss too. */
 void broker_drop(struct broker *broker);
 

@@ -16,6 +16,15 @@ static uint32_t hash_byte(uint32_t hash, uint8_t byte)
     return (hash ^ byte) * HASH_PRIME;
 }
 
+static uint32_t hash_text(struct mqtt_slice text)
+{
+    uint32_t hash = HASH_BASIS;
+    for (uint32_t index = 0; index < text.size_bytes; index++) {
+        hash = hash_byte(hash, text.bytes[index]);
+    }
+    return hash;
+}
+
 uint32_t broker_buckets(uint32_t rows)
 {
     uint32_t count = 1;
@@ -77,11 +86,7 @@ void broker_connection_unindex(struct broker *broker, uint32_t row)
 
 static uint32_t *bucket_of_client(const struct broker *broker, struct mqtt_slice client)
 {
-    uint32_t hash = HASH_BASIS;
-    for (uint32_t index = 0; index < client.size_bytes; index++) {
-        hash = hash_byte(hash, client.bytes[index]);
-    }
-    return bucket(&broker->by_client, hash);
+    return bucket(&broker->by_client, hash_text(client));
 }
 
 struct broker_session *broker_session_find(struct broker *broker, struct mqtt_slice client)
@@ -111,6 +116,46 @@ void broker_session_unindex(struct broker *broker, uint32_t row)
         at = &broker->sessions[*at].next;
     }
     *at = broker->sessions[row].next;
+}
+
+/* --- retained messages, by their topic */
+
+static struct mqtt_slice topic_of(const struct broker *broker, uint32_t row)
+{
+    struct mqtt_packet packet;
+    broker_message_read(broker, broker->retained[row].message, &packet);
+    return packet.topic;
+}
+
+static uint32_t *bucket_of_topic(const struct broker *broker, struct mqtt_slice topic)
+{
+    return bucket(&broker->by_topic, hash_text(topic));
+}
+
+uint32_t broker_retained_find(const struct broker *broker, struct mqtt_slice topic)
+{
+    uint32_t row = *bucket_of_topic(broker, topic);
+    while (row != BROKER_NONE && !mqtt_slice_equal(topic_of(broker, row), topic)) {
+        row = broker->retained[row].next;
+    }
+    return row;
+}
+
+void broker_retained_index(struct broker *broker, uint32_t row)
+{
+    uint32_t *first = bucket_of_topic(broker, topic_of(broker, row));
+    broker->retained[row].next = *first;
+    *first = row;
+}
+
+void broker_retained_unindex(struct broker *broker, uint32_t row)
+{
+    uint32_t *at = bucket_of_topic(broker, topic_of(broker, row));
+    while (*at != row) {
+        CHECK(*at != BROKER_NONE);
+        at = &broker->retained[*at].next;
+    }
+    *at = broker->retained[row].next;
 }
 
 /* --- subscriptions, by the levels of their filters in front of the first wildcard */

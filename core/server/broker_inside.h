@@ -54,6 +54,11 @@ struct broker_copy {
     bool stored;
 };
 
+struct broker_retained {
+    uint32_t message; /* BROKER_NONE = free */
+    uint32_t next;    /* in the bucket of its topic */
+};
+
 struct broker_subscription {
     uint32_t session; /* BROKER_NONE = free */
     uint32_t identifier;
@@ -151,7 +156,8 @@ struct broker {
     uint32_t unsettled_count; /* copies that came with them */
     uint64_t deadline_us;     /* no connection, session or will ends before it */
     uint64_t order_next;
-    uint32_t connection_next, session_next, subscription_next; /* below it no row is free */
+    /* Below it no row is free. */
+    uint32_t connection_next, session_next, subscription_next, retained_next;
     uint32_t subscriptions_used;
     struct broker_view counts;
     struct database database;
@@ -161,8 +167,8 @@ struct broker {
     struct broker_subscription *subscriptions;
     struct broker_message *messages;
     struct broker_copy *copies;
-    uint32_t *retained; /* messages, or BROKER_NONE */
-    struct broker_buckets by_link, by_client, by_filter;
+    struct broker_retained *retained;
+    struct broker_buckets by_link, by_client, by_filter, by_topic;
     struct broker_list touched;           /* sessions */
     struct broker_list unsent;            /* connections */
     uint32_t waiting_first, waiting_last; /* connections without a CONNECT, the oldest first */
@@ -187,6 +193,10 @@ void broker_session_index(struct broker *broker, uint32_t row);
 void broker_session_unindex(struct broker *broker, uint32_t row);
 void broker_subscription_index(struct broker *broker, uint32_t row);
 void broker_subscription_unindex(struct broker *broker, uint32_t row);
+/* BROKER_NONE: none of this topic. */
+uint32_t broker_retained_find(const struct broker *broker, struct mqtt_slice topic);
+void broker_retained_index(struct broker *broker, uint32_t row);
+void broker_retained_unindex(struct broker *broker, uint32_t row);
 
 /* The subscriptions that match a topic: those whose filters begin with its first levels, and are
  * theirs or go on with a wildcard. Nothing is put in or taken out meanwhile. */

@@ -204,28 +204,14 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
     }
 }
 
-static uint32_t retained_find(const struct broker *broker, struct mqtt_slice topic)
+static uint32_t retained_free_row(struct broker *broker)
 {
-    for (uint32_t row = 0; row < broker->config.retained_max; row++) {
-        struct mqtt_packet packet;
-        if (broker->retained[row] != BROKER_NONE) {
-            broker_message_read(broker, broker->retained[row], &packet);
-            if (mqtt_slice_equal(packet.topic, topic)) {
-                return row;
-            }
-        }
+    while (broker->retained_next < broker->config.retained_max &&
+           broker->retained[broker->retained_next].message != BROKER_NONE) {
+        broker->retained_next++;
     }
-    return BROKER_NONE;
-}
-
-static uint32_t retained_free_row(const struct broker *broker)
-{
-    for (uint32_t row = 0; row < broker->config.retained_max; row++) {
-        if (broker->retained[row] == BROKER_NONE) {
-            return row;
-        }
-    }
-    return BROKER_NONE;
+    return broker->retained_next < broker->config.retained_max ? broker->retained_next
+                                                               : BROKER_NONE;
 }
 
 /* [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7]; row: where it goes, or what it replaces. */
@@ -234,14 +220,17 @@ static void retain(struct broker *broker, uint32_t row, uint32_t message, bool e
     if (row == BROKER_NONE) { /* nothing to remove */
         return;
     }
-    if (broker->retained[row] != BROKER_NONE) {
-        const uint32_t old = broker->retained[row];
-        broker->retained[row] = BROKER_NONE;
+    if (broker->retained[row].message != BROKER_NONE) {
+        const uint32_t old = broker->retained[row].message;
+        broker_retained_unindex(broker, row);
+        broker->retained[row].message = BROKER_NONE;
+        broker->retained_next = row < broker->retained_next ? row : broker->retained_next;
         broker_store_delete(broker, BROKER_DELETE_RETAINED, row);
         broker_message_release(broker, old);
     }
     if (!empty) {
-        broker->retained[row] = message;
+        broker->retained[row].message = message;
+        broker_retained_index(broker, row);
         broker_message_hold(broker, message, true);
         broker_store_put(broker, BROKER_PUT_RETAINED, row);
     }
@@ -267,7 +256,7 @@ uint8_t broker_route(struct broker *broker, const struct mqtt_packet *publish, u
     const bool empty = publish->payload.size_bytes == 0;
     uint32_t retained = BROKER_NONE;
     if (publish->retain) {
-        retained = retained_find(broker, publish->topic);
+        retained = broker_retained_find(broker, publish->topic);
         if (retained == BROKER_NONE && !empty) {
             retained = retained_free_row(broker);
             if (retained == BROKER_NONE) {
@@ -308,21 +297,34 @@ uint8_t broker_route(struct broker *broker, const struct mqtt_packet *publish, u
     return anybody ? MQTT_SUCCESS : MQTT_NO_MATCHING_SUBSCRIBERS;
 }
 
+static void send_retained_row(struct broker *broker, const struct broker_subscription *one,
+                              uint32_t row)
+{
+    struct mqtt_packet packet;
+    const uint32_t message = broker->retained[row].message;
+    broker_message_read(broker, message, &packet);
+    if (!broker_message_fresh(broker, message, &packet)) { /* it has expired meanwhile */
+        retain(broker, row, BROKER_NONE, true);
+    } else if (broker_subscription_matches(one, packet.topic)) {
+        const uint8_t qos = broker->messages[message].qos; /* [MQTT-3.8.4-8] */
+        enqueue(broker, one->session, message, qos < one->qos ? qos : one->qos, true,
+                one->identifier);
+    }
+}
+
 static void send_retained(struct broker *broker, const struct broker_subscription *one)
 {
-    for (uint32_t row = 0; row < broker->config.retained_max; row++) {
-        struct mqtt_packet packet;
-        if (broker->retained[row] == BROKER_NONE) {
-            continue;
+    const struct mqtt_slice filter = broker_slice(&one->filter);
+    if (!mqtt_filter_wild(filter)) { /* it is a topic, too */
+        const uint32_t row = broker_retained_find(broker, filter);
+        if (row != BROKER_NONE) {
+            send_retained_row(broker, one, row);
         }
-        const uint32_t message = broker->retained[row];
-        broker_message_read(broker, message, &packet);
-        if (!broker_message_fresh(broker, message, &packet)) { /* it has expired meanwhile */
-            retain(broker, row, BROKER_NONE, true);
-        } else if (broker_subscription_matches(one, packet.topic)) {
-            const uint8_t qos = broker->messages[message].qos; /* [MQTT-3.8.4-8] */
-            enqueue(broker, one->session, message, qos < one->qos ? qos : one->qos, true,
-                    one->identifier);
+        return;
+    }
+    for (uint32_t row = 0; row < broker->config.retained_max; row++) {
+        if (broker->retained[row].message != BROKER_NONE) {
+            send_retained_row(broker, one, row);
         }
     }
 }

@@ -122,7 +122,7 @@ void broker_store_put(struct broker *broker, enum broker_statement what, uint32_
         put_copy(&body, &broker->copies[row]);
         break;
     case BROKER_PUT_RETAINED:
-        mqtt_put_four(&body, broker->retained[row]);
+        mqtt_put_four(&body, broker->retained[row].message);
         break;
     case BROKER_DELETE_SESSION:
     case BROKER_DELETE_SUBSCRIPTION:
@@ -177,10 +177,16 @@ static bool read_message(struct broker *broker, uint32_t row, struct mqtt_cursor
 static bool read_retained(struct broker *broker, uint32_t row, struct mqtt_cursor *body)
 {
     const uint32_t message = mqtt_read_number(body, 4);
+    struct mqtt_packet packet;
     if (row >= broker->config.retained_max || !message_there(broker, message)) {
         return false;
     }
-    broker->retained[row] = message;
+    broker_message_read(broker, message, &packet);
+    if (broker_retained_find(broker, packet.topic) != BROKER_NONE) {
+        return false;
+    }
+    broker->retained[row].message = message;
+    broker_retained_index(broker, row);
     broker_message_refer(broker, message);
     return true;
 }
@@ -327,33 +333,23 @@ static bool mark_inflight(struct broker *broker)
     return true;
 }
 
-/* The queues, in the order of their copies. Rows of one table, each looked at once for each of the
- * copies before it: a restart may take its time. */
-static void link_queues(struct broker *broker)
+/* Behind the others in the queue of its session. */
+static bool queue_copy(struct broker *broker, uint32_t row, struct mqtt_cursor *body)
 {
-    uint64_t order = 0;
-    for (;;) {
-        uint32_t next = BROKER_NONE;
-        for (uint32_t row = 0; row < broker->config.copies_max; row++) {
-            const struct broker_copy *copy = &broker->copies[row];
-            if (copy->message != BROKER_NONE && !copy->inflight && copy->order >= order &&
-                (next == BROKER_NONE || copy->order < broker->copies[next].order)) {
-                next = row;
-            }
-        }
-        if (next == BROKER_NONE) {
-            return;
-        }
-        struct broker_session *session = &broker->sessions[broker->copies[next].session];
-        if (session->tail == BROKER_NONE) {
-            session->head = next;
-        } else {
-            broker->copies[session->tail].next = next;
-        }
-        session->tail = next;
-        session->queue_count++;
-        order = broker->copies[next].order + 1;
+    const struct broker_copy *copy = &broker->copies[row];
+    struct broker_session *session = &broker->sessions[copy->session];
+    body->size_bytes = 0; /* it was read before */
+    if (copy->inflight) {
+        return true;
     }
+    if (session->tail == BROKER_NONE) {
+        session->head = row;
+    } else {
+        broker->copies[session->tail].next = row;
+    }
+    session->tail = row;
+    session->queue_count++;
+    return true;
 }
 
 /* All clients are away, and whatever was only of the old life goes. */
@@ -404,8 +400,11 @@ enum err broker_store_open(struct broker *broker, const struct port *port)
     if (err == ERR_OK && !mark_inflight(broker)) {
         err = ERR_CORRUPT;
     }
+    if (err == ERR_OK) { /* by their order, which put_copy writes behind three numbers */
+        err = load_table(broker, "SELECT id, body FROM copy ORDER BY substr(body, 13, 8)",
+                         queue_copy);
+    }
     if (err == ERR_OK) {
-        link_queues(broker);
         broker_free_rows(broker);
         begin(broker);
         err = broker->err;

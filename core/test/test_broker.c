@@ -503,6 +503,11 @@ static void retained_messages_are_for_those_who_come_later(void)
     one.retain_handling = MQTT_RETAINED_NEVER;
     EXPECT_EQUAL(subscribe_with(a, &one, 0), 0);
     EXPECT(silent(a));
+    const uint32_t b = fresh("b");
+    subscribe(b, "t", 0); /* a filter that is a topic */
+    EXPECT(expect_message(b, "t", "2", 0).retain);
+    subscribe(b, "s", 0);
+    EXPECT(silent(b));
     packet.payload = TEXT("");
     say(p, &packet);
     EXPECT(!expect_message(a, "t", "", 0).retain);
@@ -1176,6 +1181,26 @@ static void a_message_that_is_owned_is_stored_though_its_ack_has_no_room(void)
     rig_drop();
 }
 
+static void who_is_connected_hears_of_an_orderly_end(void)
+{
+    rig_init(true);
+    const uint32_t a = connected("a", false, 100, false), b = fresh("b"), stranger = link_up();
+    subscribe(a, "t", 1);
+    rig.more = true;
+    publish(b, "t", "taken", 1, 3);
+    rig.more = false;
+    broker_shut_down(rig.broker, &rig.fake.port);
+    (void)expect_message(a, "t", "taken", 1);
+    expect_ended(a, MQTT_DISCONNECT, MQTT_SERVER_SHUTTING_DOWN);
+    EXPECT_EQUAL(heard(b, MQTT_PUBACK).packet_id, 3);
+    expect_ended(b, MQTT_DISCONNECT, MQTT_SERVER_SHUTTING_DOWN);
+    EXPECT(!is_open(stranger));
+    EXPECT_EQUAL(view().sessions, 1);
+    restart();
+    EXPECT(expect_message(connected("a", false, 100, true), "t", "taken", 1).dup);
+    rig_drop();
+}
+
 static void stored_rows_that_nobody_stored_are_given_up(void)
 {
     static const char *const damages[] = {
@@ -1185,6 +1210,7 @@ static void stored_rows_that_nobody_stored_are_given_up(void)
         "UPDATE copy SET body = zeroblob(23)",
         "UPDATE subscription SET id = 4000000000",
         "UPDATE retained SET body = x'FFFFFFFE'",
+        "INSERT INTO retained SELECT id + 1, body FROM retained", /* two of one topic */
         "UPDATE message SET body = substr(body, 1, length(body) - 1)",
         "DELETE FROM copy",
     };
@@ -1235,6 +1261,7 @@ int main(void)
     RUN(a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset);
     RUN(a_client_that_does_not_read_loses_nothing_that_can_wait);
     RUN(a_message_that_is_owned_is_stored_though_its_ack_has_no_room);
+    RUN(who_is_connected_hears_of_an_orderly_end);
     RUN(stored_rows_that_nobody_stored_are_given_up);
     return 0;
 }

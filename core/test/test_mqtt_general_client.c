@@ -486,7 +486,8 @@ static void keep_alive_is_the_servers_if_it_says_one(void)
     EXPECT_EQUAL(mqtt_general_deadline_us(&world.client), UINT64_MAX);
 }
 
-/* [MQTT-4.12.0-3] [MQTT-4.12.0-5] [MQTT-4.12.0-6] [MQTT-4.12.0-7] [MQTT-4.12.1-1] */
+/* [MQTT-4.12.0-3] [MQTT-4.12.0-5] [MQTT-4.12.0-6] [MQTT-4.12.0-7] [MQTT-4.12.1-1] [MQTT-4.12.1-2]
+ */
 static void authentication_goes_on_until_the_connack_and_may_begin_anew(void)
 {
     world_init();
@@ -515,6 +516,27 @@ static void authentication_goes_on_until_the_connack_and_may_begin_anew(void)
     auth.reason = MQTT_SUCCESS;
     EXPECT_EQUAL(hear(&auth).kind, MQTT_GENERAL_AUTHENTICATE);
     expect_refused(&auth, MQTT_PROTOCOL_ERROR); /* none is under way */
+
+    (void)opened();
+    EXPECT_EQUAL(hear(&connack).kind, MQTT_GENERAL_READY);
+    for (uint32_t round = 0; round < 2; round++) { /* anew, and it fails at either end */
+        EXPECT_EQUAL(mqtt_general_authenticate(&world.client, &world.port, 1, TEXT("6")), ERR_OK);
+        EXPECT_EQUAL(said(MQTT_AUTH).reason, MQTT_REAUTHENTICATE);
+        const uint32_t closes = world.closes;
+        if (round == 0) {
+            struct mqtt_packet refused = packet_of(MQTT_DISCONNECT, 0, MQTT_NOT_AUTHORIZED);
+            happening = hear(&refused);
+            EXPECT_EQUAL(happening.kind, MQTT_GENERAL_DOWN);
+            EXPECT_EQUAL(happening.reason, MQTT_NOT_AUTHORIZED);
+            (void)opened();
+            EXPECT_EQUAL(hear(&connack).kind, MQTT_GENERAL_READY);
+        } else {
+            EXPECT_EQUAL(hear(&auth).kind, MQTT_GENERAL_AUTHENTICATE);
+            mqtt_general_close(&world.client, &world.port, 1, MQTT_NOT_AUTHORIZED);
+            EXPECT_EQUAL(said(MQTT_DISCONNECT).reason, MQTT_NOT_AUTHORIZED);
+        }
+        EXPECT_EQUAL(world.closes, closes + 1);
+    }
 
     (void)opened();
     auth.reason = MQTT_CONTINUE_AUTHENTICATION;

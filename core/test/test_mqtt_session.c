@@ -547,6 +547,18 @@ static void a_second_connect_is_a_protocol_error(void)
     expect_session_refused(MQTT_DISCONNECT, MQTT_PROTOCOL_ERROR);
 }
 
+/* Whatever it says with it, it fails [MQTT-4.12.1-2]. */
+static void a_client_cannot_authenticate_anew(void)
+{
+    connect_both();
+    struct mqtt_packet packet;
+    mqtt_packet_init(&packet, MQTT_AUTH);
+    packet.reason = MQTT_REAUTHENTICATE;
+    packet.properties = good_connect("7").properties;
+    packet_to_session(&packet);
+    expect_session_refused(MQTT_DISCONNECT, MQTT_PROTOCOL_ERROR);
+}
+
 static void a_session_refuses_each_publish_that_it_did_not_allow(void)
 {
     for (uint32_t round = 0; round < 6; round++) {
@@ -811,7 +823,7 @@ static void a_client_refuses_a_broker_that_breaks_the_rules(void)
 
 static void a_client_wants_to_be_challenged_once(void)
 {
-    for (uint32_t round = 0; round < 6; round++) {
+    for (uint32_t round = 0; round < 7; round++) {
         world_init();
         open_link();
         move(&world.client_end, session_event);
@@ -831,6 +843,9 @@ static void a_client_wants_to_be_challenged_once(void)
             reason = MQTT_IMPLEMENTATION_ERROR;
         } else if (round == 4) {
             packet = last_packet(&world.session_end); /* a second challenge */
+        } else if (round == 5) {
+            mqtt_packet_init(&packet, MQTT_DISCONNECT); /* [MQTT-3.14.0-1] */
+            packet.reason = MQTT_SERVER_SHUTTING_DOWN;
         } else {
             world.session_end.size_bytes = 0; /* a nonce of the wrong size */
             mqtt_packet_init(&packet, MQTT_AUTH);
@@ -1186,6 +1201,7 @@ int main(void)
     RUN(before_connect_nothing_else_is_taken);
     RUN(between_challenge_and_answer_only_the_answer_is_taken);
     RUN(a_second_connect_is_a_protocol_error);
+    RUN(a_client_cannot_authenticate_anew);
     RUN(a_session_refuses_each_publish_that_it_did_not_allow);
     RUN(a_client_that_exceeds_receive_maximum_is_disconnected);
     RUN(a_live_resend_is_known_with_a_full_window_too);

@@ -186,6 +186,14 @@ static void what_was_acked_outlives_the_process(void)
     const struct mqtt_packet again = heard(MQTT_PUBLISH);
     EXPECT(again.dup);
     EXPECT_EQUAL(again.packet_id, packet_id);
+    broker_host_stop(&host); /* in order: who is there hears of it */
+    EXPECT_EQUAL(heard(MQTT_DISCONNECT).reason, MQTT_SERVER_SHUTTING_DOWN);
+    EXPECT_EQUAL(next().kind, EVENT_LINK_DOWN);
+    down();
+    up("", NULL);
+    link = linked();
+    EXPECT(connect_as(link, NULL).session_present);
+    EXPECT_EQUAL(heard(MQTT_PUBLISH).packet_id, packet_id);
     down();
     up("broker_durable = 0\n", NULL); /* as if there were none */
     link = linked();
