@@ -12,7 +12,16 @@
 #include "core/check.h"
 #include "core/server/database.h"
 
-enum { OURS, THEIRS, BROKERS, SIZES = 3, QOS = 3, ROUNDS = BENCH_ROUNDS, PAYLOAD_BYTES = 64, COPY_BYTES = 22 };
+enum {
+    OURS,
+    THEIRS,
+    BROKERS,
+    SIZES = 3,
+    QOS = 3,
+    ROUNDS = BENCH_ROUNDS,
+    PAYLOAD_BYTES = 64,
+    COPY_BYTES = 22
+};
 
 static const char *const names[BROKERS] = {"brownout-gateway", "mosquitto"};
 static const uint32_t sizes[SIZES] = {1, 100, 1000};

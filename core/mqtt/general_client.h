@@ -140,7 +140,8 @@ enum err mqtt_general_unsubscribe(struct mqtt_general_client *client, const stru
                                   uint16_t *packet_id) MUST_USE;
 /* The next step of enhanced authentication, with this data (bytes NULL: none); once OPEN, begin it
  * anew. What the server says and this end does not believe is answered with mqtt_general_close
- * (MQTT_NOT_AUTHORIZED) [MQTT-4.12.1-2]. Only with an authentication method (CHECK). ERR_OK | ERR_CLOSED. */
+ * (MQTT_NOT_AUTHORIZED) [MQTT-4.12.1-2]. Only with an authentication method (CHECK). ERR_OK |
+ * ERR_CLOSED. */
 enum err mqtt_general_authenticate(struct mqtt_general_client *client, const struct port *port,
                                    uint64_t now_us, struct mqtt_slice data) MUST_USE;
 
