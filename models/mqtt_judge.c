@@ -70,12 +70,20 @@ static struct mqtt_judge_message *message_at(struct mqtt_judge *judge, uint32_t 
     return &judge->messages[message < MQTT_JUDGE_MESSAGES ? message : 0];
 }
 
-static void retain(struct mqtt_judge *judge, const struct mqtt_judge_message *row, uint32_t message)
+/* again: of QoS 2, the broker takes it as a new one only if it has forgotten it. */
+static void retain(struct mqtt_judge *judge, const struct mqtt_judge_message *row, uint32_t message,
+                   bool again)
 {
-    if (row->retain && row->topic_class == MQTT_TOPIC_RETAINED) {
-        judge->retained[row->topic] = row->empty ? 0 : message;
-        judge->retained_maybe_count[row->topic] = 0;
+    uint32_t *count = &judge->retained_maybe_count[row->topic];
+    if (!row->retain || row->topic_class != MQTT_TOPIC_RETAINED) {
+        return;
     }
+    if (!again || row->qos < 2) {
+        *count = 0;
+    } else if (*count < MQTT_JUDGE_MAYBE) {
+        judge->retained_maybe[row->topic][(*count)++] = judge->retained[row->topic];
+    }
+    judge->retained[row->topic] = row->empty ? 0 : message;
 }
 
 /* again: the broker may have routed it before, or not. */
@@ -93,7 +101,7 @@ static void route(struct mqtt_judge *judge, uint32_t message, bool again)
         }
         row->to_life[client] = again && row->to_life[client] != life ? 0 : life;
     }
-    retain(judge, row, message);
+    retain(judge, row, message, again);
 }
 
 static void broker_publish(struct mqtt_judge *judge, const struct mqtt_seen *seen,
@@ -527,6 +535,9 @@ void mqtt_judge_blocked(struct mqtt_judge *judge, uint32_t link, bool broker, bo
     struct mqtt_judge_connection *connection = mqtt_judge_connection(judge, link);
     struct mqtt_judge_end *end = broker ? &connection->broker : &connection->peer;
     end->blocked = blocked;
+    if (!broker && blocked && connection->client < MQTT_JUDGE_CLIENTS) {
+        judge->up[connection->client].held = true;
+    }
     end->broken = end->broken || failed;
 }
 

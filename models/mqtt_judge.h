@@ -87,6 +87,7 @@ struct mqtt_judge_flight {
 };
 
 struct mqtt_judge_sender {
+    bool held; /* a link did not take all: what was held back goes again, as if it had been sent */
     uint32_t count;
     struct mqtt_judge_flight flights[MQTT_JUDGE_INFLIGHT];
 };

@@ -113,11 +113,12 @@ void mqtt_judge_torn(struct mqtt_judge *judge, const struct mqtt_judge *before)
     }
     for (uint32_t topic = 0; topic < MQTT_JUDGE_RETAINED; topic++) {
         uint32_t *count = &judge->retained_maybe_count[topic];
-        if (judge->retained[topic] != before->retained[topic]) {
+        const bool other = judge->retained[topic] != before->retained[topic];
+        if (other || *count != before->retained_maybe_count[topic]) { /* or the same once more */
             *count = before->retained_maybe_count[topic];
             memcpy(judge->retained_maybe[topic], before->retained_maybe[topic],
                    sizeof judge->retained_maybe[topic]);
-            if (*count < MQTT_JUDGE_MAYBE) {
+            if (other && *count < MQTT_JUDGE_MAYBE) {
                 judge->retained_maybe[topic][(*count)++] = before->retained[topic];
             }
         }

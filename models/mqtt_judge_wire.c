@@ -86,8 +86,9 @@ static void sent_again(const struct look *look, struct mqtt_judge_flight *flight
 {
     const struct mqtt_seen *seen = look->seen;
     look->judge->counts[MQTT_LAW_M4]++;
-    if (flight == NULL && seen->by_broker && look->judge->sessions[seen->client].torn) {
-        sent_new(look, NULL); /* stored, and power went before it was sent */
+    if (flight == NULL &&
+        (seen->by_broker ? look->judge->sessions[seen->client].torn : look->sender->held)) {
+        sent_new(look, NULL); /* stored, or held back, when power or the link went */
         return;
     }
     if (flight == NULL) {
@@ -190,6 +191,7 @@ static void sent_publish(const struct look *look)
     if (seen->dup) {
         sent_again(look, flight);
     } else {
+        look->sender->held = false; /* behind all that is sent again */
         sent_new(look, flight);
     }
     look->judge->counts[MQTT_LAW_M9]++;
@@ -283,6 +285,7 @@ static void sent_disconnect(const struct look *look)
             wrong(look, MQTT_LAW_M13, "given up before its time");
         }
         if (look->other->open && !look->other->blocked && !look->other->broken &&
+            look->other->receive_maximum > 0 && /* CONNACK has come */
             look->other->sent_us + connection->keep_alive_s * SECOND + SECOND < seen->now_us) {
             wrong(look, MQTT_LAW_M13, "a client was silent for longer than it may be");
         }
@@ -370,6 +373,7 @@ static void got(const struct look *look)
         look->connection->keep_alive_s = seen->keep_alive_s;
     } else if (seen->type == CONNACK && seen->reason == 0) {
         limits(look);
+        self->sent_us = seen->now_us; /* in front of it nothing is to be sent */
         if (seen->session_present && look->connection->clean_said) {
             look->judge->counts[MQTT_LAW_M1]++;
             self->must_close = 0x82;

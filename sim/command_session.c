@@ -112,7 +112,8 @@ static bool parse(struct call *call, int argc, char **argv, int *exit_code)
             "Fault classes: cut, half_open, stall (links), chunk (bytes cut anywhere),\n"
             "broker_crash, broker_power (at any operation of its disk), restart, forget (a\n"
             "client, with and without its session), leave (with and without DISCONNECT), spoil\n"
-            "(a bit: DUP, Session Present), rude (a client breaks the protocol).\n"
+            "(a bit: DUP, Session Present), rude (a client breaks the protocol), busy (the\n"
+            "broker's host: what comes meanwhile is taken at once, with one commit).\n"
             "The same seed and classes: the same run, with the same hash. docs/session.md says\n"
             "what each law is.\n",
         .example = "brownout session --seed 7 --runs 20",

@@ -155,12 +155,14 @@ bool evidence_judge_init(struct evidence_judge *judge, const struct evidence_mer
     judge->config.roles = judge->roles;
     for (uint32_t i = 0; (header = merge_header(merge, i)) != NULL; i++) {
         if (!admit(judge, header, error, error_bytes)) {
+            evidence_judge_free(judge);
             return false;
         }
     }
     if (judge->cloud_count > 1) {
         snprintf(error, error_bytes, "logs of %" PRIu32 " clouds: judge one fleet at a time",
                  judge->cloud_count);
+        evidence_judge_free(judge);
         return false;
     }
     judge->config.sample_slack_us = judge->config.sample_every_us / SLACK_SHARE + SLACK_US;

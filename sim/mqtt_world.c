@@ -13,7 +13,7 @@ enum { KIND_NET };
 
 static const char *const fault_names[SESSION_FAULT_COUNT] = {
     "cut",     "half_open", "stall", "chunk", "broker_crash", "broker_power",
-    "restart", "forget",    "leave", "spoil", "rude",
+    "restart", "forget",    "leave", "spoil", "rude",         "busy",
 };
 
 const char *mqtt_world_fault_name(enum mqtt_world_fault fault)
@@ -86,7 +86,7 @@ static void strike_link(struct mqtt_world *world, enum mqtt_world_fault fault, u
 static void strike(struct mqtt_world *world)
 {
     const enum mqtt_world_fault fault =
-        (enum mqtt_world_fault)random_below(&world->faults, SESSION_FAULT_COUNT);
+        (enum mqtt_world_fault)random_below(&world->faults, SESSION_FAULT_BUSY);
     const uint32_t number = (uint32_t)random_below(&world->faults, MQTT_JUDGE_CLIENTS - 1);
     struct mqtt_world_client *client = &world->clients[number];
     world->fault_us = world->now_us + random_exponential(&world->faults, 2 * SECOND);
@@ -95,7 +95,7 @@ static void strike(struct mqtt_world *world)
     }
     if (!mqtt_world_faulty(world, fault) || fault == SESSION_FAULT_CHUNK ||
         fault == SESSION_FAULT_SPOIL || fault == SESSION_FAULT_RUDE) {
-        return; /* those three go on all the time */
+        return; /* those go on all the time, as busy does */
     }
     hash_u32(&world->hash, fault);
     world->result->struck[fault]++;
@@ -139,7 +139,7 @@ static void deliver(struct mqtt_world *world, const struct net_delivery *deliver
     }
     if (delivery->node == SESSION_BROKER) {
         if (world->broker.up) {
-            mqtt_world_broker_step(world, event);
+            mqtt_world_broker_event(world, event);
         }
     } else if (delivery->node == SESSION_NODES) {
         mqtt_world_rude_event(world, event);
@@ -155,14 +155,16 @@ static uint64_t broker_due_us(const struct mqtt_world *world)
         return broker->back_us;
     }
     const uint64_t deadline_us = broker_deadline_us(broker->broker);
-    return deadline_us == UINT64_MAX ? UINT64_MAX : deadline_us - SECOND + broker->booted_us;
+    const uint64_t due_us =
+        deadline_us == UINT64_MAX ? UINT64_MAX : deadline_us - SECOND + broker->booted_us;
+    return broker->waiting_count > 0 && broker->busy_us < due_us ? broker->busy_us : due_us;
 }
 
 static void due(struct mqtt_world *world)
 {
     if (broker_due_us(world) <= world->now_us) {
         if (world->broker.up) {
-            mqtt_world_broker_step(world, &(struct event){.kind = EVENT_TIMEOUT});
+            mqtt_world_broker_due(world);
         } else {
             mqtt_world_broker_boot(world);
         }
@@ -242,6 +244,7 @@ static void make(struct mqtt_world *world)
     stream(&world->entropy, seed, "session/entropy");
     stream(&world->chunks, seed, "session/chunks");
     stream(&world->spoils, seed, "session/spoils");
+    stream(&world->busy, seed, "session/busy");
     stream(&world->workload, seed, "session/workload");
     hash_init(&world->hash, true, false);
     queue_init(&world->queue);

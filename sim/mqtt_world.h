@@ -33,6 +33,7 @@ enum mqtt_world_fault {
     SESSION_FAULT_LEAVE,        /* a client stays away for a while, with or without DISCONNECT */
     SESSION_FAULT_SPOIL,        /* a bit is turned: DUP, Session Present */
     SESSION_FAULT_RUDE,         /* a client breaks the protocol */
+    SESSION_FAULT_BUSY, /* the broker's host is busy: what comes meanwhile shares a commit */
     SESSION_FAULT_COUNT
 };
 

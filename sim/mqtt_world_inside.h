@@ -24,6 +24,7 @@ enum {
     SESSION_SPOILED_MAX = 8,
     SESSION_ALIASES = 3,
     SESSION_RUDE_ACTS = 10,
+    SESSION_WAITING_MAX = 8,
     SESSION_EXPIRY_MAX_S = 90,
     SESSION_KEEP_ALIVE_MAX_S = 12,
 };
@@ -77,6 +78,13 @@ struct mqtt_world_rude {
     uint8_t script[4096];
 };
 
+/* An event that the broker's host has not given to it yet. */
+struct mqtt_world_waiting {
+    struct event event;
+    bool gone; /* the broker has closed its link meanwhile */
+    uint8_t bytes[NET_DELIVERY_BYTES_MAX];
+};
+
 struct mqtt_world_broker {
     bool up, dead;    /* dead: the power has gone within this step */
     uint64_t back_us; /* when it boots */
@@ -84,6 +92,9 @@ struct mqtt_world_broker {
     uint32_t cut_in; /* disk operations until the power goes; 0: it does not */
     enum disk_verdict cut_how;
     bool reset;
+    uint64_t busy_us; /* until then events wait, if any do */
+    uint32_t waiting_count;
+    struct mqtt_world_waiting waiting[SESSION_WAITING_MAX];
     struct broker_config config;
     struct broker *broker;
     struct disk disk;
@@ -102,7 +113,7 @@ struct mqtt_world {
         struct mqtt_world *world;
         uint32_t node;
     } contexts[SESSION_NODES + 1];
-    struct random_stream faults, entropy, chunks, spoils, workload;
+    struct random_stream faults, entropy, chunks, spoils, busy, workload;
     uint64_t fault_us;
     uint32_t condition; /* id of the next one */
     struct mqtt_world_broker broker;
@@ -123,8 +134,10 @@ void mqtt_world_ports_init(struct mqtt_world *world);
 void mqtt_world_broker_boot(struct mqtt_world *world);
 /* power: what was not synced may be lost; else the process alone dies. */
 void mqtt_world_broker_down(struct mqtt_world *world, bool power);
-/* A step with this event; bytes of it may be given in several. */
-void mqtt_world_broker_step(struct mqtt_world *world, const struct event *event);
+/* It takes this event, now or later; bytes of it may be given in several steps. */
+void mqtt_world_broker_event(struct mqtt_world *world, const struct event *event);
+/* What waits is taken, and its time has come. */
+void mqtt_world_broker_due(struct mqtt_world *world);
 
 /* --- mqtt_world_client.c */
 void mqtt_world_client_init(struct mqtt_world *world, uint32_t number);

@@ -68,6 +68,11 @@ static void on_link_close(void *ctx, uint32_t link)
     if (!is_dead(self)) {
         net_close(self->world->net, self->world->now_us, self->node, link);
         hash_u32(&self->world->hash, link);
+        for (uint32_t index = 0; self->node == SESSION_BROKER && index < SESSION_WAITING_MAX;
+             index++) {
+            struct mqtt_world_waiting *waiting = &self->world->broker.waiting[index];
+            waiting->gone = waiting->gone || waiting->event.link == link;
+        }
         mqtt_judge_closed(&self->world->judge, self->world->now_us, link,
                           self->node == SESSION_BROKER, true);
     }
@@ -185,62 +190,131 @@ void mqtt_world_broker_down(struct mqtt_world *world, bool power)
     }
     broker->disk.faults.dead = false;
     broker->up = broker->dead = broker->reset = false;
-    broker->cut_in = 0;
+    broker->cut_in = broker->waiting_count = 0;
+    world->rude.judged = true; /* whoever heard it is gone */
     broker->back_us = world->now_us + random_between(&world->faults, 100000, 12000000);
     net_node_down(world->net, world->now_us, SESSION_BROKER);
 }
 
-static void step_once(struct mqtt_world *world, const struct event *event)
+/* A step of the broker, or several that are settled together, as the judge sees it. */
+static void judge_begin(struct mqtt_world *world)
 {
-    struct mqtt_world_broker *broker = &world->broker;
-    const struct port *port = &world->ports[SESSION_BROKER];
-    const bool armed = broker->cut_in > 0;
-    if (armed) {
+    if (world->broker.cut_in > 0) {
         memcpy(&world->before, &world->judge, sizeof world->judge);
     }
+}
+
+static void judge_end(struct mqtt_world *world)
+{
+    mqtt_judge_sweep(&world->judge, world->now_us);
+    if (world->broker.dead) {
+        mqtt_judge_torn(&world->judge, &world->before);
+        mqtt_world_broker_down(world, true);
+        return;
+    }
+    CHECK(!world->broker.reset);
+    mqtt_judge_stepped(&world->judge, world->now_us, true, 0);
+    mqtt_world_rude_judge(world);
+}
+
+static void step(struct mqtt_world *world, const struct event *event)
+{
     if (event->kind == EVENT_LINK_DATA) {
         mqtt_world_tap_bytes(world, SESSION_BROKER, event->link, false, event->bytes,
                              event->size_bytes);
+        world->rude.got_bytes += world->rude.link == event->link ? event->size_bytes : 0;
     } else if (event->kind == EVENT_LINK_DOWN) {
         mqtt_judge_closed(&world->judge, world->now_us, event->link, true, false);
     } else if (event->kind == EVENT_LINK_WRITABLE) {
         mqtt_judge_blocked(&world->judge, event->link, true, false, false);
     }
-    disk_set_current(&broker->disk);
+    disk_set_current(&world->broker.disk);
     disk_reset_randomness();
-    broker_step(broker->broker, port, event);
-    if (broker->dead) {
-        mqtt_judge_sweep(&world->judge, world->now_us);
-        mqtt_judge_torn(&world->judge, &world->before);
-        mqtt_world_broker_down(world, true);
-        return;
-    }
-    CHECK(!broker->reset);
-    mqtt_judge_sweep(&world->judge, world->now_us);
-    mqtt_judge_stepped(&world->judge, world->now_us, true, 0);
+    broker_step(world->broker.broker, &world->ports[SESSION_BROKER], event);
 }
 
-void mqtt_world_broker_step(struct mqtt_world *world, const struct event *event)
+/* The first piece of what is left of its bytes. */
+static struct event piece_of(struct mqtt_world *world, const struct event *event, uint32_t at)
 {
-    struct event part = *event;
+    struct event piece = *event;
     if (event->kind != EVENT_LINK_DATA) {
-        step_once(world, event);
+        return piece;
     }
+    piece.bytes += at;
+    piece.size_bytes -= at;
+    if (mqtt_world_faulty(world, SESSION_FAULT_CHUNK)) {
+        const uint64_t most = random_below(&world->chunks, 3) == 0 ? piece.size_bytes : 20;
+        const uint32_t size = (uint32_t)random_between(&world->chunks, 1, most);
+        piece.size_bytes = size < piece.size_bytes ? size : piece.size_bytes;
+        world->result->struck[SESSION_FAULT_CHUNK]++;
+    }
+    return piece;
+}
+
+static void take_waiting(struct mqtt_world *world)
+{
+    struct mqtt_world_broker *broker = &world->broker;
+    for (uint32_t index = 0; index < broker->waiting_count; index++) {
+        const struct mqtt_world_waiting *waiting = &broker->waiting[index];
+        uint32_t at = 0;
+        do {
+            struct event piece = piece_of(world, &waiting->event, at);
+            piece.more = true;
+            at += piece.size_bytes;
+            if (!broker->dead && !waiting->gone) {
+                step(world, &piece);
+            }
+        } while (at < waiting->event.size_bytes);
+    }
+    broker->waiting_count = 0;
+}
+
+void mqtt_world_broker_due(struct mqtt_world *world)
+{
+    judge_begin(world);
+    take_waiting(world);
+    if (!world->broker.dead) {
+        step(world, &(struct event){.kind = EVENT_TIMEOUT});
+    }
+    judge_end(world);
+}
+
+/* True: the event waits. */
+static bool wait(struct mqtt_world *world, const struct event *event)
+{
+    struct mqtt_world_broker *broker = &world->broker;
+    if (broker->waiting_count == 0) {
+        if (!mqtt_world_faulty(world, SESSION_FAULT_BUSY) || random_below(&world->busy, 4) > 0) {
+            return false;
+        }
+        broker->busy_us = world->now_us + random_between(&world->busy, 0, 60000);
+        world->result->struck[SESSION_FAULT_BUSY]++;
+    }
+    struct mqtt_world_waiting *waiting = &broker->waiting[broker->waiting_count++];
+    waiting->event = *event;
+    waiting->gone = false;
+    if (event->size_bytes > 0) {
+        CHECK(event->size_bytes <= sizeof waiting->bytes);
+        memcpy(waiting->bytes, event->bytes, event->size_bytes);
+        waiting->event.bytes = waiting->bytes;
+    }
+    if (broker->waiting_count == SESSION_WAITING_MAX) {
+        mqtt_world_broker_due(world);
+    }
+    return true;
+}
+
+void mqtt_world_broker_event(struct mqtt_world *world, const struct event *event)
+{
     uint32_t at = 0;
-    while (event->kind == EVENT_LINK_DATA && at < event->size_bytes && world->broker.up) {
-        part.bytes = event->bytes + at;
-        part.size_bytes = event->size_bytes - at;
-        if (mqtt_world_faulty(world, SESSION_FAULT_CHUNK)) {
-            const uint64_t most = random_below(&world->chunks, 3) == 0 ? part.size_bytes : 20;
-            const uint32_t size = (uint32_t)random_between(&world->chunks, 1, most);
-            part.size_bytes = size < part.size_bytes ? size : part.size_bytes;
-            world->result->struck[SESSION_FAULT_CHUNK]++;
-        }
-        at += part.size_bytes;
-        if (world->rude.link == event->link) {
-            world->rude.got_bytes += part.size_bytes;
-        }
-        step_once(world, &part);
-        mqtt_world_rude_judge(world);
+    if (wait(world, event)) {
+        return;
     }
+    do {
+        const struct event piece = piece_of(world, event, at);
+        at += piece.size_bytes;
+        judge_begin(world);
+        step(world, &piece);
+        judge_end(world);
+    } while (at < event->size_bytes && world->broker.up);
 }
