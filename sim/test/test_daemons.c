@@ -14,6 +14,7 @@
 #include "core/test/test.h"
 #include "sim/process.h"
 #include "sim/spec_call.h"
+#include "sim/test/programs.h"
 
 enum { TEXT_BYTES = 65536, DEVICES = 10, LOGS_MAX = DEVICES + 2, PATH_BYTES = 512 };
 
@@ -23,26 +24,6 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
 {
     fprintf(stderr, "%s:%d: check failed: %s\n", file, line, what);
     exit(1);
-}
-
-static const char *command(void)
-{
-    const char *path = getenv("BROWNOUT");
-    EXPECT(path != NULL);
-    return path;
-}
-
-/* A daemon stands beside the command. */
-static const char *daemon_path(const char *name)
-{
-    static char paths[4][PATH_BYTES];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, PATH_BYTES, "%s", command());
-    char *slash = strrchr(path, '/');
-    EXPECT(slash != NULL);
-    snprintf(slash + 1, (size_t)(path + PATH_BYTES - slash - 1), "%s", name);
-    return path;
 }
 
 static int call(const char *const *argv)
@@ -71,7 +52,7 @@ static const char *path_of(const char *name)
 
 static int judge(const char *option, const char *value)
 {
-    const char *argv[LOGS_MAX + 8] = {command(), "judge", "--json"};
+    const char *argv[LOGS_MAX + 8] = {program_command(), "judge", "--json"};
     size_t count = 3;
     if (option != NULL) {
         argv[count++] = option;
@@ -120,9 +101,21 @@ static uint64_t number(const char *name)
 
 static void a_fleet_that_is_killed_keeps_the_laws(void)
 {
-    const char *const up[] = {command(), "up",      folder,     "--devices", "10",
-                              "--for",   "16s",     "--settle", "10s",       "--sample-every",
-                              "300ms",   "--kills", "15",       "--seed",    "7",
+    const char *const up[] = {program_command(),
+                              "up",
+                              folder,
+                              "--devices",
+                              "10",
+                              "--for",
+                              "16s",
+                              "--settle",
+                              "10s",
+                              "--sample-every",
+                              "300ms",
+                              "--kills",
+                              "15",
+                              "--seed",
+                              "7",
                               NULL};
     expect_code(call(up), 0);
     EXPECT(strstr(text, "killed 15, failed 0; stopped in order") != NULL);
@@ -151,8 +144,9 @@ static void tlc_accepts_what_the_daemons_did(void)
 {
     static const char *const laws[] = {"Telemetry", "Session"};
     for (size_t i = 0; i < sizeof laws / sizeof laws[0]; i++) {
-        const char *argv[LOGS_MAX + 10] = {command(), "spec",      "trace", "--json",    "--law",
-                                           laws[i],   "--devices", "30",    "--evidence"};
+        const char *argv[LOGS_MAX + 10] = {program_command(), "spec",  "trace",
+                                           "--json",          "--law", laws[i],
+                                           "--devices",       "30",    "--evidence"};
         for (int n = 0; n < LOGS_MAX; n++) {
             argv[9 + n] = logs[n];
         }
@@ -171,11 +165,12 @@ static void tlc_accepts_what_the_daemons_did(void)
 /* The fleet goes on where it was: keys, counters and disks are those of the first time. */
 static void a_fleet_goes_on_where_it_was(void)
 {
-    const char *const up[] = {command(), "up", folder, "--for", "3s", NULL};
-    const char *const other[] = {command(), "up", folder, "--devices", "3", "--for", "1s", NULL};
+    const char *const up[] = {program_command(), "up", folder, "--for", "3s", NULL};
+    const char *const other[] = {program_command(), "up", folder, "--devices", "3",
+                                 "--for",           "1s", NULL};
     const uint64_t rows = number("cloud_rows");
     struct process fleet, follower;
-    const char *follow[LOGS_MAX + 5] = {command(), "judge", "--json", "--follow"};
+    const char *follow[LOGS_MAX + 5] = {program_command(), "judge", "--json", "--follow"};
     const struct timespec nap = {4, 0};
     for (int i = 0; i < LOGS_MAX; i++) {
         follow[4 + i] = logs[i];
@@ -238,7 +233,7 @@ static void disturb(uint16_t port)
 
 static void strangers_disturb_nobody(void)
 {
-    const char *const up[] = {command(), "up", folder, "--for", "8s", NULL};
+    const char *const up[] = {program_command(), "up", folder, "--for", "8s", NULL};
     const struct timespec nap = {1, 500000000};
     struct process fleet;
     unsigned port = 0;
@@ -368,7 +363,7 @@ static void garbage_is_refused_and_a_torn_tail_is_the_end(void)
 
 static void without_the_clouds_log_it_cannot_be_told(void)
 {
-    const char *const argv[] = {command(), "judge", "--json", logs[1], logs[2], NULL};
+    const char *const argv[] = {program_command(), "judge", "--json", logs[1], logs[2], NULL};
     expect_code(call(argv), 5);
     EXPECT(strstr(text, "the cloud's log is not here") != NULL);
 }
@@ -400,16 +395,16 @@ static void a_log_that_reached_its_bound_cannot_tell_all(void)
 
 static void a_daemon_checks_its_configuration(void)
 {
-    const char *check[] = {daemon_path("brownout-device"), "--check", path_of("device-1.conf"),
+    const char *check[] = {program_path("brownout-device"), "--check", path_of("device-1.conf"),
                            NULL};
     expect_code(call(check), 0);
-    const char *wrong[] = {daemon_path("brownout-device"), "--check", path_of("gateway.conf"),
+    const char *wrong[] = {program_path("brownout-device"), "--check", path_of("gateway.conf"),
                            NULL};
     expect_code(call(wrong), 2);
     EXPECT(strstr(text, "gateway.conf:") != NULL);
-    const char *none[] = {daemon_path("brownout-cloud"), NULL};
+    const char *none[] = {program_path("brownout-cloud"), NULL};
     expect_code(call(none), 2);
-    const char *help[] = {daemon_path("brownout-gateway"), "--help", NULL};
+    const char *help[] = {program_path("brownout-gateway"), "--help", NULL};
     expect_code(call(help), 0);
     EXPECT(strstr(text, "queue") != NULL);
 }
@@ -433,7 +428,7 @@ static void wait_for(const char *log, const char *words)
 
 static void a_cut_flash_and_lost_counters_are_refused(void)
 {
-    const char *const run[] = {daemon_path("brownout-device"), path_of("device-1.conf"), NULL};
+    const char *const run[] = {program_path("brownout-device"), path_of("device-1.conf"), NULL};
     struct stat stat_before;
     EXPECT_EQUAL(stat(path_of("device-1/flash"), &stat_before), 0);
     EXPECT_EQUAL(truncate(path_of("device-1/flash"), stat_before.st_size / 2), 0);
@@ -456,7 +451,7 @@ static void a_cut_flash_and_lost_counters_are_refused(void)
 
 static struct process start_cloud(void)
 {
-    const char *const argv[] = {daemon_path("brownout-cloud"), path_of("cloud.conf"), NULL};
+    const char *const argv[] = {program_path("brownout-cloud"), path_of("cloud.conf"), NULL};
     struct process process;
     (void)unlink(logs[0]); /* its word is the first one of a new log */
     EXPECT(process_start(&process, argv, PROCESS_MEMORY_DRAWN, true));
@@ -473,7 +468,7 @@ static void stop_cloud(struct process *process)
 
 static void a_node_that_runs_does_not_start_again(void)
 {
-    const char *const second[] = {daemon_path("brownout-cloud"), path_of("cloud.conf"), NULL};
+    const char *const second[] = {program_path("brownout-cloud"), path_of("cloud.conf"), NULL};
     struct process first = start_cloud();
     expect_code(call(second), 2);
     EXPECT(strstr(text, "in use by another process") != NULL);
@@ -505,7 +500,7 @@ static void a_reset_that_the_role_asks_for_begins_a_new_life(void)
     EXPECT_EQUAL(rename(path_of("cloud/cloud.db"), path_of("cloud/aside")), 0);
     (void)unlink(path_of("cloud/cloud.db-wal"));
     write_whole(path_of("cloud/cloud.db"), "this is no database, and was never one: 0123456789");
-    const char *const argv[] = {daemon_path("brownout-cloud"), path_of("cloud.conf"), NULL};
+    const char *const argv[] = {program_path("brownout-cloud"), path_of("cloud.conf"), NULL};
     struct process process;
     (void)unlink(logs[0]);
     EXPECT(process_start(&process, argv, PROCESS_MEMORY_DRAWN, true));

@@ -17,6 +17,7 @@
 #include "core/server/broker.h"
 #include "core/test/test.h"
 #include "sim/process.h"
+#include "sim/test/programs.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define MEMORY_IS_ITS_OWN 0 /* the sanitizer's shadow and quarantine are in what is measured */
@@ -57,26 +58,6 @@ _Noreturn void check_failed(const char *file, int line, const char *what)
 }
 
 /* ---- Programs and files ---------------------------------------------------------------------- */
-
-static const char *command(void)
-{
-    const char *path = getenv("BROWNOUT");
-    EXPECT(path != NULL);
-    return path;
-}
-
-/* Beside the command, or in the folder of tests below it. */
-static const char *program(const char *name)
-{
-    static char paths[4][PATH_BYTES];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, PATH_BYTES, "%s", command());
-    char *slash = strrchr(path, '/');
-    EXPECT(slash != NULL);
-    snprintf(slash + 1, (size_t)(path + PATH_BYTES - slash - 1), "%s", name);
-    return path;
-}
 
 static const char *path_of(const char *name)
 {
@@ -232,7 +213,7 @@ static struct process attack(uint64_t port, const char *count, const char *secon
     char port_text[16];
     snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
     const char *const argv[] = {
-        program("tests/live_hostile"), port_text, count, seconds, kinds, addresses, NULL};
+        program_path("tests/live_hostile"), port_text, count, seconds, kinds, addresses, NULL};
     return begin(argv);
 }
 
@@ -295,8 +276,8 @@ static bool all_acked(void)
  * ends is the attack's doing, and not that of a machine which is busy with other things. */
 static void make_fleet(const char *plain)
 {
-    const char *const up[] = {command(),        "up",    folder, "--devices", "8", "--for", "1s",
-                              "--sample-every", "300ms", plain,  NULL};
+    const char *const up[] = {program_command(), "up",    folder, "--devices", "8", "--for", "1s",
+                              "--sample-every",  "300ms", plain,  NULL};
     const char *const edit[] = {
         "/bin/sh", "-c", "sed -i 's/^ack_timeout = .*/ack_timeout = 10m/' \"$0\"/device-*.conf",
         folder, NULL};
@@ -308,8 +289,8 @@ static void make_fleet(const char *plain)
 
 static struct process begin_fleet(const char *plain)
 {
-    const char *const up[] = {command(),        "up",    folder, "--devices", "8",
-                              "--sample-every", "300ms", plain,  NULL};
+    const char *const up[] = {program_command(), "up",    folder, "--devices", "8",
+                              "--sample-every",  "300ms", plain,  NULL};
     forget_metrics();
     struct process fleet = begin(up);
     for (int i = 0; !all_acked(); i++) {
@@ -386,7 +367,7 @@ static int rounds_of(int device)
 
 static void expect_every_ack(void)
 {
-    const char *argv[DEVICES + 8] = {command(), "judge", "--json", "--settled", "8s"};
+    const char *argv[DEVICES + 8] = {program_command(), "judge", "--json", "--settled", "8s"};
     size_t count = 5;
     argv[count++] = path_of("cloud.evidence");
     argv[count++] = path_of("gateway.evidence");
@@ -472,7 +453,7 @@ static void an_address_gets_its_share_and_a_handshake_its_time(void)
     const char *const check[] = {"/bin/sh",
                                  "-c",
                                  "ulimit -n 60; exec \"$0\" --check \"$1\"",
-                                 program("brownout-gateway"),
+                                 program_path("brownout-gateway"),
                                  path_of("gateway.conf"),
                                  NULL};
     FILE *conf = fopen(path_of("gateway.conf"), "a");
@@ -535,7 +516,7 @@ static void go_on_among(const char *serve_line, const char *server,
         naps(1);
     }
     snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
-    const char *const honest[] = {program("tests/live_client"), "-n", "900", port_text, NULL};
+    const char *const honest[] = {program_path("tests/live_client"), "-n", "900", port_text, NULL};
     struct process client = begin(honest);
     expect_code(finish(&client), 0);
     const uint64_t rss_kib = status_kib(broker.pid, "VmRSS");
@@ -579,7 +560,7 @@ static void a_broker_goes_on_among_ten_thousand(void)
                                          .retained_max = 64};
     new_folder();
     go_on_among("exec \"$0\" 0 \"$1/broker.db\" >\"$1/port\" 2>/dev/null",
-                program("tests/live_broker"), &config);
+                program_path("tests/live_broker"), &config);
     remove_folder();
 }
 
@@ -596,7 +577,7 @@ static void a_gateways_broker_goes_on_among_ten_thousand(void)
     new_folder();
     go_on_among("GATEWAY=\"$0\" exec core/test/live/gateway_broker.sh 0 \"$1/broker\" "
                 ">\"$1/port\" 2>/dev/null",
-                program("brownout-gateway"), &config);
+                program_path("brownout-gateway"), &config);
     remove_folder();
 }
 
