@@ -282,6 +282,8 @@ void broker_message_refer(struct broker *broker, uint32_t message);
 /* What is left of its expiry; false: it has passed, and is not to be sent for the first time. */
 bool broker_message_fresh(const struct broker *broker, uint32_t message,
                           struct mqtt_packet *publish);
+/* Behind the others in the queue of its session. */
+void broker_copy_queue(struct broker *broker, uint32_t copy);
 void broker_copy_free(struct broker *broker, uint32_t copy);
 /* SUBACK's reason for one filter, and the retained messages that it asks for. */
 uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,

@@ -104,6 +104,18 @@ bool broker_message_fresh(const struct broker *broker, uint32_t message,
                             &publish->properties.message_expiry_s);
 }
 
+void broker_copy_queue(struct broker *broker, uint32_t copy)
+{
+    struct broker_session *session = &broker->sessions[broker->copies[copy].session];
+    if (session->tail == BROKER_NONE) {
+        session->head = copy;
+    } else {
+        broker->copies[session->tail].next = copy;
+    }
+    session->tail = copy;
+    session->queue_count++;
+}
+
 /* Take a copy off the queue that it is in, wherever it stands. */
 static void queue_remove(struct broker *broker, struct broker_session *session, uint32_t copy)
 {
@@ -191,13 +203,7 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
                                                .qos = qos,
                                                .retain = retain,
                                                .stored = durable};
-    if (session->tail == BROKER_NONE) {
-        session->head = row;
-    } else {
-        broker->copies[session->tail].next = row;
-    }
-    session->tail = row;
-    session->queue_count++;
+    broker_copy_queue(broker, row);
     broker_message_hold(broker, message, durable);
     if (durable) {
         broker_store_put(broker, BROKER_PUT_COPY, row);

@@ -333,22 +333,12 @@ static bool mark_inflight(struct broker *broker)
     return true;
 }
 
-/* Behind the others in the queue of its session. */
 static bool queue_copy(struct broker *broker, uint32_t row, struct mqtt_cursor *body)
 {
-    const struct broker_copy *copy = &broker->copies[row];
-    struct broker_session *session = &broker->sessions[copy->session];
     body->size_bytes = 0; /* it was read before */
-    if (copy->inflight) {
-        return true;
+    if (!broker->copies[row].inflight) {
+        broker_copy_queue(broker, row);
     }
-    if (session->tail == BROKER_NONE) {
-        session->head = row;
-    } else {
-        broker->copies[session->tail].next = row;
-    }
-    session->tail = row;
-    session->queue_count++;
     return true;
 }
 
