@@ -10,7 +10,7 @@
 /* Where each table begins in the caller's memory; all of them on 8 bytes. */
 struct layout {
     uint64_t connections, sessions, subscriptions, messages, copies, retained;
-    uint64_t by_link, by_client, by_filter, by_topic, touched, unsent;
+    uint64_t by_link, by_client, by_filter, by_topic, touched, unsent, stale;
     uint64_t free_framers, free_outgoings, free_messages, free_copies;
     uint64_t aliases, framers, outgoings, small_bytes, large_bytes, end;
 };
@@ -38,7 +38,8 @@ static struct layout layout_of(const struct broker_config *config)
         table_end(at.by_filter, broker_buckets(config->subscriptions_max), sizeof(uint32_t));
     at.touched = table_end(at.by_topic, broker_buckets(config->retained_max), sizeof(uint32_t));
     at.unsent = table_end(at.touched, config->sessions_max, sizeof(uint32_t));
-    at.free_framers = table_end(at.unsent, config->connections_max, sizeof(uint32_t));
+    at.stale = table_end(at.unsent, config->connections_max, sizeof(uint32_t));
+    at.free_framers = table_end(at.stale, config->copies_max, sizeof(uint32_t));
     at.free_outgoings = table_end(at.free_framers, config->connections_max, sizeof(uint32_t));
     at.free_messages = table_end(at.free_outgoings, config->connections_max, sizeof(uint32_t));
     at.free_copies = table_end(at.free_messages, config->messages_max, sizeof(uint32_t));
@@ -94,6 +95,7 @@ static void lists_init(struct broker *broker, uint8_t *memory, const struct layo
     const struct broker_config *config = &broker->config;
     broker->touched.rows = rows_at(memory, at->touched);
     broker->unsent.rows = rows_at(memory, at->unsent);
+    broker->stale.rows = rows_at(memory, at->stale);
     broker->free_framers.rows = rows_at(memory, at->free_framers);
     broker->free_outgoings.rows = rows_at(memory, at->free_outgoings);
     broker->free_messages.rows = rows_at(memory, at->free_messages);
@@ -345,6 +347,7 @@ static bool commit(struct broker *broker)
             session->changed = false;
         }
     }
+    broker_copies_delete(broker);
     if (broker->config.durable && broker->err == ERR_OK) {
         broker->counts.commits += broker->database.writing;
         broker->err = database_commit(&broker->database);

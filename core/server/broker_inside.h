@@ -52,6 +52,8 @@ struct broker_copy {
     bool inflight; /* the session's sender has it, under its number as the tag; what it has is
                     * stored with the session, and not with the copy */
     bool stored;
+    bool stale;  /* the database has the row of an earlier one here */
+    bool listed; /* among the stale ones */
 };
 
 struct broker_retained {
@@ -171,6 +173,8 @@ struct broker {
     struct broker_buckets by_link, by_client, by_filter, by_topic;
     struct broker_list touched;           /* sessions */
     struct broker_list unsent;            /* connections */
+    struct broker_list stale;             /* copies: deleted with the next commit, those whose rows
+                                           * no other has taken by then */
     uint32_t waiting_first, waiting_last; /* connections without a CONNECT, the oldest first */
     /* What few connections need at once, each by itself: the rows that were used last go first, so
      * that those which were never needed stay untouched. */
@@ -285,6 +289,8 @@ bool broker_message_fresh(const struct broker *broker, uint32_t message,
 /* Behind the others in the queue of its session. */
 void broker_copy_queue(struct broker *broker, uint32_t copy);
 void broker_copy_free(struct broker *broker, uint32_t copy);
+/* From the database, those that are stale. */
+void broker_copies_delete(struct broker *broker);
 /* SUBACK's reason for one filter, and the retained messages that it asks for. */
 uint8_t broker_subscribe(struct broker *broker, struct broker_session *session,
                          const struct mqtt_subscription *wanted, uint32_t identifier);

@@ -87,10 +87,8 @@ void broker_message_release(struct broker *broker, uint32_t message)
         return;
     }
     broker->free_messages.rows[broker->free_messages.count++] = message;
-    if (broker->messages[message].stored) {
-        broker->messages[message].stored = false;
-        broker_store_delete(broker, BROKER_DELETE_MESSAGE, message);
-    }
+    broker->messages[message].stored =
+        false; /* its row stays until another one's takes its place */
 }
 
 bool broker_message_fresh(const struct broker *broker, uint32_t message,
@@ -143,13 +141,25 @@ void broker_copy_free(struct broker *broker, uint32_t copy)
     if (!row->inflight) {
         queue_remove(broker, &broker->sessions[row->session], copy);
     }
-    if (row->stored) {
-        broker_store_delete(broker, BROKER_DELETE_COPY, copy);
+    const bool stale = row->stored || row->stale;
+    if (stale && !row->listed) {
+        broker->stale.rows[broker->stale.count++] = copy;
     }
     broker_message_release(broker, row->message);
-    memset(row, 0, sizeof *row);
-    row->message = BROKER_NONE;
+    *row = (struct broker_copy){
+        .message = BROKER_NONE, .stale = stale, .listed = stale || row->listed};
     broker->free_copies.rows[broker->free_copies.count++] = copy;
+}
+
+void broker_copies_delete(struct broker *broker)
+{
+    while (broker->stale.count > 0) {
+        const uint32_t row = broker->stale.rows[--broker->stale.count];
+        if (broker->copies[row].stale) {
+            broker_store_delete(broker, BROKER_DELETE_COPY, row);
+        }
+        broker->copies[row].stale = broker->copies[row].listed = false;
+    }
 }
 
 /* Of QoS 0 nothing is promised: what waits for a client that does not read takes no more than it
@@ -202,7 +212,9 @@ static void enqueue(struct broker *broker, uint32_t number, uint32_t message, ui
                                                .order = broker->order_next++,
                                                .qos = qos,
                                                .retain = retain,
-                                               .stored = durable};
+                                               .stored = durable,
+                                               .stale = !durable && broker->copies[row].stale,
+                                               .listed = broker->copies[row].listed};
     broker_copy_queue(broker, row);
     broker_message_hold(broker, message, durable);
     if (durable) {

@@ -1,5 +1,8 @@
 /* The broker's tables in SQLite, row by row. A row's number is its place in the table, so that what
- * was referred to by number still is after a restart. */
+ * was referred to by number still is after a restart. The row of a message that nothing refers to
+ * any more stays until another message takes its place, or until the next boot; that of a copy
+ * until the next commit, in which another copy may have taken its place: most rows are written over
+ * and few are deleted. */
 #include <stddef.h>
 #include <string.h>
 
@@ -365,6 +368,7 @@ static void begin(struct broker *broker)
             broker->sessions[number].changed = false;
         }
     }
+    broker_copies_delete(broker);
 }
 
 enum err broker_store_open(struct broker *broker, const struct port *port)

@@ -1093,6 +1093,29 @@ static void a_session_that_no_longer_lasts_takes_no_other_with_it(void)
     rig_drop();
 }
 
+/* With what waits for it, at a boot that nothing but another one follows. */
+static void a_session_that_ends_at_a_boot_takes_its_copies_with_it(void)
+{
+    rig_init(true);
+    uint32_t a = connected("a", false, 100, false);
+    const uint32_t p = connected("p", false, 100, false);
+    subscribe(a, "t", 1);
+    for (uint16_t packet_id = 1; packet_id <= 3; packet_id++) {
+        publish(p, "t", "x", 1, packet_id);
+        EXPECT_EQUAL(heard(p, MQTT_PUBACK).reason, 0);
+    }
+    step(EVENT_LINK_DOWN, a, NULL, 0);
+    (void)connected("a", false, 0, true);
+    EXPECT_EQUAL(view().copies, 3);
+    for (uint32_t boots = 0; boots < 2; boots++) {
+        restart();
+        EXPECT_EQUAL(fake_port_count(&rig.fake, EVIDENCE_DROP), 0);
+        EXPECT_EQUAL(view().sessions, 1);
+        EXPECT_EQUAL(view().copies, 0);
+    }
+    rig_drop();
+}
+
 static void a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset(void)
 {
     rig_init(true);
@@ -1258,6 +1281,7 @@ int main(void)
     RUN(what_was_promised_is_there_after_a_restart);
     RUN(sessions_outlive_two_restarts_in_a_row_that_a_will_came_between);
     RUN(a_session_that_no_longer_lasts_takes_no_other_with_it);
+    RUN(a_session_that_ends_at_a_boot_takes_its_copies_with_it);
     RUN(a_broker_whose_disk_fails_sends_nothing_and_asks_for_a_reset);
     RUN(a_client_that_does_not_read_loses_nothing_that_can_wait);
     RUN(a_message_that_is_owned_is_stored_though_its_ack_has_no_room);
